@@ -9,7 +9,6 @@ from pathlib import Path
 from archspec.errors import ArchspecError
 from archspec.files import as_argument
 from compiler.onnx_file.metadata import OPTIMIZED
-from runtime.session.model_file import ModelFile
 from runtime.session.optimized_form import find_model
 from runtime.session.sizes import name_sizes
 from runtime.verification.checks import Check, UnansweredError
@@ -42,13 +41,13 @@ def verify(
         facts = read_facts(inside)
     except ArchspecError as error:
         return Verification(None, (Check("file", "failed", str(error)),))
-    options = replace(options, sizes=name_sizes(options.sizes, ModelFile.open(path).inputs))
+    options = replace(options, sizes=name_sizes(options.sizes, inside.file.inputs))
     on_check("content")
     content = check_content(facts)
     if OPTIMIZED in facts.metadata:
         if content.status == "failed":
             return Verification(facts, (_check_file(facts), content))
-        raise UnansweredError(_describe_form(Path(path), content.text))
+        raise UnansweredError(_describe_form(inside.path, content.text))
     checks = [
         _check_file(facts),
         content,
@@ -58,7 +57,7 @@ def verify(
     ]
     try:
         checks += check_runs(inside, facts, options, on_check)
-        checks += check_optimized(facts, options, make_comparator(inside, facts, options).compare)
+        checks += check_optimized(inside, options, make_comparator(inside, facts, options).compare)
     except UnansweredError as error:
         if all(check.status != "failed" for check in checks):
             raise

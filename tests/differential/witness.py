@@ -18,6 +18,7 @@ from torch import Tensor
 
 from archspec.arrays import Array
 from runtime.export.export import Export
+from runtime.session.model_file import ModelFile
 from runtime.verification.model.half_rounding import find_half
 from tests.differential.documents import Spec
 from tests.differential.network import Network
@@ -100,7 +101,7 @@ class Run:
 def list_runs(path: Path) -> list[Run]:
     """The file as it is, where ONNX Runtime's CPU provider has kernels for its type, and, of half precision, with every
     result rounded as GPUs round."""
-    half = find_half(path)
+    half = find_half(ModelFile.open(path))
     return [*([Run(path)] if half != "bfloat16" else []), *([Run(round_file(path))] if half else [])]
 
 

@@ -80,8 +80,8 @@ def read_facts(inside: ModelInside) -> ModelFacts:
     model = inside.model
     facts = ModelFacts(
         path=str(inside.path),
-        bytes=inside.path.stat().st_size + sum((inside.path.parent / name).stat().st_size for name in inside.data),
-        data=inside.data,
+        bytes=inside.path.stat().st_size + sum((inside.path.parent / name).stat().st_size for name in inside.file.data),
+        data=inside.file.data,
         opset=read_opset(model),
         ir_version=model.ir_version,
         producer=f"{model.producer_name} {model.producer_version}".strip() or "unknown",

@@ -6,11 +6,11 @@ without rounding between the nodes, so that what overflows on a GPU is finite th
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from copy import deepcopy
-from pathlib import Path
 
 from archspec.extras import extra
+from runtime.session.model_file import ModelFile, WeightPlace
 from runtime.session.session import Session
 
 with extra("run"):
@@ -21,9 +21,9 @@ HALVES: dict[int, str] = {TensorProto.FLOAT16: "float16", TensorProto.BFLOAT16: 
 Kinds = dict[str, int]
 
 
-def find_half(path: str | Path) -> str | None:
+def find_half(file: ModelFile) -> str | None:
     """Find the type of a model of half precision: float16 or bfloat16; None for a model without half precision."""
-    kinds = find_halves(onnx.load(os.fspath(path), load_external_data=False))
+    kinds = find_halves(file.head, file.weights)
     return HALVES[next(iter(kinds.values()))] if kinds else None
 
 
@@ -82,15 +82,17 @@ def name_raw(name: str) -> str:
     return f"{name}|raw"
 
 
-def find_halves(model: onnx.ModelProto) -> Kinds:
+def find_halves(model: onnx.ModelProto, weights: Sequence[WeightPlace] = ()) -> Kinds:
     """The values of half precision and their types."""
-    return {name: kind for name, kind in find_kinds(model).items() if kind in HALVES}
+    return {name: kind for name, kind in find_kinds(model, weights).items() if kind in HALVES}
 
 
-def find_kinds(model: onnx.ModelProto) -> Kinds:
-    """ONNX's number for the type of each value, as far as it can be known; stored tensors among them."""
+def find_kinds(model: onnx.ModelProto, weights: Sequence[WeightPlace] = ()) -> Kinds:
+    """ONNX's number for the type of each value, as far as it can be known; stored tensors among them, and the `weights`
+    that were left in the file."""
     graph = model.graph
     stored = [onnx.helper.make_tensor_value_info(item.name, item.data_type, item.dims) for item in graph.initializer]
+    stored += [onnx.helper.make_tensor_value_info(item.name, item.kind, item.shape) for item in weights]
     # Without the weights' bytes, which have no say in types and may be more than protobuf's 2 GiB.
     bare = onnx.helper.make_model(
         onnx.helper.make_graph(graph.node, "types", [*graph.input, *stored], graph.output),

@@ -52,14 +52,14 @@ class ModelInside:
     `model` is the file's, but for large weights; these, views of what was read or mapped from the file's external data,
     are in `weights` by name, and sessions share them. `tensors` has every stored tensor as it stands in `model`, those
     of Constant nodes too, `nodes` every ONNX node that has a name, `values` its first result. `inputs` are those that
-    have to be fed. `data` names the files of external data. `dtype` is the type that the file computes in, the
-    narrowest where there are several; `quantized` whether some of it is rounded to integers; `twin` what is read in the
-    place of a file of half precision, in words, and None for others.
+    have to be fed. `file` is the file that was opened, and says the rest of itself. `dtype` is the type that the file
+    computes in, the narrowest where there are several; `quantized` whether some of it is rounded to integers; `twin`
+    what is read in the place of a file of half precision, in words, and None for others.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.data = ModelFile.open(path).check().data
-        self.path = Path(path)
+        self.file = ModelFile.open(path).check()
+        self.path = self.file.path
         self.model = onnx.load(os.fspath(path), load_external_data=False)
         self.weights: dict[str, Array] = {}
         for tensor in self.model.graph.initializer:

@@ -18,6 +18,7 @@ from archspec.extras import extra
 from archspec.finite import is_finite
 from compiler.torch_target.modes import device_of, evaluating, unaffected
 from runtime.session.inputs import list_shapes
+from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
 from runtime.verification.differences import Limits, compare, compare_votes
 from runtime.verification.model.half_rounding import RoundedSession, find_half
@@ -104,7 +105,7 @@ def prove(
     if not cases:
         raise InputError("a proof needs at least one case")
     with unaffected():
-        half = find_half(onnx_path)
+        half = find_half(ModelFile.open(onnx_path))
         dtype = half or "float32"
         kinds = [*([Session] if dtype in ON_CPU else []), *([RoundedSession] if half else [])]
         sessions = [kind(onnx_path, providers=options.providers, settings="default", as_written=True) for kind in kinds]

@@ -12,25 +12,25 @@ from runtime.session.model_file import ModelFile
 from runtime.session.optimized_form import examine_optimized
 from runtime.session.session import Session
 from runtime.verification.checks import Check
-from runtime.verification.model.facts import ModelFacts
+from runtime.verification.model.inside import ModelInside
 from runtime.verification.options import VerifyOptions
 from runtime.verification.proof.cases import choose_small
 from runtime.verification.witness.comparator import WitnessOutputs
 
 
 def check_optimized(
-    facts: ModelFacts, options: VerifyOptions, compare: Callable[[Arrays, WitnessOutputs], str]
+    inside: ModelInside, options: VerifyOptions, compare: Callable[[Arrays, WitnessOutputs], str]
 ) -> Iterator[Check]:
     """Check, where an optimized file lies beside a model, that it was made from this one, and gives what this one
     gives.
 
     `compare` says how near outputs are to those of a witness, or raises ArchspecError.
     """
-    path = Path(facts.path)
+    path = inside.path
     try:
-        beside = examine_optimized(ModelFile.open(path), trust_times=False)
+        beside = examine_optimized(inside.file, trust_times=False)
     except ArchspecError as error:
-        loaded = _find_trusted(path)
+        loaded = _find_trusted(inside.file)
         if loaded is None:
             yield Check("optimized", "noted", str(error))
         else:
@@ -56,9 +56,9 @@ def check_optimized(
         yield Check("optimized", "passed", f"{where}: {text}")
 
 
-def _find_trusted(path: Path) -> Path | None:
+def _find_trusted(file: ModelFile) -> Path | None:
     """The optimized file that a session takes, which trusts times."""
     try:
-        return examine_optimized(ModelFile.open(path))
+        return examine_optimized(file)
     except ArchspecError:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from archspec.ops import Mean, Shape, Vote
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
 from runtime.session import providers
+from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
 from runtime.session.start import CPU
 from runtime.verification.model import inside as inside_module
@@ -197,6 +198,34 @@ def test_a_file_runs_on_the_providers_that_are_chosen(tmp_path: Path, monkeypatc
     asked.clear()
     assert verify_model(path, (graph, weights), batches=[2]).passed
     assert asked == [("cpu",), ("cpu",)]
+
+
+def test_a_file_is_opened_once_beside_the_sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    def recorded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any, **more: Any) -> Any:
+            opened.append(name)
+            return function(*given, **more)
+
+        return call
+
+    graph, module = make()
+    path = export(tmp_path, graph, module)
+    monkeypatch.setattr(ModelFile, "open", recorded("open", ModelFile.open))
+    monkeypatch.setattr(onnx, "load", recorded("load", onnx.load))
+    assert verify_model(path, batches=[2]).passed
+    assert sorted(opened) == ["load"] * 2 + ["open"] * 2  # its inside and the reference's model; the session's too
+    opened.clear()
+    assert verify_model(path, (graph, module.state_dict()), batches=[2]).passed
+    assert sorted(opened) == [
+        "load",
+        "load",
+        "open",
+        "open",
+        "open",
+        "open",
+    ]  # and the proof, with a session of its own
 
 
 def test_a_provider_that_is_not_there_is_no_fault_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

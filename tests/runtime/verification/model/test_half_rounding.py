@@ -10,7 +10,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from archspec.errors import ArchspecError
-from runtime.verification.model.half_rounding import RoundedSession, find_half, round_nodes
+from runtime.session.model_file import ModelFile
+from runtime.verification.model.half_rounding import RoundedSession, find_half, find_halves, round_nodes
 from tests.support.models import build_double, save
 
 KINDS = pytest.mark.parametrize("kind", [TensorProto.FLOAT16, TensorProto.BFLOAT16], ids=["float16", "bfloat16"])
@@ -64,7 +65,23 @@ def test_values_keep_their_names_and_become_float32(kind: int) -> None:
 
 
 def test_a_model_of_float32_has_no_twin(tmp_path: Path) -> None:
-    assert find_half(save(build_double(), tmp_path / "m.onnx")) is None
+    assert find_half(ModelFile.open(save(build_double(), tmp_path / "m.onnx"))) is None
+
+
+def test_half_precision_of_large_weights_alone_is_found(tmp_path: Path) -> None:
+    """Their types are known without their numbers, which stay in the file."""
+    weight = numpy_helper.from_array(np.ones((64, 64), np.float16), "w")
+    nodes = [helper.make_node("Cast", ["w"], ["c"], to=TensorProto.FLOAT), helper.make_node("Add", ["x", "c"], ["y"])]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [64, 64]) for name in "xy"]
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", ends[:1], ends[1:], [weight]),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    file = ModelFile.open(save(model, tmp_path / "m.onnx"))
+    assert [item.name for item in file.weights] == ["w"]
+    assert find_half(file) == "float16"
+    assert find_halves(file.head) == {}  # the control
 
 
 @KINDS
