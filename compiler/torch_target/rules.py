@@ -37,22 +37,19 @@ LINEAR_MODE = ("linear", "bilinear", "trilinear")
 @rule(ops.Conv)
 def conv(op: ops.Conv, x: Shape) -> nn.Module:
     w = op.window
+    fields: dict[str, Any] = {"stride": w.stride, "padding": w.padding, "dilation": w.dilation, "groups": op.groups}
     if op.weight_norm:
-        fields = {"stride": w.stride, "padding": w.padding, "dilation": w.dilation, "groups": op.groups}
         return _weight_normalized(op, x, partial(APPLY_CONV[x.rank - 1], **fields))
-    make = CONV[x.rank - 1]
-    return make(x.channels, op.out, w.kernel, w.stride, w.padding, w.dilation, op.groups, op.bias)
+    return CONV[x.rank - 1](x.channels, op.out, w.kernel, bias=op.bias, **fields)
 
 
 @rule(ops.ConvTranspose)
 def conv_transpose(op: ops.ConvTranspose, x: Shape) -> nn.Module:
+    names = ("stride", "padding", "output_padding", "dilation", "groups")
+    fields = {name: getattr(op, name) for name in names}
     if op.weight_norm:
-        names = ("stride", "padding", "output_padding", "dilation", "groups")
-        fields = {name: getattr(op, name) for name in names}
         return _weight_normalized(op, x, partial(APPLY_CONV_TRANSPOSE[x.rank - 1], **fields))
-    make = CONV_TRANSPOSE[x.rank - 1]
-    sizes = (op.kernel, op.stride, op.padding, op.output_padding)
-    return make(x.channels, op.out, *sizes, op.groups, op.bias, op.dilation)
+    return CONV_TRANSPOSE[x.rank - 1](x.channels, op.out, op.kernel, bias=op.bias, **fields)
 
 
 @rule(ops.Linear)

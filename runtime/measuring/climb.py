@@ -163,7 +163,14 @@ class Climb:
 
     def _judge(self, what: str, candidate: Candidate, before: Sequence[float], own: Sequence[float]) -> SettingsTrial:
         ratios = [old / new for old, new in zip(before, own, strict=True)]
-        figures = (statistics.median(own) * 1e3, statistics.median(ratios), min(ratios), max(ratios))
-        if not candidate.difference <= self._tolerance:
-            return SettingsTrial(what, "refused", *figures, why=f"its outputs differ by {candidate.difference:.1e}")
-        return SettingsTrial(what, "taken" if is_faster(ratios) else "no faster", *figures)
+        trial = SettingsTrial(
+            what,
+            "taken" if is_faster(ratios) else "no faster",
+            milliseconds=statistics.median(own) * 1e3,
+            ratio=statistics.median(ratios),
+            low=min(ratios),
+            high=max(ratios),
+        )
+        if candidate.difference <= self._tolerance:
+            return trial
+        return dataclasses.replace(trial, verdict="refused", why=f"its outputs differ by {candidate.difference:.1e}")

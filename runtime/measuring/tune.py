@@ -213,9 +213,13 @@ def _search(request: TuneRequest, workload: _Workload, on_step: OnStep) -> _Sear
         with Climb(job, tolerance=tolerance, seconds=seconds, seed=seed, on_step=on_step) as climb:
             climb.climb(changes)
             milliseconds, finals = climb.decide(workload.axes, more)
-    best = climb.best
     return _SearchResult(
-        best, best.changed_by(more), milliseconds, tuple(climb.trials), tuple(finals), tuple(climb.untried)
+        climb.best,
+        best_fixed=climb.best.changed_by(more),
+        default_milliseconds=milliseconds,
+        trials=tuple(climb.trials),
+        finals=tuple(finals),
+        untried=tuple(climb.untried),
     )
 
 
@@ -224,9 +228,16 @@ def _list_entries(key: TuningKey, axes: Mapping[str, int], found: _SearchResult)
     taken = {trial.change: trial.milliseconds for trial in found.finals if trial.verdict == "taken"}
     chosen = [(FREE, found.best)] if FREE in taken else [("", Settings())]
     chosen += [(FIXED, found.best_fixed)] if FIXED in taken else []
-    default, tried = found.default_milliseconds, len(found.trials)
-    counts = tried, tried + len(found.untried)
     return tuple(
-        TuningEntry(key, dict(axes), what == FIXED, settings, taken.get(what) or default, default, *counts)
+        TuningEntry(
+            key,
+            sizes=dict(axes),
+            fixed=what == FIXED,
+            settings=settings,
+            milliseconds=taken.get(what) or found.default_milliseconds,
+            default_milliseconds=found.default_milliseconds,
+            tried=len(found.trials),
+            changes=len(found.trials) + len(found.untried),
+        )
         for what, settings in chosen
     )
