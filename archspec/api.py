@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from archspec.arguments import checked, take_keywords, takes_fields_of
+from archspec.arguments import checked, take_keywords, takes_keywords_of
 from archspec.bounds import MAX_NODES, MC_BATCH
 from archspec.errors import Diagnostic, InputError, SpecError
 from archspec.extras import extra
@@ -164,7 +164,7 @@ def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], Any] | Non
     return lower(graph, seed=seed, rules=rules)
 
 
-@takes_fields_of("runtime.export.plan.ExportPlan")
+@takes_keywords_of("runtime.export.plan.ExportKeywords")
 @checked
 def to_onnx(
     graph: Graph,
@@ -203,7 +203,7 @@ def to_onnx(
     return export(graph, take_weights(weights), path, take_keywords(ExportPlan, "to_onnx", plan))
 
 
-@takes_fields_of("runtime.verification.options.VerifyOptions")
+@takes_keywords_of("runtime.verification.options.VerifyKeywords")
 @checked
 def verify_model(
     path: str | Path,
@@ -247,7 +247,7 @@ def verify_model(
     return verify(path, held, options, on_check)
 
 
-@takes_fields_of("runtime.training.fitting.Fitting")
+@takes_keywords_of("runtime.training.fitting.FittingKeywords")
 @checked
 def train(
     spec: Spec,
@@ -274,8 +274,8 @@ def train(
     (360, ['accuracy'])
     """
     from runtime.data.registry import load_data
-    from runtime.training.fitting import Fitting, fit_spec
-    from runtime.training.grids import name_strides
+    from runtime.training.fitting import fit_spec
+    from runtime.training.grids import find_grids, name_strides
     from runtime.training.loop import train as run
     from runtime.training.recipe import Recipe
     from runtime.training.run import describe_training
@@ -285,13 +285,12 @@ def train(
 
     check_vacant(folder, force=force)
     recipe, dataset = recipe or Recipe(), load_data(data)
-    spec, graph = fit_spec(spec, dataset, take_keywords(Fitting, "train", fitting))
-    module, strides = to_torch(graph, seed=recipe.seed), name_strides(graph)
-    facts = describe_training(graph, module, dataset, recipe)
+    spec, graph = fit_spec(spec, dataset, **fitting)
+    net = to_torch(graph, seed=recipe.seed)
+    grids = find_grids(net, dataset, name_strides(graph))
+    facts = describe_training(graph, dataset, recipe, grids)
     with RunWriter(Path(folder), to_yaml(spec.to_data()), facts, recipe.epochs, force=force) as writer:
-        result = run(
-            module, dataset, recipe, on_step, lambda epoch: writer.keep(epoch, copy_weights(module)), strides=strides
-        )
+        result = run(net, dataset, recipe, on_step, lambda epoch: writer.keep(epoch, copy_weights(net)), grids=grids)
         writer.finish(result.state, result.measured)
     return result
 

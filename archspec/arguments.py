@@ -47,8 +47,8 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
-def takes_fields_of(place: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """A decorator for a function whose other keywords (`**`) are the fields of the dataclass in this place. The
+def takes_keywords_of(place: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """A decorator for a function whose other keywords (`**`) are those of the TypedDict in this place. The
     function raises TypeError for a keyword that is none, and names it before what is missing, as Python does."""
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
@@ -57,7 +57,7 @@ def takes_fields_of(place: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
             others = [name for name in kwargs if name not in own]
-            known = [*own, *(field.name for field in fields(_find_class(place)))] if others else []
+            known = [*own, *_find_class(place).__annotations__] if others else []
             for name in others:
                 if name not in known:
                     problem = f"got an unexpected keyword argument '{name}'{suggest(name, known)}"

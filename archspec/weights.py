@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from archspec.arguments import checked, take_keywords, takes_fields_of
+from archspec.arguments import checked, take_keywords, takes_keywords_of
 from compiler.graph import Graph
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def combine_weights(
     return combine(graph, files, how)
 
 
-@takes_fields_of("runtime.export.ensemble.Sampling")
+@takes_keywords_of("runtime.export.ensemble.SamplingKeywords")
 @checked
 def sample_ensemble(
     graph: Graph,

@@ -72,8 +72,8 @@ def measure_lesion(run: Run, *, on_part: Callable[[int, int], None] = lambda don
     removals = []
     for done, part in enumerate(parts, start=1):
         trial = try_without(run, (part,), run.data.test)
-        gone = (whole.parameters - trial.parameters, whole.macs - trial.macs)
-        removals.append(Removal(part.name, part.stays, *gone, trial.score))
+        parameters, macs = whole.parameters - trial.parameters, whole.macs - trial.macs
+        removals.append(Removal(part.name, part.stays, parameters=parameters, macs=macs, score=trial.score))
         on_part(done, len(parts))
     return Lesion(run.graph.name, run.data.name, run.metric, len(run.data.test), whole.score, tuple(removals))
 

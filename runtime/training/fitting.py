@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TypedDict
 
 from archspec.bounds import MAX_NODES
@@ -16,39 +16,30 @@ from compiler.graph import Graph
 from runtime.data.dataset import Dataset
 
 
-@dataclass(frozen=True, slots=True)
-class Fitting:
-    """Dynamic sizes that are others than the extents of the images, and the nodes that the spec may expand to."""
-
-    sizes: Mapping[str, int] = field(default_factory=dict)
-    max_nodes: int = MAX_NODES
-
-
 class FittingKeywords(TypedDict, total=False):
-    """The fields of a Fitting as the keywords of a function that takes them one by one; None is the default."""
+    """What `fit_spec` takes beside spec and data, as keywords of a function that hands it on; None is the default."""
 
     sizes: Mapping[str, int] | None
     max_nodes: int
 
 
-IMAGES_DECIDE = Fitting()
-
-
-def fit_spec(spec: Spec, data: Dataset, fitting: Fitting = IMAGES_DECIDE) -> tuple[Spec, Graph]:
-    """Give a spec the extents of the data's images for its dynamic sizes, where `fitting` says no others, with its
-    graph.
+def fit_spec(
+    spec: Spec, data: Dataset, *, sizes: Mapping[str, int] | None = None, max_nodes: int | None = None
+) -> tuple[Spec, Graph]:
+    """Give a spec the extents of the data's images for its dynamic sizes, where `sizes` says no others, with its
+    graph of at most `max_nodes` nodes (None: MAX_NODES).
 
     Raises InputError where it does not take one image, and says with which params it would.
     """
-    wanted = data.preprocess.shape
+    wanted, max_nodes = data.preprocess.shape, max_nodes or MAX_NODES
     shape = next(iter(spec.inputs.values()))
     extents = {name: extent for name, extent in zip(shape, wanted, strict=False) if is_size(name)}
-    fitted = replace(spec, sizes={**spec.sizes, **extents, **fitting.sizes})
-    graph = elaborate(fitted, max_nodes=fitting.max_nodes)
+    fitted = replace(spec, sizes={**spec.sizes, **extents, **(sizes or {})})
+    graph = elaborate(fitted, max_nodes=max_nodes)
     taken = [node.shape for node in graph.inputs.values()]
     if taken != [wanted]:
         found = f"{spec.name} takes {in_words(taken)}; the images of {data.name} are {Shape(*wanted)}"
-        raise InputError(f"{found}: {_advise(fitted, wanted, fitting.max_nodes)}")
+        raise InputError(f"{found}: {_advise(fitted, wanted, max_nodes)}")
     return fitted, graph
 
 

@@ -15,9 +15,10 @@ from archspec.extras import extra
 from compiler.torch_target.modes import device_of, limited_to
 from runtime.data.batches import count_steps, iterate_batches, mix_seed, shift_images
 from runtime.data.dataset import Dataset
+from runtime.tasks.grid import OutputGrid
 from runtime.tasks.task import ScoreCounts
 from runtime.training.drop_ramp import DropRamp
-from runtime.training.grids import find_grids, find_stride
+from runtime.training.grids import find_grids
 from runtime.training.metrics import Epoch, EpochMeter, Progress
 from runtime.training.module_outputs import evaluate_module, name_outputs
 from runtime.training.objective import Objective, measure
@@ -36,7 +37,7 @@ class TrainResult:
     """The last step's weights, by name, on the CPU. The held-out images chose nothing: they were seen afterwards.
 
     `test_scores` are the task's metrics, the main one first; with several outputs the loss is the sum of theirs, and
-    the scores are those of the last one. `stride` is how many pixels its positions are apart; None where it has none.
+    the scores are those of the last one.
     """
 
     state: dict[str, Tensor]
@@ -46,10 +47,9 @@ class TrainResult:
     test_images: int
     test_loss: float
     test_scores: dict[str, float]
-    stride: int | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything but the weights and the stride; each score stands under `test_` and its metric's name."""
+        """Give everything but the weights; each score stands under `test_` and its metric's name."""
         return {"history": [epoch.to_dict() for epoch in self.history], **self.measured}
 
     @property
@@ -71,12 +71,12 @@ def train(
     on_step: Callable[[Progress], None] = lambda progress: None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     *,
-    strides: Mapping[str, int] | None = None,
+    grids: Mapping[str, OutputGrid] | None = None,
 ) -> TrainResult:
     """Train `module`, from images (N, C, H, W) to what the data's task needs, in place and on the device it is on.
 
-    A module with several outputs learns on each of them: the loss is their sum. `strides` are those of the outputs by
-    name, where they are known; otherwise `place_output` finds them.
+    A module with several outputs learns on each of them: the loss is their sum. `grids` are those of the outputs by
+    name, where they are known; otherwise `find_grids` finds them.
 
     Raises InputError where the module does not fit the data, or the loss stops being finite. On the CPU, the same
     module, recipe and number of threads give the same weights, bit for bit.
@@ -85,7 +85,7 @@ def train(
     device = device_of(module)
     own_generators = [device] if device.type == "cuda" else []
     with limited_to(recipe.threads), torch.random.fork_rng(devices=own_generators):
-        grids = find_grids(module, data, strides)
+        grids = grids or find_grids(module, data)
         with DropRamp(module, recipe.ramp_drop) as ramp:
             state = TrainState(module, build_optimizer(module, recipe))
             objective = Objective(data, grids, device, recipe.label_smoothing)
@@ -96,8 +96,15 @@ def train(
                 on_epoch(history[-1])
         weights = copy_weights(module)
         loss, scores = measure(evaluate_module(module, data.test), data.test, objective.task, grids)
-    took = state.step, loop.seconds
-    return TrainResult(weights, tuple(history), *took, len(data.test), loss, scores, find_stride(grids))
+    return TrainResult(
+        state=weights,
+        history=tuple(history),
+        steps=state.step,
+        seconds=loop.seconds,
+        test_images=len(data.test),
+        test_loss=loss,
+        test_scores=scores,
+    )
 
 
 class TrainingLoop:
@@ -135,8 +142,15 @@ class TrainingLoop:
             meter.add(len(chosen), *self.take_step(chosen))
             self.on_step(self._describe(meter))
         state.epoch += 1
-        means = meter.loss, meter.metric, meter.score, state.learning_rate
-        return Epoch(state.epoch, *means, meter.seconds, meter.samples_per_second)
+        return Epoch(
+            epoch=state.epoch,
+            loss=meter.loss,
+            metric=meter.metric,
+            score=meter.score,
+            learning_rate=state.learning_rate,
+            seconds=meter.seconds,
+            samples_per_second=meter.samples_per_second,
+        )
 
     def take_step(self, chosen: Tensor) -> tuple[float, ScoreCounts]:
         """Take one step of the optimizer, on the images with the indices `chosen` (N,).
@@ -174,7 +188,15 @@ class TrainingLoop:
 
     def _describe(self, meter: EpochMeter) -> Progress:
         state = self.state
-        through = state.epoch + 1, self.recipe.epochs, state.step, self.steps
-        left = self.seconds / (state.step - self.first_step) * (self.steps - state.step)
-        means = meter.loss, meter.metric, meter.score, state.learning_rate
-        return Progress(*through, *means, meter.samples_per_second, left)
+        return Progress(
+            epoch=state.epoch + 1,
+            epochs=self.recipe.epochs,
+            step=state.step,
+            steps=self.steps,
+            loss=meter.loss,
+            metric=meter.metric,
+            score=meter.score,
+            learning_rate=state.learning_rate,
+            samples_per_second=meter.samples_per_second,
+            seconds_left=self.seconds / (state.step - self.first_step) * (self.steps - state.step),
+        )

@@ -96,11 +96,10 @@ class Run:
         return Split(images[chosen], labels[chosen])
 
 
-def describe_training(graph: Graph, module: nn.Module, data: Dataset, recipe: Recipe) -> dict[str, str]:
-    """Write down the network, the recipe, the data and the stride of the last output, as the metadata of the weights.
-
-    Raises InputError where the graph's module does not fit the data."""
-    stride = find_stride(find_grids(module, data, name_strides(graph)))
+def describe_training(graph: Graph, data: Dataset, recipe: Recipe, grids: Mapping[str, OutputGrid]) -> dict[str, str]:
+    """Write down the network, the recipe, the data and the stride of the last output, whose place the last of the
+    `grids` is, as the metadata of the weights."""
+    stride = find_stride(grids)
     facts = GRAPH.write(graph.digest()) | SETTINGS.write(recipe.to_dict())
     return facts | describe_data(data) | (STRIDE.write(stride) if stride else {})
 

@@ -13,6 +13,7 @@ from archspec.errors import ArchspecError
 from compiler.onnx_target.options import ExportOptions
 from runtime.export.ensemble import Sampling, SamplingKeywords
 from runtime.export.plan import Calibration, ExportKeywords, ExportPlan
+from runtime.training.fitting import FittingKeywords
 from runtime.verification.options import VerifyKeywords, VerifyOptions
 
 INT8 = ExportOptions(precision="int8")
@@ -22,6 +23,7 @@ FUNCTIONS = [
     (archspec.to_onnx, ExportKeywords),
     (archspec.sample_ensemble, SamplingKeywords),
     (archspec.verify_model, VerifyKeywords),
+    (archspec.train, FittingKeywords),
 ]
 
 

@@ -10,7 +10,7 @@ import pytest
 import archspec
 from archspec.errors import ArchspecError
 from runtime.data.registry import load_data
-from runtime.training.fitting import Fitting, fit_spec
+from runtime.training.fitting import fit_spec
 
 
 @pytest.mark.parametrize(
@@ -42,4 +42,4 @@ def test_dynamic_sizes_are_those_of_the_images_unless_given() -> None:
     assert dict(fitted.sizes) == {"H": 8, "W": 8}
     assert [node.shape for node in graph.inputs.values()] == [(1, 8, 8)]
     with pytest.raises(ArchspecError, match="resnet_digits takes 1×16×8; the images of digits are 1×8×8: choose"):
-        fit_spec(spec, data, Fitting({"H": 16}))
+        fit_spec(spec, data, sizes={"H": 16})

@@ -114,7 +114,6 @@ def test_several_outputs_are_all_trained_on_and_the_last_one_counts(data: Datase
     accuracies = [float((outputs[name].argmax(1) == data.test.labels).mean()) for name in "ab"]
     assert accuracies[0] != accuracies[1]
     assert result.test_scores == {"accuracy": accuracies[1]}
-    assert result.stride is None
 
 
 def test_a_loss_that_is_not_finite_stops_training(data: Dataset) -> None:

@@ -20,6 +20,7 @@ from runtime.tasks.grid import measure_strides
 from runtime.tasks.joints import MAX_DISTANCE
 from runtime.tasks.maps import IGNORED
 from runtime.tasks.registry import TASKS
+from runtime.training.grids import find_grids, find_stride
 from runtime.training.loop import train
 from runtime.training.module_outputs import evaluate_module
 from runtime.training.recipe import Recipe
@@ -53,12 +54,13 @@ def test_a_stacked_hourglass_finds_joints(points: Dataset) -> None:
     """Chance: the best fixed positions find one joint in ten; whoever sees digits, but not which, finds a third."""
     module, strides = build("hourglass2", {"features": 16, "joints": 3}, 64)
     assert strides == {"heatmap0": 4, "heatmap1": 4}
-    result = train(module, points, replace(QUICK, epochs=2, learning_rate=1.0), strides=strides)
+    grids = find_grids(module, points, strides)
+    result = train(module, points, replace(QUICK, epochs=2, learning_rate=1.0), grids=grids)
     places = points.test.labels[:, None] - points.train.labels[None]
     chance = (np.hypot(places[..., 0], places[..., 1]) <= MAX_DISTANCE * 64).mean(0).max()
     assert chance < 0.1
     assert result.test_scores["pck"] > 0.45
-    assert result.stride == 4
+    assert find_stride(grids) == 4
     assert result.history[-1].metric == "pck"
     outputs = evaluate_module(module, points.test)
     assert list(outputs) == ["heatmap0", "heatmap1"]
@@ -74,7 +76,8 @@ def test_a_u_net_finds_the_classes_of_pixels(maps: Dataset) -> None:
     maps were exchanged are the control."""
     module, strides = build("unet_bn", {"channels": 1, "classes": 11, "widths": [16, 32]}, 32)
     settings = replace(QUICK, epochs=4, learning_rate=0.2)
-    result = train(module, maps, settings, strides=strides)
+    grids = find_grids(module, maps, strides)
+    result = train(module, maps, settings, grids=grids)
     truth = maps.test.labels
     background = jaccard_score(
         truth[truth != IGNORED], np.zeros((truth != IGNORED).sum(), int), average="macro", zero_division=0
@@ -82,18 +85,22 @@ def test_a_u_net_finds_the_classes_of_pixels(maps: Dataset) -> None:
     assert background < 0.1
     assert result.test_scores["mean_iou"] > 0.3
     assert result.test_scores["pixel_accuracy"] > (truth == 0).sum() / (truth != IGNORED).sum() + 0.03
-    assert result.stride == 1
+    assert find_stride(grids) == 1
     exchanged = replace(maps, train=Split(maps.train.images, np.roll(maps.train.labels, 1, axis=0)))
     control, _ = build("unet_bn", {"channels": 1, "classes": 11, "widths": [16, 32]}, 32)
-    assert train(control, exchanged, settings, strides=strides).test_scores["mean_iou"] < 0.15
+    assert (
+        train(control, exchanged, settings, grids=find_grids(control, exchanged, strides)).test_scores["mean_iou"]
+        < 0.15
+    )
 
 
 def test_a_valid_u_net_learns_the_centre_of_the_map(maps: Dataset) -> None:
     """The witness is torch's cross-entropy with the map's centre, cut by hand; another cut is the control."""
     data = shorten(maps, 16)
     module, strides = build("unet", {"classes": 11, "widths": [4]}, 32)
-    result = train(module, data, QUICK, strides=strides)
-    assert result.stride == 1
+    grids = find_grids(module, data, strides)
+    result = train(module, data, QUICK, grids=grids)
+    assert find_stride(grids) == 1
     logits = torch.from_numpy(evaluate_module(module, data.test)["output"])
     side = logits.shape[2]
     assert side == 16
@@ -114,7 +121,7 @@ def test_every_output_of_a_nested_u_net_is_supervised(maps: Dataset) -> None:
     data = shorten(maps, 16)
     module, strides = build("unet_plus_plus", {"channels": 1, "classes": 11, "widths": [4, 8, 8]}, 32)
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    result = train(module, data, QUICK, strides=strides)
+    result = train(module, data, QUICK, grids=find_grids(module, data, strides))
     outputs = evaluate_module(module, data.test)
     assert list(outputs) == list(strides) == ["mask1", "mask2"]
     targets = torch.from_numpy(data.test.labels)
@@ -130,7 +137,7 @@ def test_the_same_seed_gives_the_same_weights(points: Dataset) -> None:
     states = []
     for _ in range(2):
         module, strides = build("hourglass1", {"features": 8, "joints": 3}, 64)
-        states.append(train(module, data, QUICK, strides=strides).state)
+        states.append(train(module, data, QUICK, grids=find_grids(module, data, strides)).state)
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 

@@ -13,6 +13,7 @@ from archspec.errors import ArchspecError
 from compiler.onnx_file.metadata import GRAPH, SETTINGS
 from compiler.torch_target.module import build_module
 from runtime.data.registry import describe_data, load_data
+from runtime.training.grids import find_grids, name_strides
 from runtime.training.run import Run, check_same_data, describe_training
 from runtime.training.run_folder import METRICS, WEIGHTS
 from runtime.weights.safetensors_file import load_weights, save_weights
@@ -37,7 +38,7 @@ def test_what_is_opened_measures_what_training_measured(run: Run) -> None:
 
 
 def test_weights_say_how_they_were_made(run: Run) -> None:
-    facts = describe_training(run.graph, run.build_module(), run.data, QUICK)
+    facts = describe_training(run.graph, run.data, QUICK, run.grids)
     assert {key: run.metadata[key] for key in facts} == facts
     assert SETTINGS.read(run.metadata) == QUICK.to_dict()
     assert GRAPH.read(run.metadata) == run.graph.digest()
@@ -48,7 +49,7 @@ def test_weights_say_how_they_were_made(run: Run) -> None:
 def test_the_stride_is_that_of_the_last_output() -> None:
     graph = elaborate(load("hourglass1", {"features": 4, "joints": 3}))
     data = load_data("digit_points")
-    facts = describe_training(graph, to_torch(graph), data, QUICK)
+    facts = describe_training(graph, data, QUICK, find_grids(to_torch(graph), data, name_strides(graph)))
     assert Run(Path(), load("hourglass1"), graph, {}, facts, data).stride == 4
 
 
