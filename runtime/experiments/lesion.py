@@ -47,12 +47,13 @@ class Lesion:
 
 @dataclass(frozen=True, eq=False)
 class PrunedNetwork:
-    """The network without some parts, and its score on some images."""
+    """The network without some parts, its score on some images, and its rank by it: the best has the highest."""
 
     parts: tuple[RemovablePart, ...]
     graph: Graph
     weights: WeightArrays
     score: float
+    rank: float
 
     @property
     def macs(self) -> int:
@@ -92,4 +93,5 @@ def list_parts(run: Run) -> list[RemovablePart]:
 def try_without(run: Run, parts: Sequence[RemovablePart], split: Split) -> PrunedNetwork:
     """Leave these parts out of a run's network, and measure what remains on a split."""
     graph, weights = RemoveBodies(tuple(parts))(run.graph, run.weights)
-    return PrunedNetwork(tuple(parts), graph, weights, run.measure(build_module(graph, weights), split)[1])
+    score = run.measure(build_module(graph, weights), split)[1]
+    return PrunedNetwork(tuple(parts), graph, weights, score, run.task.rank(score))

@@ -76,7 +76,8 @@ def choose_parts(
     seed: int = 0,
     on_trial: Callable[[int, int], None] = lambda done, most: None,
 ) -> PruningChoice:
-    """Choose the largest set of parts without which the score falls by at most `budget` (0.01: from 0.99 to 0.98).
+    """Choose the largest set of parts without which the score falls by at most `budget` (0.01: from 0.99 to 0.98), or
+    rises, where lower is better.
 
     The score is the task's main one, on `images` training images, which `seed` chooses. Of sets of one size the one
     that saves most MACs is taken, then the one with the best score. With up to MAX_EXHAUSTIVE parts every set is tried,
@@ -90,7 +91,7 @@ def choose_parts(
     search = ALL_SETS if len(parts) <= MAX_EXHAUSTIVE else ONE_BY_ONE
     attempt = _Attempts(run, split, search.bound(len(parts)), on_trial)
     before = attempt(())
-    after = search.find(parts, attempt, before.score - budget) or before
+    after = search.find(parts, attempt, before.rank - budget) or before
     return PruningChoice(
         budget=budget,
         metric=run.metric,
@@ -124,26 +125,26 @@ class _Attempts:
 
 
 def search_all(parts: Sequence[RemovablePart], attempt: Prune, floor: float) -> PrunedNetwork | None:
-    """Find the best of the largest sets whose score is at least `floor`; None where there is none."""
+    """Find the best of the largest sets whose rank is at least `floor`; None where there is none."""
     for size in range(len(parts), 0, -1):
         trials = map(attempt, _without_nests(combinations(parts, size)))
-        fitting = [trial for trial in trials if trial.score >= floor]
+        fitting = [trial for trial in trials if trial.rank >= floor]
         if fitting:
-            return max(fitting, key=lambda trial: (-trial.macs, trial.score))
+            return max(fitting, key=lambda trial: (-trial.macs, trial.rank))
     return None
 
 
 def search_greedily(parts: Sequence[RemovablePart], attempt: Prune, floor: float) -> PrunedNetwork | None:
-    """Leave out part after part, each time the one without which the score is best (of equal ones, the one with most
+    """Leave out part after part, each time the one without which the rank is highest (of equal ones, the one with most
     MACs)."""
     best = None
     while True:
         chosen = best.parts if best else ()
         sets = _without_nests((*chosen, part) for part in parts if part not in chosen)
-        trials = [trial for trial in map(attempt, sets) if trial.score >= floor]
+        trials = [trial for trial in map(attempt, sets) if trial.rank >= floor]
         if not trials:
             return best
-        best = max(trials, key=lambda trial: (trial.score, -trial.macs))
+        best = max(trials, key=lambda trial: (trial.rank, -trial.macs))
 
 
 def _without_nests(sets: Iterable[tuple[RemovablePart, ...]]) -> Iterator[tuple[RemovablePart, ...]]:

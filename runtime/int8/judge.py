@@ -131,10 +131,10 @@ class Judge:
         parts: Sequence[int],
     ) -> OutputLoss:
         if metric is None:
-            measured, (before, after) = "r2", (1.0, difference.r2)
+            measured, (before, after), lower_is_better = "r2", (1.0, difference.r2), False
         else:
             assert counts is not None
-            measured, (before, after) = metric.name, metric.score(counts)
+            measured, (before, after), lower_is_better = metric.name, metric.score(counts), metric.lower_is_better
         worst, channels = difference.find_worst(), difference.channels
         return OutputLoss(
             output=name,
@@ -147,6 +147,7 @@ class Judge:
             varies=difference.varies,
             parts_db=difference.rate_parts(parts),
             middle_db=difference.rate_middle(),
+            lower_is_better=lower_is_better,
         )
 
     def _find_class(self, output: str, channel: int, channels: int) -> str | None:

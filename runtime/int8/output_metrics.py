@@ -29,6 +29,11 @@ class OutputMetric(ABC):
     """A metric of an output, of the float model and of another: counts of several batches are added."""
 
     @property
+    def lower_is_better(self) -> bool:
+        """True if it is an error; else it is a share."""
+        return False
+
+    @property
     @abstractmethod
     def name(self) -> str: ...
 
@@ -51,6 +56,10 @@ class TaskMetric(OutputMetric):
     @property
     def name(self) -> str:
         return self.task.metrics[0]
+
+    @property
+    def lower_is_better(self) -> bool:
+        return self.task.lower_is_better
 
     def count(self, before: Array, after: Array, labels: Array | None) -> AnswerCounts:
         assert labels is not None

@@ -42,7 +42,8 @@ class OutputLoss:
     are the float model's; where a channel stands alone there is no answer to agree on, and it is `r2`, 1 - Σ (float -
     int8)² / Σ (float - mean)². `worst` is the channel with the least signal to noise, None where no channel differs.
     `varies` says whether the float model's numbers are not all the same in every channel. `parts_db` are the
-    signal-to-noise ratios of the folds, `middle_db` is that of the image in the middle.
+    signal-to-noise ratios of the folds, `middle_db` is that of the image in the middle. The metric is a share, or an
+    error where `lower_is_better`.
     """
 
     output: str
@@ -55,10 +56,12 @@ class OutputLoss:
     varies: bool
     parts_db: tuple[float | None, ...]
     middle_db: float | None
+    lower_is_better: bool = False
 
     @property
     def drop(self) -> float:
-        return self.before - self.after
+        """How much worse the metric is than before, in its unit."""
+        return self.after - self.before if self.lower_is_better else self.before - self.after
 
     @property
     def relative_error(self) -> float:
@@ -93,7 +96,10 @@ class OutputLoss:
         return self.middle_db is not None and self.middle_db < MIN_DB
 
     def to_dict(self) -> dict[str, Any]:
-        return {**dataclasses.asdict(self), "drop": self.drop, "relative_error": self.relative_error}
+        """Give the loss as plain values; `drop` tells which way the metric is better."""
+        figures = dataclasses.asdict(self)
+        del figures["lower_is_better"]
+        return {**figures, "drop": self.drop, "relative_error": self.relative_error}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,7 @@ class QuantizationLoss:
         return max(output.drop for output in self.outputs)
 
     def meets(self, max_drop: float) -> bool:
-        """True if no output's metric drops by more than `max_drop`, and none is poor."""
+        """True if no output's metric is worse by more than `max_drop`, and none is poor."""
         return self.drop <= max_drop and not any(output.is_poor or output.is_lost for output in self.outputs)
 
     def to_dict(self) -> dict[str, Any]:

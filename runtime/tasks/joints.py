@@ -58,6 +58,7 @@ class Joints(Task):
     """A position for each joint, from heatmaps (N, joints, height, width)."""
 
     name, metrics, asked, values = "joints", ("pck", "mean_distance"), "joints", "heatmaps"
+    lower_is_better = False
     needs, needed = "joints need", "a heatmap for each, (joints, height, width)"
     channel, names, first_colour = "joint", "joints", 1
     columns = AnswerColumn("joint", "words"), AnswerColumn("x"), AnswerColumn("y"), AnswerColumn("score")

@@ -46,6 +46,7 @@ class Labels(Task):
     """One class for each image, from (N, classes)."""
 
     name, metrics, asked, outputs = "labels", ("accuracy",), "images", "logits"
+    lower_is_better = False
     needs, needed = "an image's label needs", "one row of numbers"
     columns = AnswerColumn("label", "words", "bold"), AnswerColumn("probability"), AnswerColumn("next", "words")
     has_probabilities, has_picture, shifted, ranked, needs_names = True, False, True, True, True

@@ -66,6 +66,7 @@ class Maps(Task):
     is the second's logit, against 0 for the first. Pixels of the class IGNORED are not asked."""
 
     name, metrics, asked, per = "maps", ("mean_iou", "pixel_accuracy"), "pixels", "pixel"
+    lower_is_better = False
     needs, needed = "a class for each pixel needs", "an output with places"
     columns = AnswerColumn("pixels"), AnswerColumn("class", "words"), AnswerColumn("share")
     has_probabilities, has_picture = True, True

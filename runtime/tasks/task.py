@@ -84,7 +84,9 @@ class Task(ABC):
     name: ClassVar[str]
     """The word for the task, on the command line and in files."""
     metrics: ClassVar[tuple[str, ...]]
-    """The names of its scores, the main one first."""
+    """The names of its scores. The first is the main one, by which networks are compared."""
+    lower_is_better: ClassVar[bool]
+    """True if the main score is an error, in a unit of its own; else it is a share, of which more is better."""
     asked: ClassVar[str]
     """The plural of what it answers for: images, pixels, joints."""
     needs: ClassVar[str]
@@ -177,6 +179,10 @@ class Task(ABC):
     @abstractmethod
     def score(self, counts: ScoreCounts) -> dict[str, float]:
         """Compute the metrics by name, from counts."""
+
+    def rank(self, score: float) -> float:
+        """Give the main score, negated where lower is better: the best network has the highest."""
+        return -score if self.lower_is_better else score
 
     def count_equal(self, first: Array, second: Array) -> tuple[int, int]:
         """Count the equal ones in two sets of answers, and all of them."""

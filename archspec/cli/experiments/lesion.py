@@ -99,7 +99,7 @@ def lesion(
         rows |= {"files": files.to_dict() | {"file": str(model)}} if files else {}
         print_json(rows)
         return
-    print_lesions(lesions, output)
+    print_lesions(lesions, run.task, output)
     if choice:
         print_choice(choice)
     if files and model:

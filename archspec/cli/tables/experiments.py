@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from runtime.experiments.pruning import FileComparison, PruningChoice
     from runtime.experiments.shattering import Shattering
     from runtime.experiments.surface import Surface
+    from runtime.tasks.task import Task
 
 STEPS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1)
 """The distances that are shown, as parts of the largest."""
@@ -57,16 +58,15 @@ def print_surfaces(results: Sequence[Surface], picture: Path | None) -> None:
     _say_where(out, picture)
 
 
-def print_lesions(results: Sequence[Lesion], picture: Path | None) -> None:
+def print_lesions(results: Sequence[Lesion], task: Task, picture: Path | None) -> None:
     out = console()
     for found in results:
         metric = found.metric.replace("_", " ")
         table = new_table(f"{found.name} without", words("instead"), "parameters", "MACs", metric, "lost")
         for item in found.removals:
             counts = (f"-{item.parameters:,}", f"-{item.macs:,}")
-            table.add_row(
-                item.name, MEANING[item.stays], *counts, f"{item.score:.4f}", f"{found.score - item.score:.4f}"
-            )
+            lost = task.rank(found.score) - task.rank(item.score)
+            table.add_row(item.name, MEANING[item.stays], *counts, f"{item.score:.4f}", f"{lost:.4f}")
         table.add_row("nothing", "", "", "", f"{found.score:.4f}", "", style="bold")
         out.print(table)
     _note(out, f"on {results[0].images} held-out images; nothing was trained again; MACs: conv-linear")

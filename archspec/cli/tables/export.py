@@ -84,7 +84,10 @@ def _tell_loss(output: OutputLoss, loss: QuantizationLoss) -> str:
     where = f"output '{output.output}': " if len(loss.outputs) > 1 else ""
     metric = METRICS.get(output.metric, output.metric.replace("_", " "))
     text = f"{where}{metric} on {tell_count(loss.images, 'image')} {loss.judged}: "
-    text += f"{output.before:.4f} → {output.after:.4f} ({0.0 - 100 * output.drop:+.2f} points)"
+    change = (
+        f"{output.drop:+.4f}, lower is better" if output.lower_is_better else f"{0.0 - 100 * output.drop:+.2f} points"
+    )
+    text += f"{output.before:.4f} → {output.after:.4f} ({change})"
     if output.sqnr_db is not None:
         text += f"; signal to noise {output.sqnr_db:.1f} dB"
         parts = [found for found in output.parts_db if found is not None]

@@ -29,10 +29,10 @@ from runtime.training.run import Run
 
 @dataclass(frozen=True)
 class Toy:
-    """A trial whose score and MACs are made up."""
+    """A trial whose rank and MACs are made up."""
 
     parts: tuple[RemovablePart, ...]
-    score: float
+    rank: float
     macs: int
 
 
@@ -60,8 +60,8 @@ def test_the_exhaustive_search_finds_the_best_of_all_sets(floor: float) -> None:
     """Against every set, listed and compared."""
     attempt = attempts(COSTS, SAVED, [])
     every = [attempt(chosen) for size in range(1, 6) for chosen in combinations(PARTS, size)]
-    fitting = [trial for trial in every if trial.score >= floor]
-    best = max(fitting, key=lambda trial: (len(trial.parts), -trial.macs, trial.score), default=None)
+    fitting = [trial for trial in every if trial.rank >= floor]
+    best = max(fitting, key=lambda trial: (len(trial.parts), -trial.macs, trial.rank), default=None)
     found = search_all(PARTS, attempts(COSTS, SAVED, []), floor)
     assert (found and found.parts) == (best and best.parts)
 
@@ -70,7 +70,7 @@ def test_the_greedy_search_takes_what_costs_least_and_stops_in_time() -> None:
     tried: list[Any] = []
     found: Any = search_greedily(PARTS, attempts(COSTS, SAVED, tried), 0.939)
     assert [part.name for part in found.parts] == ["b", "c", "d"], "a costs as little as b, and saves less"
-    assert found.score >= 0.939
+    assert found.rank >= 0.939
     assert len(tried) == 5 + 4 + 3 + 2
     assert search_greedily(PARTS, attempts(COSTS, SAVED, []), 0.995) is None
 

@@ -26,6 +26,14 @@ def test_a_drop_within_the_budget_is_met_unless_a_channel_is_poor() -> None:
     assert not QuantizationLoss(10, "held out", (FINE, poor)).meets(0.03)
 
 
+def test_an_error_that_rises_is_a_drop() -> None:
+    error = replace(FINE, metric="rmse", before=0.0145, after=0.0159, lower_is_better=True)
+    assert error.drop == pytest.approx(0.0014)
+    assert not QuantizationLoss(10, "held out", (error,)).meets(0.001)
+    assert QuantizationLoss(10, "held out", (replace(error, lower_is_better=False),)).meets(0.001), "the control"
+    assert error.to_dict().keys() == FINE.to_dict().keys()
+
+
 def test_less_than_half_signal_is_lost() -> None:
     assert replace(FINE, sqnr_db=MIN_DB - 0.1).is_lost
     assert not replace(FINE, sqnr_db=MIN_DB).is_lost

@@ -18,15 +18,19 @@ import runtime.tasks.registry as task_registry
 from archspec.api import elaborate, evaluate, load, to_onnx, train
 from archspec.arrays import Array
 from archspec.cli.main import app
+from archspec.cli.tables.experiments import print_lesions
 from archspec.cli.tables.models import print_evaluation
 from archspec.errors import ArchspecError
 from archspec.weights import read_weights
 from runtime.data.dataset import Dataset, Split
 from runtime.data.registry import load_data
+from runtime.experiments.lesion import measure_lesion
+from runtime.experiments.pruning import choose_parts
 from runtime.tasks.drawing import LabelSheet
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, ScoreCounts, Task, divide
 from runtime.training.recipe import Recipe
+from runtime.training.run import Run
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +53,7 @@ class Amount(Answer):
 class Amounts(Task):
     """One number for each image, from (N, 1): how much ink is on it."""
 
-    name, metrics, asked = "amounts", ("rmse",), "images"
+    name, metrics, lower_is_better, asked = "amounts", ("rmse",), True, "images"
     needs, needed = "an amount needs", "a single number"
     columns = (AnswerColumn("ink"),)
     has_probabilities, has_picture = False, False
@@ -109,8 +113,8 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data_registry, "DATASETS", {**data_registry.DATASETS, "ink": load_ink})
 
 
-def make_run(folder: Path) -> Path:
-    network = ["flatten", {"linear": 1}]
+def make_run(folder: Path, *layers: Any) -> Path:
+    network = ["flatten", *layers, {"linear": 1}]
     document = {"archspec": 1, "name": "ink", "inputs": {"image": [1, 8, 8]}, "network": network}
     (folder / "spec.json").write_text(json.dumps(document), encoding="utf-8")
     run = folder / "run"
@@ -147,6 +151,38 @@ def test_a_new_task_is_trained_evaluated_answered_and_shown(tmp_path: Path, caps
     assert not (tmp_path / "p").exists()
     with pytest.raises(ArchspecError, match="averages probabilities, and numbers of classes are none"):
         evaluate(run, monte_carlo=2)
+
+
+@pytest.mark.parametrize(("lower_is_better", "kept"), [(True, ["linear_0"]), (False, [])], ids=["an error", "a share"])
+@pytest.mark.usefixtures("registered")
+def test_int8_is_judged_by_which_way_a_score_is_better(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lower_is_better: bool, kept: list[str]
+) -> None:
+    """int8 makes the error larger by more than the bound. The control takes the same score for a share, and accepts."""
+    run = make_run(tmp_path)
+    monkeypatch.setattr(Amounts, "lower_is_better", lower_is_better)
+    spec, weights = str(run / "spec.yaml"), str(run / "weights.safetensors")
+    words = ["export", spec, "--weights", weights, "-o", str(tmp_path / "int8.onnx"), "--precision", "int8"]
+    said = CliRunner().invoke(app, [*words, "--data", "ink", "--max-drop", "0.0005", "--json"])
+    assert said.exit_code == 0, said.output
+    assert json.loads(said.stdout)["quantization"]["kept"] == kept
+
+
+@pytest.mark.usefixtures("registered")
+def test_parts_go_while_the_error_rises_within_the_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Run.open(make_run(tmp_path, {"linear": 64}, {"linear": 64}))
+    lesion = measure_lesion(run)
+    worse = [item.score - lesion.score for item in lesion.removals]
+    assert min(worse) > 0
+    print_lesions([lesion], run.task, None)
+    table = capsys.readouterr().out
+    assert all(f" {rise:.4f}" in table for rise in worse)
+    assert not choose_parts(run, 0.0).parts
+    assert choose_parts(run, 0.9).parts
+    monkeypatch.setattr(Amounts, "lower_is_better", False)
+    assert choose_parts(run, 0.0).parts, "the control"
 
 
 def test_a_task_that_is_not_registered_is_none() -> None:

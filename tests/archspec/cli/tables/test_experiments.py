@@ -12,6 +12,7 @@ from runtime.experiments.lesion import Lesion, Removal
 from runtime.experiments.pruning import FileComparison
 from runtime.experiments.shattering import Shattering
 from runtime.experiments.surface import Surface
+from runtime.tasks.registry import find_task
 from tests.support.tables import read_rows
 
 DISTANCES = np.linspace(0, 2, 33)
@@ -44,7 +45,7 @@ def test_a_valley_s_losses(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_what_a_lesion_costs(capsys: pytest.CaptureFixture[str]) -> None:
     removals = (Removal("a", "identity", 1_000, 2_000, 0.8), Removal("b", "zeros", 1, 1, 0.3))
-    print_lesions([Lesion("net", "digits", "mean_iou", 360, 0.9, removals)], None)
+    print_lesions([Lesion("net", "digits", "mean_iou", 360, 0.9, removals)], find_task("maps"), None)
     rows = read_rows(capsys)
     assert rows[0] == ["net without", "instead", "parameters", "MACs", "mean iou", "lost"]
     assert rows[1] == ["a", "its input", "-1,000", "-2,000", "0.8000", "0.1000"]
