@@ -17,6 +17,8 @@ import typer
 from archspec.bounds import MAX_WHOLE
 from archspec.cli.options import MEANINGS, on_threads, parse_params, parse_share, parse_sizes, refusing
 from archspec.errors import ArchspecError
+from runtime.data.registry import DATASETS
+from runtime.tasks.registry import TASKS
 from tests.support.commands import NAMES, find_command
 
 FROZEN = Path(__file__).with_name("options.txt")
@@ -53,6 +55,17 @@ def test_a_batch_has_one_bound_in_all_commands_which_the_parser_tells() -> None:
     bounds = {name: (param.min, param.max) for name, param in list_options() if "--batch" in param.opts}
     assert set(bounds) >= {"analyze", "bench", "report", "train", "tune", "verify"}
     assert set(bounds.values()) == {(1, MAX_WHOLE)}
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "names"), [("run", "--task", [*TASKS, "raw"]), ("train", "--data", list(DATASETS))]
+)
+def test_a_help_names_all_that_is_registered(command: str, option: str, names: list[str]) -> None:
+    """The help is a literal: the registries need numpy, which `--help` does not load."""
+    (text,) = (param.help for name, param in list_options() if name == command and option in param.opts)
+    words = text.replace(" (classes by pixel)", "")
+    assert f"{', '.join(names[:-1])} or {names[-1]}" in words
+    assert f"{', '.join(names)} or another" not in words, "the control: with one more the help must change"
 
 
 def test_one_name_has_one_meaning() -> None:
