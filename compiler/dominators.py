@@ -42,7 +42,7 @@ def find_dominators(graph: Graph) -> Mapping[str, str | None]:
 
 
 def _find_far(above: _Place) -> _Place:
-    """Where a node below `above` jumps to: as far as two equal jumps from there, or one step."""
+    """Find where a node below `above` jumps to: as far as two equal jumps from there, or one step."""
     once = above.far
     twice = once.far if once else None
     if once and twice and above.depth - once.depth == once.depth - twice.depth:

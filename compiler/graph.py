@@ -77,8 +77,8 @@ class Graph:
 
     @cached_property
     def digraph(self) -> nx.MultiDiGraph[str]:
-        """The same graph for networkx's algorithms: nodes carry `node`; an edge's key is the operand's position, and
-        its `signal` says whether the operand carries any."""
+        """The graph for networkx's algorithms: nodes carry `node`; an edge's key is the operand's position, and its
+        `signal` says whether the operand carries any."""
         import networkx as nx  # here, since the counts need none and importing it takes longer than they do
 
         digraph: nx.MultiDiGraph[str] = nx.MultiDiGraph(name=self.name)

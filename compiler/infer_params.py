@@ -61,7 +61,7 @@ def _list_candidates(
 
 
 def _replace(value: Any, extents: Mapping[int, int]) -> Any:
-    """The same, with other numbers in the place of some."""
+    """Put other numbers in the place of some."""
     if isinstance(value, list | tuple):
         return [_replace(item, extents) for item in value]
     return extents.get(value, value) if isinstance(value, int) and not isinstance(value, bool) else value

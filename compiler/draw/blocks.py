@@ -79,7 +79,7 @@ def fold_blocks(graph: Graph) -> PictureBlock:
 
 
 def _drop_prefix(graph: Graph, whole: ScopeTree) -> ScopeTree:
-    """Without a scope around everything but the inputs, which tells nothing apart."""
+    """Drop a scope around everything but the inputs, which tells nothing apart."""
     scopes = [item for item in whole.items if isinstance(item, ScopeTree)]
     others = [item for item in whole.items if isinstance(item, str)]
     if len(scopes) != 1 or any(graph[id].inputs for id in others):
@@ -100,7 +100,7 @@ class _Folder:
     # -- scopes ----------------------------------------------------------------------------------------------------
 
     def arrange(self, scope: ScopeTree) -> ScopeTree:
-        """The same scope of those scopes that are worth a box, in the order in which the way leads through them."""
+        """Arrange a scope of those scopes that are worth a box, in the order in which the way leads through them."""
         items: list[ScopeItem] = []
         for item in scope.items:
             inner = item if isinstance(item, str) else self.arrange(item)
@@ -110,7 +110,7 @@ class _Folder:
         return ScopeTree(scope.path, scope.title, items)
 
     def _lift(self, scope: ScopeTree) -> ScopeTree:
-        """With what is in its only scope, where there is little else, in the place of that."""
+        """Put what is in its only scope, where there is little else, in the place of that."""
         scopes = [item for item in scope.items if isinstance(item, ScopeTree)]
         alone = len(scope.items) == 1
         if len(scopes) != 1 or not (alone or len(scopes[0].nodes) <= MAX_LIFTED):
@@ -120,7 +120,7 @@ class _Folder:
         return ScopeTree(scope.path, title, [*scope.items[:place], *scopes[0].items, *scope.items[place + 1 :]])
 
     def _take_apart(self, items: list[ScopeItem]) -> list[ScopeItem]:
-        """Without the scopes that are on a cycle of their kind; the rest sorted by their first node."""
+        """Take apart the scopes that are on a cycle of their kind; the rest sorted by their first node."""
         while cyclic := self._find_cyclic(items):
             items = [
                 part
@@ -158,7 +158,7 @@ class _Folder:
         return {place for place in cyclic if self._is_entered_again(items[place], inside)} or cyclic
 
     def _is_entered_again(self, item: ScopeItem, inside: list[str]) -> bool:
-        """Whether a way leads out of an item, through others of these nodes, and back into it."""
+        """Tell whether a way leads out of an item, through others of these nodes, and back into it."""
         own: set[str] = set(nodes_of(item))
         after: set[str] = set()
         for id in inside:
@@ -197,8 +197,8 @@ class _Folder:
         return replace(only, title=f"{scope.title}.{only.title}".rstrip(".")) if only.children else only
 
     def _belongs(self, chain: PictureBlock, box: PictureBlock) -> bool:
-        """Whether a node shares the box of those before it: it alone reads the last of them, and is its normalization
-        or activation; or they are normalization and activation, and it is what they prepare for."""
+        """Tell whether a node shares the box of those before it: it alone reads the last of them, and is its
+        normalization or activation; or they are normalization and activation, and it is what they prepare for."""
         if chain.children or box.children or chain.times > 1 or len(box.nodes) > 1:
             return False
         last, node = chain.nodes[-1], self.graph[box.id]
@@ -246,7 +246,7 @@ class _Folder:
         return len(turns) == 1 or link == self._link(*turns)
 
     def _sign(self, box: PictureBlock) -> Hashable:
-        """What has to be equal: operations, how they are wired, how they are put together."""
+        """List what has to be equal: operations, how they are wired, how they are put together."""
         key = box.turns[0], len(box.children)
         if key not in self.signatures:
             place = {id: number for number, id in enumerate(box.turns[0])}
@@ -264,8 +264,8 @@ class _Folder:
         return self.operations[node.id]
 
     def _link(self, before: tuple[str, ...], turn: tuple[str, ...]) -> tuple[int | str, ...] | None:
-        """What each operand from outside is: a place in the turn before, or a node that both read; None where one is
-        neither."""
+        """Find what each operand from outside is: a place in the turn before, or a node that both read; None where one
+        is neither."""
         place, own = {id: number for number, id in enumerate(before)}, set(turn)
         links: list[int | str] = []
         for one, other in zip(before, turn, strict=True):
@@ -278,7 +278,7 @@ class _Folder:
         return tuple(links)
 
     def _leads_on(self, before: tuple[str, ...], turn: tuple[str, ...], link: tuple[int | str, ...]) -> bool:
-        """Whether a turn's results go to the next one alone; or where the next takes none, to the same readers."""
+        """Tell whether a turn's results go to the next one alone; or where the next takes none, to the same readers."""
         readers = [{reader for id in one for reader in self.graph.readers[id]} - {*one} for one in (before, turn)]
         chained = any(isinstance(operand, int) for operand in link)
         return readers[0] <= {*turn} if chained else readers[0] == readers[1]
@@ -289,6 +289,6 @@ def _parts(box: PictureBlock) -> Hashable:
 
 
 def _drop_turn(title: str) -> str:
-    """What a folded block is called: not after its first turn."""
+    """Name a folded block: not after its first turn."""
     turn = TURN.match(title)
     return title[turn.end() :] if turn else title

@@ -88,7 +88,7 @@ def _name_space(space: Sequence[int]) -> str:
 
 
 def _join(parts: Iterable[tuple[str, Cost]]) -> tuple[tuple[str, Cost], ...]:
-    """Those of one name as one."""
+    """Join the columns of one name."""
     nodes: dict[str, list[NodeCost]] = {}
     for name, part in parts:
         nodes.setdefault(name, []).extend(part.nodes)

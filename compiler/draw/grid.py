@@ -111,9 +111,9 @@ class _Planner:
         self.last = max(self.rows.values()) + 1
         self.columns: dict[str, int] = {}
         self.taken: list[int] = []
-        """For each column, as bits, the rows in which something lies."""
+        """The rows of each column, as bits, in which something lies."""
         self.own: dict[tuple[int, str], int] = defaultdict(int)
-        """The same for each column and net that runs in it."""
+        """The rows of each column, as bits, that a net runs in."""
 
     def _rank(self) -> tuple[dict[str, int], dict[str, int]]:
         """Each child's row; and how many boxes the longest way has on from it."""
@@ -246,7 +246,7 @@ class _Planner:
         return column
 
     def _ends_at_side(self, wire: Wire, lane: int | None) -> bool:
-        """Whether the row of a merge is empty from the wire's last column to it."""
+        """Tell whether the row of a merge is empty from the wire's last column to it."""
         comes = lane if lane is not None else self._column_of(wire.source)
         if wire.target not in self.merges or comes is None or comes == self.columns[wire.target]:
             return False

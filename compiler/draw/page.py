@@ -176,7 +176,7 @@ stands for.</p></aside></div></section>"""
 
 
 def _write_data(picture: GraphPicture, report: Report | None, parts: Parts | None, nested: Nested) -> str:
-    """What the script knows; `<` is spelled out, so that nothing ends the element."""
+    """Write what the script knows; `<` is spelled out, so that nothing ends the element."""
     order = {id: number for number, id in enumerate(picture.graph.nodes)}
     home = [0] * len(order)
     rows: list[dict[str, Any]] = []
@@ -202,7 +202,7 @@ def _describe_block(picture: GraphPicture, block: PictureBlock, order: Mapping[s
 
 
 def _list_costs(cost: Cost) -> list[list[str]]:
-    """What a part of the network costs, for one sample, without what there is none of."""
+    """List what a part of the network costs, for one sample, without what there is none of."""
     counts = (
         ("parameters", cost.parameters + cost.frozen),
         ("MACs", cost.macs["conv-linear"]),

@@ -238,7 +238,7 @@ def _draw_curve(
 
 
 def _list_points(points: Iterable[tuple[int, float | None]]) -> list[tuple[int, float]]:
-    """Those that a logarithmic scale can show."""
+    """List the points that a logarithmic scale can show."""
     return [(x, y) for x, y in points if y is not None and 1e-300 < y < 1e300]
 
 

@@ -65,7 +65,7 @@ def draw_file(size: tuple[float, float], title: str, description: str, plot: Cal
 
 
 def _finish(svg: str, title: str, description: str) -> str:
-    """With names for readers of the screen, and ink that follows the ground."""
+    """Give a picture names for readers of the screen, and ink that follows the ground."""
     opening, body = re.match(r".*?(<svg[^>]*)>(.*)", svg, re.DOTALL).groups()  # type: ignore[union-attr]
     style = f".measured {{ color: {INK} }} @media (prefers-color-scheme: dark) {{ .measured {{ color: {DARK_INK} }} }}"
     return (

@@ -102,7 +102,7 @@ def _draw_values(skeleton: Skeleton, names: dict[str, str], cores: Iterable[str]
 
 
 def _flatten(skeleton: Skeleton, id: str) -> list[str]:
-    """What a joint joins, with what joints of its kind join in their place: their circles would say nothing."""
+    """List what a joint joins, with what joints of its kind join in their place: their circles would say nothing."""
     kind, joined, waiting = skeleton.values[id].kind, [], [*reversed(skeleton.values[id].operands)]
     while waiting:
         operand = waiting.pop()
@@ -144,7 +144,7 @@ def _lead(start: Point, centre: Point) -> tuple[Point, ...]:
 
 
 def _is_pointed(way: Sequence[Point]) -> bool:
-    """Whether the end of a way has room for an arrow."""
+    """Tell whether the end of a way has room for an arrow."""
     (_, y1), (_, y2) = way[-2:]
     return len(way) == 2 or abs(y2 - y1) > ROW / 2
 

@@ -54,7 +54,7 @@ def connect(graph: Graph, whole: PictureBlock) -> Mapping[str, Inside]:
 
 
 def _find_ways(block: PictureBlock, way: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """For each operation's box the ids of the blocks around it, from the outside, and its own."""
+    """Find for each operation's box the ids of the blocks around it, from the outside, and its own."""
     for child in block.children:
         if child.children:
             yield from _find_ways(child, (*way, child.id))
@@ -63,7 +63,7 @@ def _find_ways(block: PictureBlock, way: tuple[str, ...]) -> Iterator[tuple[str,
 
 
 def _find_homes(whole: PictureBlock) -> tuple[dict[str, str], dict[str, list[tuple[str, int]]]]:
-    """For each node its box, and in which turn of each folded block it is."""
+    """Find for each node its box, and in which turn of each folded block it is."""
     home: dict[str, str] = {}
     turns: dict[str, list[tuple[str, int]]] = {}
     for _, block in whole.walk():
@@ -79,7 +79,7 @@ def _find_homes(whole: PictureBlock) -> tuple[dict[str, str], dict[str, list[tup
 def _list_edges(
     graph: Graph, whole: PictureBlock, home: Mapping[str, str], turns: Mapping[str, list[tuple[str, int]]]
 ) -> Iterator[tuple[str, str, bool, int]]:
-    """From box to box, whether signal is carried, and how often one node reads it."""
+    """List the edges from box to box, whether signal is carried, and how often one node reads it."""
     for node in graph:
         here = dict(turns.get(node.id, ()))
         reads = Counter((operand, position < len(node.data_inputs)) for position, operand in enumerate(node.inputs))

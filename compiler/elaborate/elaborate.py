@@ -159,6 +159,6 @@ def _prefer_whole(graph: Graph) -> Graph:
 
 
 def _hint(name: str, wanted: int, rule: AcceptedSize, near: int) -> str:
-    """What one size accepts, and what of that is nearest to the wanted value."""
+    """Tell what one size accepts, and what of that is nearest to the wanted value."""
     also = "" if near in rule else f"; {near} fits too"
     return f"{name} accepts {rule}; nearest: {rule.nearest(wanted)}{also}"

@@ -23,7 +23,7 @@ class Reporter:
         self.max_nodes = max_nodes
         self.mistakes: list[Diagnostic] = Mistakes()
         self.spent = 0
-        """What the spec has taken of its budget, in parts of a node."""
+        """The part of its budget that the spec has taken, in parts of a node."""
         self._reported: set[tuple[str, Place]] = set()
 
     def spend(self, parts: int, place: Place, calls: Calls = ()) -> None:

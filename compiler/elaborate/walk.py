@@ -47,7 +47,7 @@ class Walk:
         self.output_names: set[str] = set()
         """The names of outputs, also of those that have no value because of a mistake."""
         self.incomplete = False
-        """Whether some node was left out because of a mistake, so that a missing tap need not be one."""
+        """True if some node was left out because of a mistake, so that a missing tap need not be one."""
         self._shapes = ShapesBySize(sizes)
 
     def put_inputs(self) -> dict[str, MaybeNode]:

@@ -79,7 +79,7 @@ def run_body(walk: Walk, body: tuple[SpecNode, ...], value: MaybeNode, scope: Sc
 
 @cache
 def _find_word(kind: type[SpecNode]) -> Word:
-    """What nodes of a kind, or of what it derives from, do on their turn."""
+    """Find what nodes of a kind, or of what it derives from, do on their turn."""
     return next(_WORDS[base] for base in kind.__mro__ if base in _WORDS)
 
 
@@ -155,7 +155,7 @@ def residual(walk: Walk, node: Residual, step: Step) -> MaybeNode:
 
 
 def _find_shortcut(walk: Walk, node: Residual, step: Step, result: MaybeNode) -> MaybeNode:
-    """What a residual adds to the result of its body: its input, or what `shortcut` or `project` make of that."""
+    """Find what a residual adds to the result of its body: its input, or what `shortcut` or `project` make of that."""
     if step.value is None or result is None:
         return None
     shortcut, kind = step.value, "its input"

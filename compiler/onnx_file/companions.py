@@ -67,7 +67,7 @@ def _list_neighbours(folder: Path, data: Collection[str]) -> list[Path] | None:
 
 
 def _find_used(names: Collection[bytes], neighbours: list[Path] | None) -> set[bytes]:
-    """Which of these names stand in one of the models, or may."""
+    """Find which of these names stand in one of the models, or may."""
     if neighbours is None:
         return set(names)
     try:

@@ -121,8 +121,8 @@ def _check_tensor(tensor: onnx.TensorProto, model: Path, examine: Callable[[str]
 
 
 def _is_inside(name: str) -> bool:
-    """Whether a place is written as one below the folder: not absolute, without a way up, no address in memory (which
-    ONNX Runtime writes with stars), and nothing in a hidden folder, where other programs keep their secrets."""
+    """Tell whether a place is written as one below the folder: not absolute, without a way up, no address in memory
+    (which ONNX Runtime writes with stars), and nothing in a hidden folder, where other programs keep their secrets."""
     *folders, last = name.split("/")
     hidden = any(part.startswith(".") and part != "." for part in folders)
     return not (hidden or "" in folders or last in ("", ".", "..") or any(mark in name for mark in "\\:*\0"))

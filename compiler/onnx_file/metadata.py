@@ -60,7 +60,7 @@ class MetadataKey(str, Generic[T]):
         return {str(self): self._print(value)}
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        """As a plain text: who gets it in another process looks up what it is called."""
+        """Pickle the key as a plain text: who gets it in another process looks up what it is called."""
         return str, (str(self),)
 
 
@@ -222,5 +222,5 @@ def is_exported(name: str) -> bool:
 
 
 def _is_text(text: str) -> bool:
-    """Whether a file can hold it: no NUL, no lone half of a surrogate pair."""
+    """Tell whether a file can hold it: no NUL, no lone half of a surrogate pair."""
     return "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)

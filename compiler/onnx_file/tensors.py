@@ -44,7 +44,7 @@ def find_tensors(message: Message) -> Iterator[Message]:
 
 @cache
 def _may_hold_tensors(kind: Descriptor, seen: frozenset[str] = frozenset()) -> bool:
-    """Whether a message of this kind, or one inside it, may be a tensor."""
+    """Tell whether a message of this kind, or one inside it, may be a tensor."""
     if _is_tensor(kind):
         return True
     inner = {field.message_type for field in kind.fields if field.message_type is not None}

@@ -82,7 +82,7 @@ def fold(node: FileNode) -> list[Constant] | None:
 
 
 def _is_small(kind: str, operands: Sequence[Constant]) -> bool:
-    """Whether so few numbers come out of these operands, which have few each."""
+    """Tell whether so few numbers come out of these operands, which have few each."""
     if kind in ELEMENTWISE or kind == "Gather":
         return prod(prod(item.shape) for item in operands) <= MAX_NUMBERS**2
     return sum(prod(item.shape) for item in operands) <= MAX_NUMBERS

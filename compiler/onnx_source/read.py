@@ -228,7 +228,7 @@ def _add_unknown(call: NodeCall, position: int, first: Operand, values: Sequence
 
 
 def _leave_unread(node: FileNode) -> list[Operand]:
-    """What is computed from stored tensors whose numbers are not read."""
+    """List what is computed from stored tensors whose numbers are not read."""
     sources = find_sources(node)
     return [
         Constant(name, node.find_shape(position), None, type, sources) if node.gives(position) else None

@@ -35,7 +35,8 @@ class ShapeTable:
         return self._declared.get(name) or self._infer_node(node, operands).get(name) or self._inferred.get(name)
 
     def _infer_node(self, node: onnx.NodeProto, operands: Sequence[Operand]) -> dict[str, Dims]:
-        """What onnx infers of the results of one node, given the shapes of its operands and the numbers of small ones.
+        """Infer with onnx the shapes of the results of one node, given the shapes of its operands and the numbers of
+        small ones.
 
         Nothing where it holds branches, whose own values are not known here.
         """

@@ -24,7 +24,7 @@ class GraphWriter:
         self.batch = batch
         self.nodes: dict[str, Node] = {}
         self.bounds: dict[str, Bounds] = {}
-        """Between which numbers the results lie that were asked for."""
+        """The bounds of the results that were asked for."""
         self._file = str(path)
         self._names = Names()
         self._straight: dict[FileValue, FileValue] = {}

@@ -64,7 +64,7 @@ def _is_map(node: Node) -> bool:
 
 
 def _find_reason(graph: Graph, node: Node, blocked: set[str]) -> str | None:
-    """Why a node's result is in plain layout; None where it is blocked."""
+    """Find why a node's result is in plain layout; None where it is blocked."""
     if node.shape.rank != RANK:
         return f"its result has {node.shape.rank} spatial axes, and only maps of {RANK} are blocked"
     check = BLOCKED.get(type(node.op))
@@ -83,14 +83,14 @@ def _check_pool(graph: Graph, node: Node, blocked: set[str]) -> str | None:
 
 
 def _check_follower(graph: Graph, node: Node, blocked: set[str]) -> str | None:
-    """What stays in the layout of its operand."""
+    """Check what stays in the layout of its operand."""
     if isinstance(node.op, ops.Gelu) and node.op.approximate == "tanh":
         return "gelu by tanh has no blocked form"
     return _find_plain(node, blocked)
 
 
 def _check_part(graph: Graph, node: Node, blocked: set[str]) -> str | None:
-    """What has a blocked form only as a part of the convolution before it."""
+    """Check what has a blocked form only as a part of the convolution before it."""
     before = graph[node.inputs[0]]
     fused = isinstance(before.op, ops.Conv) and graph.readers[before.id] == (node.id,)
     alone = None if fused else f"{node.op.kind} has a blocked form only as the single reader of a convolution"

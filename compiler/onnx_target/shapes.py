@@ -36,8 +36,9 @@ def name_shapes(graph: Graph, accepted: Mapping[str, AcceptedSize]) -> dict[str,
 
 
 def _describe(extents: GraphExtents, free: Mapping[str, AcceptedSize]) -> list[int | str | tuple[object, ...]]:
-    """For each extent its value where that is always the same, the letter where it is a size, and else what it has in
-    common with those that are equal: the size that it follows, with its values; of several sizes its own number."""
+    """Describe each extent: its value where that is always the same, the letter where it is a size, and else what it
+    has in common with those that are equal: the size that it follows, with its values; of several sizes its own
+    number."""
     values = {name: SizeValues(extents, name) for name in free}
     telling = {name: one.list_telling(free[name]) for name, one in values.items()}
     rows = {name: [row for row in map(values[name].compute, sizes or ()) if row] for name, sizes in telling.items()}

@@ -136,7 +136,7 @@ def _store(tensor: onnx.TensorProto, numbers: memoryview, side: BinaryIO) -> onn
 
 
 def _say_content(model: OnnxModel, described: list[bytes]) -> onnx.StringStringEntryProto:
-    """What the metadata say of the content of a model with stored tensors that are `described` so."""
+    """Write what the metadata say of the content of a model with stored tensors that are `described` so."""
     return onnx.StringStringEntryProto(key=CONTENT, value=digest_content(deepcopy(model.head), described))
 
 
@@ -160,7 +160,8 @@ def _tensor_header(name: str, array: WeightArray, start: int) -> bytes:
 
 
 def _align(build: Callable[[bytes], bytes], number: int, start: int) -> bytes:
-    """What `build` makes of a text in field `number` that has it end at a multiple of CACHE_LINE, begun at `start`."""
+    """Find what `build` makes of a text in field `number` that has it end at a multiple of CACHE_LINE, begun at
+    `start`."""
     blanks = 0
     while missing := -(start + len(build(delimit(number, b" " * blanks)))) % CACHE_LINE:
         blanks += missing

@@ -38,7 +38,7 @@ class DropIdentities(Pass):
 
 
 class _Facts:
-    """What is known of values: between which numbers they lie, and which have the same extents at all sizes."""
+    """The knowledge of values: between which numbers they lie, and which have the same extents at all sizes."""
 
     def __init__(self, graph: Graph, weights: WeightArrays) -> None:
         self.graph, self.weights = graph, weights
@@ -47,7 +47,7 @@ class _Facts:
         self.idle = find_idle(graph)
 
     def learn(self, node: Node) -> str:
-        """Why it changes nothing, if so; the nodes before it are known."""
+        """Find why a node changes nothing, if so; the nodes before it are known."""
         why = self._find_reason(node)
         operands = [self.bounds[operand] for operand in node.data_inputs]
         self.bounds[node.id] = operands[0] if why else bound_node(node, operands)

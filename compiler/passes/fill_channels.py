@@ -55,7 +55,7 @@ def _find_narrow(graph: Graph, block: int) -> frozenset[str]:
 
 
 def _continues(graph: Graph, node: Node) -> bool:
-    """Whether a concatenation's result begins another one, or is begun by one: a layer of a dense block."""
+    """Tell whether a concatenation's result begins another one, or is begun by one: a layer of a dense block."""
     before = isinstance(graph[node.inputs[0]].op, Concat)
     return before or any(
         isinstance(graph[id].op, Concat) and graph[id].inputs[0] == node.id for id in graph.readers[node.id]
@@ -67,8 +67,8 @@ def _can_fill(node: Node) -> bool:
 
 
 def _carries(graph: Graph, node: Node) -> bool:
-    """Whether an operation passes channels of zeros on as channels of zeros; a batch normalization gets no term there,
-    and no other operation weights for them."""
+    """Tell whether an operation passes channels of zeros on as channels of zeros; a batch normalization gets no term
+    there, and no other operation weights for them."""
     return isinstance(node.op, BatchNorm) or (node.op.keeps_zeros and not graph.weights_of(node))
 
 
@@ -87,7 +87,7 @@ def _find_blocker(graph: Graph, narrow: frozenset[str]) -> str | None:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _ChannelLayout:
-    """Where a value's channels stand among `width`; the others are zeros."""
+    """The places of a value's channels among `width`; the others are zeros."""
 
     width: int
     places: NDArray[np.intp]

@@ -45,7 +45,7 @@ class FoldAffineBack(Pass):
 
 @dataclass
 class _BackwardSearch:
-    """For the layers that can take a function of a value; nodes in `renamed` are taken already."""
+    """The search for the layers before a value that can take a function of it; nodes in `renamed` are taken already."""
 
     graph: Graph
     renamed: Mapping[str, str]
@@ -86,7 +86,7 @@ class _BackwardSearch:
                 yield from self._look(operand, part)
 
     def _split(self, node: Node, affine: Affine) -> Iterator[tuple[str, Affine]]:
-        """What each operand would have to be multiplied by and shifted."""
+        """Find what each operand would have to be multiplied by and shifted."""
         shapes = self.graph.operands(node)
         if isinstance(node.op, Add):
             for operand in node.inputs:

@@ -51,7 +51,7 @@ class FoldAffineForward(Pass):
 
 @dataclass
 class _ForwardSearch:
-    """For the layers behind a value, all of which can take a function of it."""
+    """The search for the layers behind a value, all of which can take a function of it."""
 
     graph: Graph
     outputs: set[str]

@@ -72,7 +72,7 @@ def _compose(row: list[Node], weights: WeightArrays) -> Affine:
 
 
 def _is_pair_of_numbers(row: list[Node], affine: Affine) -> bool:
-    """As 1 - sigmoid(x) is, of which a reader of the file can tell that it is a gate."""
+    """Tell whether it is as 1 - sigmoid(x), of which a reader of the file can tell that it is a gate."""
     alone = affine.scales or bool((affine.factor == 1).all())
     return affine.uniform and not alone and not any(isinstance(node.op, BatchNorm) for node in row)
 

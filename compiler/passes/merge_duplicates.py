@@ -43,7 +43,7 @@ _Key: TypeAlias = tuple[tuple[str, ...], str]
 
 @dataclass
 class _DuplicateSearch:
-    """For the first of equal nodes. Weights are looked at where all else is the same."""
+    """The search for the first of equal nodes. Weights are looked at where all else is the same."""
 
     graph: Graph
     weights: WeightArrays

@@ -91,6 +91,6 @@ def _pad(merge: Node, part: RemovablePart) -> Node:
 
 
 def _drop_idle(before: Graph, after: Graph) -> Graph:
-    """Without the nodes that led to an output before, and lead to none now."""
+    """Drop the nodes that led to an output before, and lead to none now."""
     idle = find_used(before) - find_used(after)
     return after.with_nodes(node for node in after if node.id not in idle)

@@ -89,8 +89,8 @@ def find_equal(extents: GraphExtents, pairs: set[tuple[int, int]]) -> set[tuple[
 
 
 def _find_bonds(extents: GraphExtents, *, keep_weights: bool) -> dict[str, dict[str, int]]:
-    """For each size those that it depends on, with their values: through what compares or refuses extents that follow
-    both, perhaps by way of others."""
+    """Find for each size those that it depends on, with their values: through what compares or refuses extents that
+    follow both, perhaps by way of others."""
     tied = [extents.letters(condition.operands) for condition in extents.conditions]
     tied += [extents.letters([kept]) for kept in extents.kept] if keep_weights else []
     tied += [extent.letters for extent in extents.all if len(extent.letters) > 1 and extent.law.refuses]

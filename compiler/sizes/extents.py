@@ -204,7 +204,7 @@ class GraphExtents:
                     self._keep(number)
 
     def _shapes_weights(self, op: Op, x: Shape, position: int) -> bool:
-        """Whether the shape of some weight depends on this extent of a layer's operand."""
+        """Tell whether the shape of some weight depends on this extent of a layer's operand."""
         key = id(op), x, position, "weights"
         if key not in self._laws:
             own, other = (op.weights(shape) for shape in (x, replace_extent(x, position, 2 * x[position])))
@@ -299,7 +299,8 @@ def _follow_crop(op: ops.Crop, to: GraphExtents, node: Node, *xs: tuple[int, ...
 
 
 def _demand_parity(to: GraphExtents, whole: int, cut: int) -> None:
-    """That what is cut off is even. Where that depends on several sizes, each is held to its remainder by itself."""
+    """Demand that what is cut off is even. Where that depends on several sizes, each is held to its remainder by
+    itself."""
     parts = (whole, *to.all[cut].operands)
     letters = [to.all[part].letters for part in parts]
     if len(to.letters(parts)) > 1 and all(len(part) <= 1 for part in letters):

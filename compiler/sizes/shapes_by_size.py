@@ -35,7 +35,7 @@ class ShapesBySize:
 
 
 def _are_chained(nodes: dict[str, Node], one: Node, other: Node) -> bool:
-    """Whether a chain of layers leads from one node to the other, each of which keeps the extents of any map. Most
+    """Tell whether a chain of layers leads from one node to the other, each of which keeps the extents of any map. Most
     residual bodies are such, and to derive functions for all took two fifths of a compilation."""
     while other.id != one.id:
         if len(other.inputs) != 1 or not _keeps_extents(other.op):

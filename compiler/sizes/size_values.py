@@ -148,7 +148,7 @@ class SizeValues:
         return end
 
     def _find_crossing(self, operands: Sequence[int], constants: Sequence[int], start: int) -> int | None:
-        """From where on the order of these extents and constants stays."""
+        """Find from where on the order of these extents and constants stays."""
         if self._grow_alike(operands, constants):
             return start
         base, turns = max(self.value, start), self._degree + 1
@@ -233,8 +233,8 @@ def _keep(number: int, own: int) -> ExtentCondition:
 
 
 def _settle(differences: Sequence[int]) -> int | None:
-    """After how many turns a difference keeps its sign for good, a polynomial of the turns 0, 1, …; None where it never
-    changes. Exact for a straight one, and else the bound of Cauchy on the roots."""
+    """Find after how many turns a difference keeps its sign for good, a polynomial of the turns 0, 1, …; None where it
+    never changes. Exact for a straight one, and else the bound of Cauchy on the roots."""
     terms: list[Fraction] = []
     power, steps = [Fraction(1)], [*differences]
     for order in range(len(differences)):  # Newton's series: Σ Δᵏ f(0) (x over k)

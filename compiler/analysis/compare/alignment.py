@@ -40,7 +40,7 @@ def _count_equal(a: Sequence[Item], b: Sequence[Item], key: int) -> int:
 
 
 def _match_ends(a: Sequence[Item], b: Sequence[Item]) -> list[tuple[int, int]]:
-    """What is alike at all, from both ends."""
+    """Match what is alike at all, from both ends."""
     start = _count_equal(a, b, -1)
     end = _count_equal(a[start:][::-1], b[start:][::-1], -1)
     return [*((i, i) for i in range(start)), *((len(a) - i, len(b) - i) for i in range(end, 0, -1))]

@@ -149,7 +149,7 @@ class Verdict:
 
 
 def _compare(number: MarkedNumber, bound: MarkedNumber, sign: str) -> bool | None:
-    """Whether it holds wherever the two lie; None where that depends."""
+    """Tell whether it holds wherever the two lie; None where that depends."""
     (low, high), (least, most) = number.span, bound.span
     match sign:
         case "<=":
@@ -267,7 +267,7 @@ def _mark(data: Mapping[str, Any], path: str, value: Quantity) -> MarkedNumber:
 
 
 def _find_mark_of_row(data: Mapping[str, Any], path: str) -> Mark | None:
-    """That of a number of one node's signal: each row says by itself which of its numbers are estimates."""
+    """Find the mark of a number of one node's signal: each row says by itself which of its numbers are estimates."""
     match = _SIGNAL.fullmatch(path)
     if match is None:
         return None
@@ -276,7 +276,7 @@ def _find_mark_of_row(data: Mapping[str, Any], path: str) -> Mark | None:
 
 
 def _follow(value: Any, rest: str, before: str, path: str) -> Iterator[tuple[str, Any]]:
-    """What is at the end of a path, with the way there; `*` stands for every key of an object."""
+    """Find what is at the end of a path, with the way there; `*` stands for every key of an object."""
     if not rest:
         yield before, value
         return

@@ -207,7 +207,7 @@ class FamilySearch:
         return position if best is None else max(position, best[0] + 1)
 
     def _find_end(self, start: int) -> int:
-        """Before which position values are tried that could be larger."""
+        """Find the position before which values are tried that could be larger."""
         variation, best = self.variations[0], self.find_best()
         if variation.high is not None:
             return variation.count
@@ -291,7 +291,7 @@ class FamilySearch:
             self._next_built(start, axis, low + step, stop)
 
     def _leap(self, start: GridPoint, axis: int, low: int, stop: int) -> tuple[int, int]:
-        """In steps that double: a position that fits, and one behind it from which on none is taken to."""
+        """Find, in steps that double, a position that fits, and one behind it from which on none is taken to."""
         step = 1
         while low + step < stop:
             position = self._next_built(start, axis, low + step, stop)
@@ -318,5 +318,5 @@ def _move(place: GridPoint, axis: int, position: int) -> GridPoint:
 
 
 def _is_within(first: Sequence[Quantity], second: Sequence[Quantity]) -> bool:
-    """Whether no entry is larger than its counterpart."""
+    """Tell whether no entry is larger than its counterpart."""
     return all(a <= b for a, b in zip(first, second, strict=True))

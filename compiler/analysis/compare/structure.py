@@ -132,7 +132,7 @@ def _list_weights(graph: Graph, node: Node) -> list[tuple[tuple[int, ...], bool,
 
 
 def _describe(node: Node, reads: tuple[str, ...]) -> Hashable:
-    """What nodes have in common that may stand for each other."""
+    """Describe what nodes have in common that may stand for each other."""
     return reads or node.id, node.op.kind, repr(list_fields(node.op))
 
 

@@ -222,7 +222,8 @@ def _number_stages(graph: Graph, merges: Mapping[str, str]) -> dict[str, int]:
 
 
 def _find_strides(graph: Graph) -> dict[str, tuple[Fraction, ...]]:
-    """By axis, how many input positions lie between two neighbours of a node's map; none where it has no place."""
+    """Find, by axis, how many input positions lie between two neighbours of a node's map; none where it has no
+    place."""
     strides: dict[str, tuple[Fraction, ...]] = {}
     known: dict[tuple[int, tuple[Shape, ...]], tuple[tuple[int, ...], tuple[Fraction, ...]]] = {}
     for node in graph:
@@ -241,7 +242,7 @@ def _find_strides(graph: Graph) -> dict[str, tuple[Fraction, ...]]:
 
 
 def _find_paces(node: Node, shapes: tuple[Shape, ...]) -> tuple[tuple[int, ...], tuple[Fraction, ...]]:
-    """Which operands' maps the result has a place in, and its fractions by axis; none where all are one."""
+    """Find which operands' maps the result has a place in, and its fractions by axis; none where all are one."""
     rank = node.shape.rank
     runs = node.op.input_span(0, (0, 0), *shapes) if rank else ()
     placed = tuple(i for i, (_, run) in enumerate(zip(node.data_inputs, runs, strict=False)) if run is not None)

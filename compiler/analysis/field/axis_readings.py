@@ -73,7 +73,7 @@ def is_even(shape: Shape) -> bool:
 
 
 def _read(node: Node, shapes: tuple[Shape, ...], axis: int) -> AxisReading:
-    """What a node reads of each operand; the whole map where one of the two has no such axis."""
+    """Find what a node reads of each operand; the whole map where one of the two has no such axis."""
     if axis >= node.shape.rank:
         return AxisReading(ONE, ((None,) * len(shapes),), passes=False)
     fraction = node.op.stride_fraction(axis)
@@ -84,7 +84,7 @@ def _read(node: Node, shapes: tuple[Shape, ...], axis: int) -> AxisReading:
 
 
 def _read_one(node: Node, shapes: tuple[Shape, ...], axis: int, position: int) -> tuple[range | None, ...]:
-    """What one position reads of each operand."""
+    """Find what one position reads of each operand."""
     found = node.op.input_span(axis, (position, position), *shapes)
     pairs = zip(found, shapes, strict=True)
     return tuple(None if places is None or axis >= x.rank else next(iter(places)) for places, x in pairs)

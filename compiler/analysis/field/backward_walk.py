@@ -67,7 +67,7 @@ class _BackwardWalk:
     graph: Graph
     readings: Mapping[str, Readings]
     boxes: dict[str, list[MapBox]] = field(default_factory=dict)
-    """Of each node that is yet to be passed the positions that are seen, by the widest boxes."""
+    """The positions that are seen of each node that is yet to be passed, by the widest boxes."""
     loose: set[str] = field(default_factory=set)
     """The nodes of which more may stand there than is seen."""
     steps: int = 0
@@ -84,7 +84,7 @@ class _BackwardWalk:
                     self._keep(operand, found)
 
     def _read(self, node: Node, position: int, box: MapBox, known: dict[tuple[int, int, Runs], Runs]) -> MapBox:
-        """What a node's positions in a box read of one operand."""
+        """Find what a node's positions in a box read of one operand."""
         space = self.graph[node.data_inputs[position]].shape.space
         readings = self.readings[node.id]
         if readings.passes and space == node.shape.space:
@@ -161,7 +161,7 @@ def _narrow_one(
 
 
 def _read_endless(node: Node, graph: Graph, reading: AxisReading, axis: int, position: int, runs: Runs) -> Runs | None:
-    """What is read of one operand, nothing where that is the whole map; None where it is too ragged."""
+    """Find what is read of one operand, nothing where that is the whole map; None where it is too ragged."""
     if reading.turn[0][position] is None:
         return ()
     shapes = graph.operands(node)

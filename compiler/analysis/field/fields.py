@@ -23,7 +23,7 @@ class NodeField:
     differ. A whole map that is seen (gates behind global pooling, statistics of a map) counts as far as the input has
     it."""
     local: tuple[int, ...]
-    """The same without what is seen only through a whole map."""
+    """The field without what is seen only through a whole map."""
     stride: tuple[Fraction, ...]
     """The distance, in input positions, at which neighbours look."""
     centre: tuple[Fraction, ...]

@@ -129,7 +129,7 @@ def count_in_box(box: MapBox) -> int:
 
 
 def _count_by_members(sets: Sequence[Runs]) -> Counter[int]:
-    """How many positions along an axis lie in the same sets: by the sum of 2^i over those i that they lie in."""
+    """Count the positions along an axis that lie in the same sets: by the sum of 2^i over those i that they lie in."""
     turns = [(lo, 1 << i) for i, runs in enumerate(sets) for lo, _ in runs]
     turns += [(hi + 1, 1 << i) for i, runs in enumerate(sets) for _, hi in runs]
     counts: Counter[int] = Counter()

@@ -116,7 +116,7 @@ def measure_receptive_field(graph: Graph) -> ReceptiveField:
 
 @dataclass
 class _WholeMaps:
-    """What is seen through whole maps, found when a node with a place sees them."""
+    """The views through whole maps, found when a node with a place sees them."""
 
     graph: Graph
     readings: Mapping[str, Readings]
@@ -125,7 +125,7 @@ class _WholeMaps:
     known: dict[str, Mapping[str, Sight]] = field(default_factory=dict)
 
     def resolve(self, view: View, axis: int) -> View:
-        """The same view with what is seen through its whole maps among what is fixed."""
+        """Resolve a view: what is seen through its whole maps among what is fixed."""
         fixed = dict(view.fixed)
         for id in sorted(view.whole):
             for input in _inputs_seen((self.views[id][axis],)):
@@ -194,7 +194,7 @@ class _Describer:
     unmeasured: frozenset[str]
     unknown: frozenset[str]
     exact: bool
-    """Whether what is seen through whole maps was found."""
+    """Tell whether what is seen through whole maps was found."""
 
     def describe(self, id: str) -> Iterator[OutputField]:
         """The fields of the node before an output."""
@@ -228,7 +228,8 @@ class _Describer:
         return min(node.shape.space[axis], lcm(*(len(strand.runs) for strand in strands)))
 
     def _mark(self, id: str, exact: Mapping[str, bool]) -> dict[str, Mark]:
-        """Which numbers of a node's field are bounds, where the walk back says of its own whether they are `exact`."""
+        """Mark which numbers of a node's field are bounds, where the walk back says of its own whether they are
+        `exact`."""
         marks = {} if self.exact else {"size": TAKEN_WHOLE}
         before = _ancestors(self.graph, [id]) if self.unmeasured or self.unknown else set()
         if before & self.unknown:
@@ -240,7 +241,7 @@ class _Describer:
 
 
 def _find_last_placed(graph: Graph, views: Mapping[str, tuple[View, ...]]) -> dict[str, str | None]:
-    """For each node the last one before it, itself included, whose positions have a place in an input."""
+    """Find for each node the last one before it, itself included, whose positions have a place in an input."""
     order = {id: place for place, id in enumerate(graph.nodes)}
     found: dict[str, str | None] = {}
     for node in graph:
@@ -268,7 +269,7 @@ def _sees_all(node: Node, graph: Graph, readings: Mapping[str, Readings]) -> boo
 
 
 def _compare_operands(node: Node, views: Mapping[str, tuple[View, ...]]) -> list[Misalignment]:
-    """Where the operands of a merge look, if not all at the same places."""
+    """Tell where the operands of a merge look, if not all at the same places."""
     found = []
     operands = [operand for operand in node.data_inputs if any(view.strands for view in views[operand])]
     for input in _inputs_seen(views[node.id]) if len(operands) > 1 else ():
@@ -281,7 +282,8 @@ def _compare_operands(node: Node, views: Mapping[str, tuple[View, ...]]) -> list
 
 
 def _places(views: tuple[View, ...], input: str) -> tuple[tuple[Fraction, Fraction], ...]:
-    """By axis the jump and the centre with which an operand looks at an input; none where it looks at it nowhere."""
+    """Find, by axis, the jump and the centre with which an operand looks at an input; none where it looks at it
+    nowhere."""
     looks = [
         next(((jump, strand.centre) for (seen, jump), strand in view.strands.items() if seen == input), None)
         for view in views

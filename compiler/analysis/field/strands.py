@@ -137,7 +137,7 @@ def _turn(strand: Strand, fraction: Fraction) -> int:
 
 
 def _unite(first: Strand, second: Strand) -> Strand:
-    """What is seen through two strands of one jump."""
+    """Unite what is seen through two strands of one jump."""
     turn = lcm(len(first.runs), len(second.runs))
     if turn > MAX_TURN:
         return GIVEN_UP

@@ -78,7 +78,7 @@ def _is_grouped(op: Op) -> TypeGuard[Conv | ConvTranspose]:
 
 
 def _is_depthwise(context: LintContext, node: Node) -> bool:
-    """Whether each channel is a group of its own, on both sides."""
+    """Tell whether each channel is a group of its own, on both sides."""
     assert _is_grouped(node.op)
     return context.operand(node).shape.channels == node.shape.channels == node.op.groups
 

@@ -22,7 +22,7 @@ def find_early_relus(context: LintContext) -> Iterable[Hit]:
 
 
 def _moves(op: Op) -> bool:
-    """Whether an operation passes on the input's own values, or moves and scales them by channel."""
+    """Tell whether an operation passes on the input's own values, or moves and scales them by channel."""
     return op.family in ("norm", "resize", "chance") or op.joins
 
 
@@ -51,7 +51,7 @@ def find_linear_pairs(context: LintContext) -> Iterable[Hit]:
 
 
 def _joins_linear(context: LintContext, first: Node, second: Node) -> bool:
-    """Whether one layer could say what these two do; a narrow waist between them would save weights."""
+    """Tell whether one layer could say what these two do; a narrow waist between them would save weights."""
     if len(context.readers(first)) != 1 or not _are_one(first.op, second.op):
         return False
     start = context.operand(first).shape.channels
@@ -74,7 +74,7 @@ def find_softmax_outputs(context: LintContext) -> Iterable[Hit]:
 
 
 def _skip_flatten(context: LintContext, node: Node) -> Node:
-    """What computes the numbers of a value, which may only have been put in a row since."""
+    """Find what computes the numbers of a value, which may only have been put in a row since."""
     while isinstance(node.op, Flatten):
         node = context.operand(node)
     return node

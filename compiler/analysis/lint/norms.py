@@ -27,7 +27,7 @@ def find_lost_terms(context: LintContext) -> Iterable[Hit]:
 
 
 def _has_terms(op: Op) -> bool:
-    """Whether an operation adds learned numbers, one for each channel or one for all."""
+    """Tell whether an operation adds learned numbers, one for each channel or one for all."""
     return (isinstance(op, ops.Kernel) and op.bias) or (isinstance(op, ops.Shift) and op.trainable)
 
 
@@ -81,8 +81,8 @@ def find_repeated_norms(context: LintContext) -> Iterable[Hit]:
 
 
 def _undoes(second: Op, first: Op, x: Shape) -> bool:
-    """Whether a normalization sets anew all that the one before it set: means and variances of single channels, or of
-    the same numbers where the first learns nothing of its own."""
+    """Tell whether a normalization sets anew all that the one before it set: means and variances of single channels, or
+    of the same numbers where the first learns nothing of its own."""
     if subtracts_means(second, x) and subtracts_means(first, x):
         return True
     match first, second:

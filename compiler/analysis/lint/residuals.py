@@ -31,14 +31,14 @@ def find_bodies_that_only_add(context: LintContext) -> Iterable[Hit]:
 
 
 def _point_at(node: Node) -> str:
-    """Where a node stands, without the folder, which a report should not tell; a file's node by its name."""
+    """Name where a node stands, without the folder, which a report should not tell; a file's node by its name."""
     place = node.source.place
     return f"at {Path(place.file).name}:{place.line}:{place.column}" if place.line else node.id
 
 
 def _is_block(context: LintContext, ways: ResidualBranches) -> bool:
-    """Whether two ways are a residual block: those that a spec writes are. In a file a body has to learn a function of
-    its own. Sums of parts that were moved or scaled (rotary embeddings), or of linear branches that are one
+    """Tell whether two ways are a residual block: those that a spec writes are. In a file a body has to learn a
+    function of its own. Sums of parts that were moved or scaled (rotary embeddings), or of linear branches that are one
     convolution (RepVGG), are none."""
     learns = any(node.op.has_kernel for node in ways.body)
     bends = any(isinstance(node.op, Activation) for node in ways.body)
@@ -46,7 +46,8 @@ def _is_block(context: LintContext, ways: ResidualBranches) -> bool:
 
 
 def _takes_part(ways: ResidualBranches) -> bool:
-    """Whether the shortcut is some of the channels alone: Res2Net adds to one part what the part before it gave."""
+    """Tell whether the shortcut is some of the channels alone: Res2Net adds to one part what the part before it
+    gave."""
     fewer = ways.add.shape.channels < ways.fork.shape.channels
     return fewer and not any(node.op.has_kernel for node in ways.shortcut)
 
@@ -69,7 +70,7 @@ def _find_causes(context: LintContext, ways: ResidualBranches) -> list[Node]:
 
 
 def _is_gated(context: LintContext, ways: ResidualBranches) -> bool:
-    """Whether a gate can take away from the shortcut, as in a highway network."""
+    """Tell whether a gate can take away from the shortcut, as in a highway network."""
     return isinstance(context.operand(ways.add).op, Mul)
 
 
@@ -118,7 +119,7 @@ def _last_merge(context: LintContext, node: Node, seen: set[tuple[str, int]]) ->
 
 
 def _starts_with_norm(context: LintContext, merge: Node, ways: ResidualBranches | None) -> bool:
-    """Whether a block's body begins with a normalization and ends without one."""
+    """Tell whether a block's body begins with a normalization and ends without one."""
     if isinstance(merge.op, Concat):
         body = _chain(context, context.graph[merge.inputs[-1]], merge.inputs[0])
     else:

@@ -140,7 +140,7 @@ def _see_everything(context: LintContext, extents: Sequence[int]) -> Iterator[tu
 
 
 def _look(axes: Sequence[AxisReading], position: int, seen: Sights, extents: Sequence[int]) -> Sights:
-    """What a position sees through one operand."""
+    """Find what a position sees through one operand."""
     if all(reading.passes for reading in axes):
         return seen
     sights = []

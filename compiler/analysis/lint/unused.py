@@ -73,13 +73,14 @@ def find_unused_names(context: LintContext) -> Iterator[Hit]:
 
 
 def _list_steps(block: Block) -> list[Definition]:
-    """What gives a block's names their values, in order; a later one takes the place of an earlier one of its name."""
+    """List what gives a block's names their values, in order; a later one takes the place of an earlier one of its
+    name."""
     arguments = [("args", name, free_names(argument.default)) for name, argument in block.args.items()]
     return arguments + [("let", name, free_names(expression)) for name, expression in block.let.items()]
 
 
 def _names_in(block: Block) -> frozenset[str]:
-    """What the body reads, with the block's defaults."""
+    """List what the body reads, with the block's defaults."""
     return free_names([block.defaults, block.body])
 
 
@@ -103,7 +104,7 @@ def _unused_in_block(name: str, block: Block, general: frozenset[str]) -> Iterat
 
 
 def _is_read(own: str, later: Iterable[Definition], inside: frozenset[str]) -> bool:
-    """Whether a value is read by one of the next, up to the one that takes its name, or by the body behind all."""
+    """Tell whether a value is read by one of the next, up to the one that takes its name, or by the body behind all."""
     for _, name, read in later:
         if own in read:
             return True

@@ -155,7 +155,7 @@ def _require(word: str, what: str, known: Collection[str]) -> None:
 
 
 def _mark(graph: Graph, layouts: Mapping[str, Layout]) -> dict[str, Mark]:
-    """What is not exact. What unknown operations leave out is said of the whole report."""
+    """Mark what is not exact. What unknown operations leave out is said of the whole report."""
     asked = {(id(node.op), layouts[node.inputs[0]], graph.operands(node)): node.op for node in graph if node.inputs}
     marks: dict[str, Mark] = {}
     if not all(op.settles(layout, shapes[0]) for (_, layout, shapes), op in asked.items()):
@@ -166,13 +166,13 @@ def _mark(graph: Graph, layouts: Mapping[str, Layout]) -> dict[str, Mark]:
 
 
 def _name_types(graph: Graph) -> str:
-    """What the numbers are where no precision is asked for: fp32, or the types in a file, in numpy's words."""
+    """Name the types of numbers where no precision is asked for: fp32, or the types in a file, in numpy's words."""
     types = dict.fromkeys(node.type for node in graph if node.type)
     return ", ".join(types) if types.keys() - {"float32"} else "fp32"
 
 
 def _count_bytes(count: int, type: str | None, precision: FloatPrecision | None) -> int:
-    """What so many numbers take: by the precision that is asked for, else by their own type."""
+    """Count the bytes of so many numbers: by the precision that is asked for, else by their own type."""
     if precision or not type:
         return count * BYTES[precision or "fp32"]
     bits = re.search(r"\d+", "8" if type == "bool" else type)
@@ -209,8 +209,8 @@ def _sweep(graph: Graph, layouts: Mapping[str, Layout], batch: int, precision: F
 def _list_fullest_step(
     node: Node, partials: Sequence[int], live: Mapping[str, int], roots: Mapping[str, str], ends: Collection[str]
 ) -> Mapping[str, int]:
-    """What lives in the fullest of the steps in which a sum or product of several is computed: each takes one operand
-    more, and after it goes what is not read again. What the node has made by then stands under its own name."""
+    """List what lives in the fullest of the steps in which a sum or product of several is computed: each takes one
+    operand more, and after it goes what is not read again. What the node has made by then stands under its own name."""
     width = live[node.id] / node.shape.elements
     made = [*(int(width * elements) for elements in partials), live[node.id]]
     steps = []
@@ -222,7 +222,7 @@ def _list_fullest_step(
 
 
 def _group_by_end(graph: Graph, roots: Mapping[str, str]) -> dict[str, list[str]]:
-    """For each node, the storages that nobody reads after it. Those of the outputs have no end."""
+    """Group, for each node, the storages that nobody reads after it. Those of the outputs have no end."""
     ends = {}
     for node in graph:
         ends[roots[node.id]] = node.id

@@ -31,7 +31,7 @@ def find_layouts(graph: Graph, batch: int) -> dict[str, Layout]:
 
 
 def _lay(node: Node, layouts: tuple[Layout, ...], shapes: tuple[Shape, ...], batch: int) -> Layout:
-    """What is its operand, as dropout at inference, lies as that does."""
+    """Lay out a result. What is its operand, as dropout at inference, lies as that does."""
     same = node.op.is_view(*shapes, training=True) and node.shape == shapes[0]
     return layouts[0] if same else node.op.lay(layouts, *shapes, batch=batch)
 
@@ -91,7 +91,7 @@ def _count_own(kept: Saved, width: int, *, shared: bool) -> int:
 
 
 def _find_wants(graph: Graph) -> Mapping[str, bool]:
-    """Whether a gradient reaches each node's result; what none passes through keeps nothing."""
+    """Find whether a gradient reaches each node's result; what none passes through keeps nothing."""
     wants: dict[str, bool] = {}
     for node in graph:
         learns = any(weight.trainable for weight in node.op.weights(*graph.operands(node)).values())

@@ -52,7 +52,7 @@ class Paths:
     op: PathCounts
     block: PathCounts
     ungated: PathCounts
-    """The same as `block`, without the paths through gates (`find_gates`)."""
+    """The paths of `block` without those through gates (`find_gates`)."""
     through: Mapping[str, int]
     """The number of paths that pass through each residual or dense body; without it, so many fewer are left."""
     through_ops: Mapping[str, int] | None
@@ -238,7 +238,7 @@ def _estimate_work(segments: Iterable[Segment], totals: Mapping[str, int]) -> in
 
 
 def _count_lengths(graph: Graph, segments: Iterable[Segment]) -> dict[str, Mapping[int, int]]:
-    """For each output, the number of paths of each length."""
+    """Count, for each output, the number of paths of each length."""
     outputs = set(graph.outputs.values())
     counted: dict[str, Mapping[int, int]] = {}
     factors: list[Polynomial] = []
@@ -252,7 +252,8 @@ def _count_lengths(graph: Graph, segments: Iterable[Segment]) -> dict[str, Mappi
 
 
 def _count_through(graph: Graph) -> tuple[dict[str, int], dict[str, int]]:
-    """For each body and each operation: paths from the inputs to its result, times paths from there to the outputs.
+    """Count, for each body and each operation, paths from the inputs to its result, times paths from there to the
+    outputs.
 
     Equal counts share one integer, since the counts of a deep network are long.
     """

@@ -153,7 +153,7 @@ def find_effective(shares: Sequence[float], paths: Mapping[int, int] | None) -> 
 
 
 def _find_runs(shares: Sequence[float], wanted: float) -> Iterator[tuple[int, int, float]]:
-    """For each last length the shortest run that ends there and has at least so much."""
+    """Find for each last length the shortest run that ends there and has at least so much."""
     first, energy = 0, 0.0
     for last, share in enumerate(shares):
         energy += share

@@ -225,7 +225,7 @@ class ExpressionWriter:
         return f"{value.function or value.kind}[{', '.join(parts)}]"
 
     def _find_terms(self, core: str) -> Iterator[str]:
-        """What a joint joins, with the terms of joints of its kind in their place."""
+        """Find what a joint joins, with the terms of joints of its kind in their place."""
         waiting = [core]
         while waiting:
             id = waiting.pop()
@@ -235,7 +235,7 @@ class ExpressionWriter:
                 yield id
 
     def _count_terms(self, core: str) -> int:
-        """How many there are: sums of a value with itself double their number each time."""
+        """Count the terms: sums of a value with itself double their number each time."""
         opened, waiting = {core}, [core]
         while waiting:
             id = waiting.pop()
@@ -254,7 +254,7 @@ class ExpressionWriter:
         return kind != "input" and id not in self.skeleton.starts and self.values[id].kind == kind
 
     def _choose_first(self, found: Iterator[str]) -> list[str]:
-        """As many terms as have few paths, or four."""
+        """Choose as many terms as have few paths, or four."""
         terms = [*islice(found, MAX_UNASKED_PATHS)]
         paths = accumulate(self.skeleton.paths[id] for id in terms)
         few = sum(1 for _ in takewhile(lambda count: count <= MAX_UNASKED_PATHS, paths))

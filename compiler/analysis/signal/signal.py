@@ -238,14 +238,14 @@ def _tie(parents: Sequence[Descent], is_related: Callable[[Descent, Descent], bo
 
 
 def _is_related(a: Descent, b: Descent) -> bool:
-    """Whether of two values none has its signs from a random linear map on which the other does not depend."""
+    """Tell whether of two values none has its signs from a random linear map on which the other does not depend."""
     return not any(
         late.last_kernel_at is not None and late.last_kernel_at > early.source[0] for late, early in ((a, b), (b, a))
     )
 
 
 def _meet_again(a: Descent, b: Descent) -> bool:
-    """Whether two gradients came through no random linear map of their own."""
+    """Tell whether two gradients came through no random linear map of their own."""
     return a.last_kernel_at == b.last_kernel_at
 
 
@@ -296,7 +296,7 @@ def _pass_back(node: Node, operand: tuple[int, int], parent: Descent) -> Descent
 
 
 def _send(node: Node, gradient: Gradient | None, operands: Sequence[Moments | None]) -> Sent:
-    """What arrives at each operand that carries signal."""
+    """Compute what arrives at each operand that carries signal."""
     known = [operand for operand in operands if operand is not None]
     if gradient is None or len(known) < len(operands) or not known:
         return (None,) * len(node.data_inputs)
@@ -318,7 +318,7 @@ def _describe(node: Node, value: Moments | None, gradient: Gradient | None) -> N
 
 
 def _overflows(mean: float | None, second: float | None) -> bool:
-    """Whether values leave fp16."""
+    """Tell whether values leave fp16."""
     if mean is None or second is None:
         return False
     return abs(mean) + DEVIATIONS * sqrt(max(0.0, second - mean**2)) > FP16_LARGEST

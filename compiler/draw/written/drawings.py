@@ -145,7 +145,7 @@ def fan(ways: Sequence[BodyDrawing], symbol: str | None, *, kind: str = "way", g
 
 
 def _middle(places: Sequence[float]) -> float:
-    """Where the ways part or meet: on the middle one, or between the two in the middle."""
+    """Find where the ways part or meet: on the middle one, or between the two in the middle."""
     half = len(places) // 2
     return places[half] if len(places) % 2 else (places[half - 1] + places[half]) / 2
 

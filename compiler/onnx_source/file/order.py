@@ -56,7 +56,7 @@ def _find_needs(path: Path, node: onnx.NodeProto, makers: dict[str, int], given:
 
 
 def _find_makers(path: Path, graph: onnx.GraphProto) -> dict[str, int]:
-    """Which node computes each name."""
+    """Find which node computes each name."""
     makers: dict[str, int] = {}
     taken = {item.name for item in (*graph.input, *graph.initializer)}
     for number, node in enumerate(graph.node):

@@ -12,7 +12,7 @@ from compiler.onnx_source.file.schemas import find_schema
 _CODES: dict[int, str] = {code: name.lower() for name, code in onnx.TensorProto.DataType.items()}
 _CODES |= {onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.DOUBLE: "float64"}
 _WORDS = {"float": "float32", "double": "float64"}
-"""What a schema's types are called, where that is another word."""
+"""The names of a schema's types, where that is another word."""
 SAID_BY = {"Cast": "to", "QuantizeLinear": "output_dtype", "DequantizeLinear": "output_dtype"}
 """The attribute that says the type of a result, by operation."""
 
@@ -61,7 +61,7 @@ def _spread(names: Sequence[str], count: int) -> list[str]:
 
 @cache
 def _read_schema(kind: str, domain: str, opset: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What an operation takes and gives, as variables or types."""
+    """Read what an operation takes and gives, as variables or types."""
     schema = find_schema(kind, domain, opset)
     if schema is None:
         return (), ()

@@ -71,7 +71,7 @@ class Cut(Foreign):
 
     @property
     def _dropped(self) -> int:
-        """How many axes in front are gone, since one position is left of them."""
+        """Count the axes in front that are gone, since one position is left of them."""
         return len(self.starts) - len(self.gives)
 
     def stride_fraction(self, axis: int) -> Fraction:
@@ -121,7 +121,7 @@ class PadEdges(Foreign):
 
 
 class Rearrange(Foreign):
-    """The same numbers at other places: reshape, transpose, space to depth, gather, tile."""
+    """An operation that puts numbers at other places: reshape, transpose, space to depth, gather, tile."""
 
     moves: ClassVar[bool] = True
     main: ClassVar[str | None] = "axes"

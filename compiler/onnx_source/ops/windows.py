@@ -214,7 +214,7 @@ class Resample(Foreign):
 
 
 def _count_live(windows: Sequence[Window], sizes: Sequence[int], counts: Sequence[int]) -> tuple[int, ...]:
-    """By window how many taps meet a value; the extents are those of whole values."""
+    """Count, by window, the taps that meet a value; the extents are those of whole values."""
     last = slice(-len(windows), None)
     pairs = zip(windows, sizes[last], counts[last], strict=True)
     return tuple(window.count_live(size, count) for window, size, count in pairs)

@@ -85,7 +85,7 @@ def _shift(call: NodeCall, x: FileValue, value: float) -> FileValue:
 
 
 def _bounded(value: float) -> float:
-    """What stands for infinity in a mask may round to more than single precision holds."""
+    """Bound a number: what stands for infinity in a mask may round to more than single precision holds."""
     return max(-MAX_REAL, min(MAX_REAL, value))
 
 

@@ -150,7 +150,7 @@ def _read(call: NodeCall, name: str, count: int, default: int, least: int) -> Di
 
 
 def _pad(windows: Windows, missing: Sequence[int], *, more_first: bool = False) -> Windows:
-    """The same windows with so much padding along each axis; an odd position goes to the end, or to the beginning."""
+    """Give windows so much padding along each axis; an odd position goes to the end, or to the beginning."""
     begins = tuple((size + 1) // 2 if more_first else size // 2 for size in missing)
     ends = tuple(size - begin for size, begin in zip(missing, begins, strict=True))
     return Windows(windows.kernel, windows.strides, windows.dilations, begins, ends)

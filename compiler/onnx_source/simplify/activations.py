@@ -93,7 +93,7 @@ def join_activations(graph: Graph) -> Graph:
 
 
 def _can_end(node: Node) -> bool:
-    """Whether a node may be the last piece of an activation."""
+    """Tell whether a node may be the last piece of an activation."""
     if isinstance(node.op, Elementwise):
         return not node.op.stores
     if isinstance(node.op, Scale | Shift):  # what changes nothing may be a number that was not trained yet
@@ -134,7 +134,7 @@ def _identify(start: str, pieces: Mapping[str, Node], last: Node) -> Layer | Non
 
 
 def _compute(node: Node, pieces: Mapping[str, Node], values: dict[str, Array]) -> Array | None:
-    """What a piece gives at `POINTS`, its operands first."""
+    """Compute what a piece gives at `POINTS`, its operands first."""
     for operand in node.inputs:
         if operand not in values:
             found = _compute(pieces[operand], pieces, values)

@@ -117,7 +117,7 @@ class _Ways:
 
 
 def _enlarges(node: Node) -> bool:
-    """Whether positions of the result lie closer than those of the operand: no block holds such a node, and a skip
+    """Tell whether positions of the result lie closer than those of the operand: no block holds such a node, and a skip
     around it is that of an encoder and decoder."""
     return any(node.op.stride_fraction(axis) < 1 for axis in range(node.shape.rank))
 

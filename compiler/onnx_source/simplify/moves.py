@@ -71,7 +71,7 @@ def _is_piece(node: Node) -> bool:
 
 
 def _move(x: Shape, chain: Sequence[Node]) -> NDArray[np.intp]:
-    """For each place of the result, the place that its number comes from."""
+    """Find for each place of the result the place that its number comes from."""
     places = np.arange(x.elements).reshape(x)
     for node in chain:
         assert isinstance(node.op, Rearrange)
@@ -80,7 +80,7 @@ def _move(x: Shape, chain: Sequence[Node]) -> NDArray[np.intp]:
 
 
 def _compare(x: Shape, shape: Shape) -> int:
-    """How many times finer one map is than the other, the same along each axis; 0 where it is not."""
+    """Find how many times finer one map is than the other, the same along each axis; 0 where it is not."""
     if x.rank != shape.rank or not x.rank:
         return 0
     large, small = sorted((x.space, shape.space), reverse=True)
@@ -89,7 +89,7 @@ def _compare(x: Shape, shape: Shape) -> int:
 
 
 def _identify(x: Shape, shape: Shape, block: int, places: NDArray[np.intp]) -> Foreign | None:
-    """What gives each place its number from these places of a value of shape `x`."""
+    """Find what gives each place its number from these places of a value of shape `x`."""
     sources, owns = np.unravel_index(places, x)[1:], np.indices(shape, sparse=True)[1:]
     fine, coarse = (sources, owns) if x.space > shape.space else (owns, sources)
     if not all(bool((a // block == b).all()) for a, b in zip(fine, coarse, strict=True)):

@@ -101,7 +101,7 @@ def quantize_model(model: OnnxModel, scheme: Scheme, metadata: Mapping[str, str]
 
 
 class _Wiring:
-    """Who makes and who reads each value of a model."""
+    """The maker and the readers of each value of a model."""
 
     def __init__(self, model: OnnxModel) -> None:
         graph = model.head.graph

@@ -78,7 +78,7 @@ def shift(op: ops.Shift, emit: Emitter, x: OnnxValue) -> OnnxValue:
 
 
 def _learned(name: str, op: ops.Scale | ops.Shift, emit: Emitter) -> OnnxValue:
-    """What a scale multiplies by or a shift adds: a constant, a stored number, or one for each channel."""
+    """Find what a scale multiplies by or a shift adds: a constant, a stored number, or one for each channel."""
     if not op.trainable:
         return emit.constant(name, op.value)
     return emit.weight_by_channel(name) if op.per == "channel" else emit.weight(name)

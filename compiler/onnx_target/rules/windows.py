@@ -66,8 +66,8 @@ def _append_taps(taps: int, emit: Emitter) -> OnnxValue:
 
 
 def _pool(kind: str, op: MaxPool | AvgPool, emit: Emitter, x: OnnxValue, **options: int) -> OnnxValue:
-    """Before opset 19 ONNX infers a last window that begins in the padding, which no runtime computes. Axes of fixed
-    extent along which there would be one need no `ceil_mode`; where others do, each have a node."""
+    """Lower a pooling. Before opset 19 ONNX infers a last window that begins in the padding, which no runtime computes.
+    Axes of fixed extent along which there would be one need no `ceil_mode`; where others do, each have a node."""
     w, space = op.window, emit.node.shape.space
     fixed = [isinstance(extent, int) for extent in emit.named[2:]]
     before = emit.before.space
