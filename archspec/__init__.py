@@ -99,7 +99,8 @@ _HOMES |= {"Report": "compiler.analysis.report", "Spec": "archspec.spec.load"}
 
 
 def _refuse_shadowed() -> None:
-    """`compiler` and `runtime` are common names: say so at once where another module of that name comes first."""
+    """Refuse at once, since `compiler` and `runtime` are common names, where another module of that name comes
+    first."""
     here = Path(__file__).resolve().parent.parent
     for name in ("compiler", "runtime"):
         found = find_spec(name)

@@ -124,7 +124,7 @@ def _take_path(value: Any, what: str) -> Any:
 
 
 def _take_mapping(value: Any, what: str) -> Any:
-    """Values by name, with numpy's numbers as Python's."""
+    """Take values by name, with numpy's numbers as Python's."""
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
         raise InputError(f"{what} are values by name, found {tell_value(value)}")
     return {name: item.item() if _is_scalar(item) else item for name, item in value.items()}
@@ -143,7 +143,7 @@ def _take_original(value: Any, what: str) -> tuple[Graph, Any]:
 
 
 def _take_made_by(place: str, verb: str = "is") -> Callable[[Any, str], Any]:
-    """How an object of the class in this place is taken, which is imported when an object is given."""
+    """Take an object of the class in this place, which is imported when an object is given."""
 
     def take(value: Any, what: str) -> Any:
         if not isinstance(value, _find_class(place)):
@@ -203,5 +203,5 @@ TAKERS: Mapping[str, Callable[[Any, str], Any]] = {
 
 
 def _is_scalar(value: Any) -> bool:
-    """Whether it is one of numpy's numbers."""
+    """Tell whether it is one of numpy's numbers."""
     return type(value).__module__ == "numpy" and hasattr(value, "item") and not hasattr(value, "__len__")

@@ -75,7 +75,7 @@ ENDINGS = frozenset(ending for kind in READ_PICTURES + OTHER_PICTURES for ending
 """The endings of names that say of what kind a file is."""
 
 _FIELDS = tuple(bytes((key,)) for key in b"\x12\x1a\x22\x28\x32\x3a\x42\x72")
-"""What follows the version in a model that is written as protobuf."""
+"""The bytes that follow the version in a model that is written as protobuf."""
 
 
 def tell_file_type(head: bytes) -> str | None:
@@ -95,7 +95,7 @@ def tell_file_type(head: bytes) -> str | None:
 
 
 def _tell_archive(head: bytes) -> str:
-    """Which zip archive, by the name of its first file."""
+    """Tell which zip archive, by the name of its first file."""
     first = head[30 : 30 + int.from_bytes(head[26:28], "little")]
     if re.fullmatch(rb"[^/]+/data/[0-9]+", first):
         return TORCH_SCRIPT

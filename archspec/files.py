@@ -190,7 +190,7 @@ def as_argument(path: str | Path) -> str:
 
 
 def _escape_in_word(letter: str) -> str:
-    """As it stands between `$'` and `'`."""
+    """Write a letter as it stands between `$'` and `'`."""
     if letter.isprintable():
         return f"\\{letter}" if letter in "\\'" else letter
     return "".join(f"\\{byte:03o}" for byte in os.fsencode(letter))
@@ -308,8 +308,8 @@ def _temporary_folder(parent: Path) -> Iterator[Path]:
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Other processes and threads of this program wait before they put files into this folder, where the system can
-    lock one; whoever is alone in it already waits for nobody."""
+    """Have a folder alone: other processes and threads of this program wait before they put files into this folder,
+    where the system can lock one; whoever is alone in it already waits for nobody."""
     if fcntl is None or folder in _ALONE_IN.get():
         yield
         return

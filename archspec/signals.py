@@ -58,8 +58,8 @@ class _Leaving:
         sys.unraisablehook = self.tell_dropped
 
     def _leave(self, number: int, frame: FrameType | None) -> None:
-        """Unless an earlier signal's exit is under way: a terminal that is closed sends its signal twice, and what is
-        being put away should be."""
+        """Leave, unless an earlier signal's exit is under way: a terminal that is closed sends its signal twice, and
+        what is being put away should be."""
         tell_heard()
         self.came = self.came or number
         error = sys.exception()

@@ -71,7 +71,7 @@ def _refuse_constant(word: str) -> NoReturn:
 
 
 def _kind(value: object) -> str:
-    """What a JSON value is, in JSON's own words."""
+    """Name what a JSON value is, in JSON's own words."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     kinds = {int: "an integer", float: "a number", str: "a string", list: "a list", tuple: "a list", dict: "an object"}

@@ -65,7 +65,8 @@ def list_some(items: Sequence[object], most: int = 3, separator: str = "; ") -> 
 
 
 def cut(text: str, width: int) -> str:
-    """One line of at most `width` letters without control characters; where the end is missing, `…` stands for it."""
+    """Cut a text to one line of at most `width` letters without control characters; where the end is missing, `…`
+    stands for it."""
     text = escape_controls(text[: width + 1])
     return text if len(text) <= width else f"{text[: width - 1]}…"
 

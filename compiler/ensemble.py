@@ -66,7 +66,7 @@ def describe_ensemble(how: str, count: int) -> dict[str, str]:
 
 
 def _member_nodes(graph: Graph, number: int) -> Iterator[Node]:
-    """One member's nodes but the inputs, which all members share. Equal operations stay one object."""
+    """List one member's nodes but the inputs, which all members share. Equal operations stay one object."""
     for node in graph:
         if not isinstance(node.op, Input):
             operands = tuple(_member_id(graph, operand, number) for operand in node.inputs)

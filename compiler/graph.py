@@ -122,7 +122,7 @@ class Graph:
 
     @cached_property
     def weights(self) -> Mapping[str, Weight]:
-        """Every stored tensor by its name in the state dict, in order."""
+        """The stored tensors, each by its name in the state dict, in order."""
         return MappingProxyType({name: weight for node in self for name, weight in self.weights_of(node).items()})
 
     @cached_property
@@ -187,7 +187,8 @@ class Graph:
         return replace(self, nodes=kept, outputs={name: follow(id) for name, id in self.outputs.items()})
 
     def digest(self) -> str:
-        """SHA-256 of what the network is: its operations, how they are joined, its sizes; not how it was written."""
+        """The SHA-256 of what the network is: its operations, how they are joined, its sizes; not how it was
+        written."""
         rows = [[node.id, node.op.kind, node.op.model_dump(mode="json"), node.inputs, node.shape] for node in self]
         text = json.dumps([rows, dict(self.outputs), dict(self.sizes)], separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

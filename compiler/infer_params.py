@@ -35,7 +35,8 @@ def infer_params(
 def _list_candidates(
     params: Mapping[str, Any], expected: WeightShapes, found: WeightShapes
 ) -> Iterator[dict[str, Any]]:
-    """All values that stand for an extent at once, then one param at a time, also as a factor of the extent."""
+    """List the changes that may do: all values that stand for an extent at once, then one param at a time, also as a
+    factor of the extent."""
     pairs = Counter(
         (before, after)
         for name, shape in expected.items()

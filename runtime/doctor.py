@@ -130,7 +130,7 @@ def _ask_nvidia_smi() -> tuple[tuple[str, ...], list[str]]:
 
 
 def _try_providers() -> tuple[tuple[str, ...], tuple[ProviderAttempt, ...]]:
-    """What ONNX Runtime says it has, and what happens when a session is made on each."""
+    """Try what ONNX Runtime says it has, and what happens when a session is made on each."""
     try:
         # Here, because the doctor must work without onnxruntime.
         from runtime.session.providers import list_available
@@ -186,7 +186,7 @@ def _advise_namesake(version: str | None) -> list[str]:
 
 
 def _advise_packages(versions: Mapping[str, str | None]) -> list[str]:
-    """One line per extra that is missing or incomplete."""
+    """Write one line per extra that is missing or incomplete."""
     lines = []
     for extra in ("train", "run"):
         missing = [name for name, owner in PACKAGES.items() if owner == extra and versions[name] is None]

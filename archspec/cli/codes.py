@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def read_codes() -> Mapping[str, Code]:
-    """Every code by name: those of mistakes and failures, then those of findings."""
+    """List every code by name: those of mistakes and failures, then those of findings."""
     from archspec.spec.codes import FAILURES, MISTAKES
     from compiler.analysis.lint import CODES
 

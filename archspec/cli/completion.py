@@ -4,21 +4,21 @@ from __future__ import annotations
 
 
 def complete_spec(incomplete: str) -> list[str]:
-    """Names of specs in the zoo."""
+    """List the names of specs in the zoo."""
     from archspec.spec.zoo import zoo_specs
 
     return [name for name in sorted(zoo_specs()) if name.startswith(incomplete)]
 
 
 def complete_code(incomplete: str) -> list[str]:
-    """Codes of mistakes, failures and findings."""
+    """List the codes of mistakes, failures and findings."""
     from archspec.cli.codes import read_codes
 
     return [code for code in sorted(read_codes()) if code.startswith(incomplete)]
 
 
 def complete_data(incomplete: str) -> list[str]:
-    """Names of data sets."""
+    """List the names of data sets."""
     from runtime.data.registry import DATASETS
 
     return [name for name in sorted(DATASETS) if name.startswith(incomplete)]

@@ -47,7 +47,7 @@ class Rectifier(Scalar):
         return pass_rectifier(self.below, x)
 
     def doubt(self, x: Moments) -> Doubts:
-        """No doubt where positions differ in scale: around zero the law holds at any scale."""
+        """Doubt nothing where positions differ in scale: around zero the law holds at any scale."""
         if _is_centred(x):
             return x.doubts if x.normal else x.doubts | {"shape"}
         return super().doubt(x)

@@ -95,7 +95,7 @@ class StochasticDepth(Pointwise):
 
     @property
     def _kept(self) -> float:
-        """What it multiplies by where it keeps a value, while training."""
+        """The factor that it multiplies by where it keeps a value, while training."""
         return 1 / self.survival if self.rescale and self.survival else 1.0
 
     def moments(self, x: Moments) -> Moments:

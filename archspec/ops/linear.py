@@ -220,7 +220,7 @@ class ConvTranspose(Kernel):
         return layouts[0].by_format(xs[0])
 
     def settles(self, layout: Layout, x: Shape) -> bool:
-        """The same as for a convolution; and some kernels hold a volume in no less than what its operand took."""
+        """Answer as a convolution does; but some kernels hold a volume in no less than what its operand took."""
         held = layout.channels_last or x.elements > self.infer(x).elements
         return layout.is_told(x) and not (x.rank == 3 and held)
 
@@ -273,7 +273,7 @@ class Linear(Kernel):
 
 
 def _area(edge: int, x: Shape) -> int:
-    """Positions in a window with this edge along each spatial axis."""
+    """Count the positions in a window with this edge along each spatial axis."""
     return prod([edge] * x.rank)
 
 
@@ -285,7 +285,7 @@ def _require_groups(op: Conv | ConvTranspose, x: Shape) -> None:
 
 @lru_cache(maxsize=1024)
 def _draw(op: Kernel, x: Shape, groups: int) -> RandomKernel:
-    """Under weight normalization a kernel's direction is random and its length given."""
+    """Describe a random kernel: under weight normalization its direction is random and its length given."""
     weights = op.weights(x)
     kernel, bias = weights["weight"], weights.get("bias")
     variance = kernel.deviation**2

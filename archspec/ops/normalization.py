@@ -188,7 +188,7 @@ class BatchRenorm(BatchNorm):
         return ChannelMoments(gain * mean, own + gain**2 * kept, gain**2 * kept)
 
     def _is_within(self, x: ChannelMoments) -> bool:
-        """Whether both corrections are far from their bounds."""
+        """Tell whether both corrections are far from their bounds."""
         own = x.second - x.common
         return 1.1 / self.r_max**2 < own < self.r_max**2 / 1.1 and 9 * x.common < self.d_max**2
 
@@ -217,7 +217,8 @@ class SampleNorm(Normalization):
         return not fits or self._takes_differences(x)
 
     def _takes_differences(self, x: Shape) -> bool:
-        """Whether each group is a single value: torch is given x - x, whose single position it takes to be in order."""
+        """Tell whether each group is a single value: torch is given x - x, whose single position it takes to be in
+        order."""
         return self.count_groups(x) == x.elements
 
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
@@ -303,8 +304,8 @@ class Settled(NamedTuple):
 def _settle(
     x: ChannelMoments, level: ChannelMoments, channels: int, values: float, scale: float, eps: float
 ) -> Settled:
-    """What becomes of channels with the moments `x`, where statistics are over so many channels, `level` on average,
-    and so many values of each: E (x - m)² is E x² - 2 E x m + E m², with the mean m that is taken off."""
+    """Compute what becomes of channels with the moments `x`, where statistics are over so many channels, `level` on
+    average, and so many values of each: E (x - m)² is E x² - 2 E x m + E m², with the mean m that is taken off."""
     square, product = _meet_mean(level, level, channels, values)
     met, met_apart = (square, product) if x == level else _meet_mean(x, level, channels, values)
     variance = max(0.0, level.second - square)

@@ -87,7 +87,7 @@ class MaxPool(Pool):
         return (_send_to_largest(gradient, x, self._count(x)),)
 
     def _count(self, x: Moments) -> float:
-        """How many values a window sees, on average: padding is none."""
+        """Count the values that a window sees, on average: padding is none."""
         return prod(count for count, _ in _slide(self, standard(x.shape)))
 
 
@@ -199,7 +199,7 @@ class GlobalMaxPool(GlobalPool):
 
 
 def _slide(op: Pool, x: Moments) -> list[tuple[float, Axis]]:
-    """For each axis the mean sum over what a window sees, and its spread."""
+    """Compute for each axis the mean sum over what a window sees, and its spread."""
     return [axis.gather(op.window, size) for axis, size in zip(x.axes, op.infer(x.shape).space, strict=True)]
 
 
@@ -212,7 +212,7 @@ def _take_largest(x: Moments, count: float, axes: tuple[Axis, ...]) -> Moments:
 
 
 def _send_to_largest(gradient: Gradient, x: Moments, count: float) -> Gradient:
-    """Each value goes to one position; where the values are positive parts, almost always to a positive one."""
+    """Send each value to one position; where the values are positive parts, almost always to a positive one."""
     share = prod(axis.size for axis in gradient.axes) / x.positions
     doubts = gradient.doubts | x.doubts | WINDOW
     sent = gradient.times(share, axes=tuple(Axis(axis.size) for axis in x.axes), doubts=doubts)

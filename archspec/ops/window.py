@@ -39,7 +39,8 @@ class Window:
         return self.dilation * (self.kernel - 1) + 1
 
     def slide(self, size: int, *, ceil: bool = False) -> int:
-        """Positions along an axis; with `ceil` a last window may hang over the end, but not start in the padding."""
+        """Count the positions along an axis; with `ceil` a last window may hang over the end, but not start in the
+        padding."""
         span = size + 2 * self.padding - self.reach
         if not ceil:
             return span // self.stride + 1
@@ -91,7 +92,7 @@ class Window:
 
 
 def run(span: Span) -> Positions:
-    """All positions from the first of `span` to the last."""
+    """List all positions from the first of `span` to the last."""
     return (range(span[0], span[1] + 1),)
 
 

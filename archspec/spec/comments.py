@@ -53,7 +53,7 @@ def _lies_inside(position: int, strings: Sequence[tuple[int, int]]) -> bool:
 
 
 def _lines_after(lines: Sequence[str]) -> list[int]:
-    """For each line the number of the next one that holds more than a comment, or its own where there is none."""
+    """Find for each line the number of the next one that holds more than a comment, or its own where there is none."""
     after, following = [], 0
     for number, line in zip(range(len(lines), 0, -1), reversed(lines), strict=True):
         after.append(following or number)

@@ -86,7 +86,7 @@ def _read_size(value: Any) -> Any:
 
 
 def _read_argument(value: Any) -> Argument:
-    """`int`, `int = 1`, `block = none`."""
+    """Read `int`, `int = 1`, `block = none`."""
     kind, equals, default = (str(value) if isinstance(value, str) else "").partition("=")
     if kind.strip() not in ARGUMENT_TYPES:
         types = ", ".join(ARGUMENT_TYPES)
@@ -117,7 +117,8 @@ def _read_block_name(value: Any) -> str:
 
 
 def _check_line(text: str) -> str:
-    """What a terminal shows as it is: no escape sequence, and nothing that turns the direction of writing."""
+    """Check that a terminal shows a line as it is: no escape sequence, and nothing that turns the direction of
+    writing."""
     if not text.isprintable():
         raise ValueError("should be one line without control characters")
     return text
@@ -146,7 +147,7 @@ _EXT = "; an `ext` takes its fields where it stands"
 
 
 def _read_defaults(value: Any, info: ValidationInfo) -> Any:
-    """Field defaults by node kind; each mistake is reported at its own place."""
+    """Read field defaults by node kind; each mistake is reported at its own place."""
     reading = reading_of(info)
     if not isinstance(value, Table):
         raise PydanticCustomError("wrong-type", "should be a mapping of node kinds to fields")
@@ -217,7 +218,7 @@ class Block(BaseModel):
         return place_in(self._written, path, self._written.at)
 
     def within(self, defaults: Mapping[str, Any], written: Any) -> Block:
-        """The same block in a library with these defaults, also as written; its own go before them."""
+        """Make the block of a library with these defaults, also as written; its own go before them."""
         block = self.model_copy(update={"defaults": merge_defaults(defaults, self.defaults)})
         block._written = self._written.copy_with(defaults=merge_defaults(written, self._written.get("defaults")))
         return block

@@ -54,7 +54,7 @@ _COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], bool]] = {
 
 
 def _round(value: Any) -> Any:
-    """To the nearest whole number, halves to the even one; Python's second argument could cost without bound."""
+    """Round to the nearest whole number, halves to the even one; Python's second argument could cost without bound."""
     if isinstance(value, bool):
         raise TypeError("true and false are no numbers")
     return round(value)
@@ -136,7 +136,7 @@ class Template:
 
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> Expression:
-    """The same text is written in many places, and read again for every variant of a spec."""
+    """Parse a text once: it is written in many places, and read again for every variant of a spec."""
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"an expression has at most {MAX_LENGTH} characters, found {len(text)}")
     try:
@@ -187,7 +187,7 @@ def _check(node: ast.AST, text: str, depth: int = 1) -> None:
 
 
 def _say_otherwise(node: ast.AST) -> str:
-    """How what is not allowed is said in the language, as the end of a message."""
+    """Tell how what is not allowed is said in the language, as the end of a message."""
     match node:
         case ast.List() | ast.Tuple():
             return "; a list is a param, used by its name"

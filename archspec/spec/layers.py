@@ -188,7 +188,7 @@ def _flatten(annotation: Any) -> set[Any]:
 
 
 def _takes_number(annotation: Any) -> bool:
-    """Whether a field takes a number or a boolean."""
+    """Tell whether a field takes a number or a boolean."""
     return annotation in (int, float, bool) or any(_takes_number(part) for part in get_args(annotation))
 
 

@@ -56,7 +56,7 @@ class Spec:
     """The comments in its files that say something to the program."""
 
     def to_data(self) -> dict[str, Any]:
-        """The same network as one document without `extends` or `import`, as plain data."""
+        """Write the network as one document without `extends` or `import`, as plain data."""
         data = {"archspec": 1, "name": self.name, "description": self.description, "source": self.source}
         data |= {"params": dict(self.params)}
         data |= {"inputs": self.inputs_written, "sizes": dict(self.sizes), "defaults": self.written.get("defaults")}
@@ -79,7 +79,7 @@ def read_spec(source: str | Path, params: Mapping[str, Any] | None = None) -> Sp
 
 
 def load(source: str | Path, params: Mapping[str, Any] | None = None) -> Spec:
-    """Like `read_spec`, but raises SpecError with every mistake that was found.
+    """Load a spec as `read_spec` does, but raise SpecError with every mistake that was found.
 
     >>> archspec.load("residual_mlp", params={"blocks": 2}).params["blocks"]
     2
@@ -164,7 +164,7 @@ class _Reader:
     def _replacements(
         self, base: Mapping[str, Any], own: Mapping[str, Any], written: Table, key: str
     ) -> Mapping[str, Any]:
-        """What a variant sets, as far as it can replace something of its base."""
+        """List what a variant sets, as far as it can replace something of its base."""
         fitting: dict[str, Any] = {}
         for name, value in own.items():
             problem = explain_mismatch(name, value, base, key)
@@ -268,7 +268,7 @@ class _Reader:
         return Diagnostic("import-cycle", f"files include each other: {names}", place)
 
     def _refuse_recursion(self, blocks: Mapping[str, Block]) -> None:
-        """Blocks always end: none may lead to itself."""
+        """Refuse recursion, since blocks always end: none may lead to itself."""
         calls = {name: [node for node in _calls(block.body) if node.block in blocks] for name, block in blocks.items()}
         done: set[str] = set()
         for start in blocks:
@@ -292,7 +292,7 @@ class _Reader:
 
 
 def _calls(value: Any) -> list[CallNode]:
-    """Every call in a body, at any depth."""
+    """List every call in a body, at any depth."""
     found: list[CallNode] = []
     pending = [value]
     while pending:

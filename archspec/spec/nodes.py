@@ -226,7 +226,7 @@ STRUCTURE: dict[str, type[SpecNode]] = {node.word: node for node in _NODES}
 
 
 def read_node(raw: Any, place: Place, reading: Reading) -> SpecNode | ErrorNode:
-    """One node of a body; what is wrong in it is reported, and `ErrorNode` stands in its place."""
+    """Read one node of a body; what is wrong in it is reported, and `ErrorNode` stands in its place."""
     if isinstance(raw, str):
         word, value, at, value_at = raw, None, place, place
     elif isinstance(raw, Table) and len(raw) == 1:
@@ -272,7 +272,7 @@ def _read_fields(
 
 
 def _explain_fields(model: type[SpecNode], value: Any) -> str:
-    """Why a value cannot stand behind a word that has no main field, and what is written there."""
+    """Explain why a value cannot stand behind a word that has no main field, and what is written there."""
     word, fields = model.word, [info.alias or name for name, info in model.model_fields.items() if name != "name"]
     if not fields:
         return f"{word} has no fields: write `{word}` alone"

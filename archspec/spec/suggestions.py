@@ -30,7 +30,7 @@ def suggest_node(word: str, known: Iterable[str]) -> str:
 
 
 def suggest_kind(word: str, known: Iterable[str]) -> str:
-    """The same for a word that stands for a kind of node: without the fields of one."""
+    """Suggest a word that stands for a kind of node: without the fields of one."""
     own = _by_spelling(known)
     for spelled in _spell_name(word):
         if spelled in node_sayings():

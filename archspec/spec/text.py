@@ -98,8 +98,8 @@ def _parse(raw: bytes, name: str) -> Marked:
 
 
 def _json_as_yaml(text: str) -> str:
-    """JSON may be indented with tabs, hold characters in strings that are none or end a line in YAML, and write one
-    above U+FFFF as two escapes."""
+    """Write JSON as YAML. JSON may be indented with tabs, hold characters in strings that are none or end a line in
+    YAML, and write one above U+FFFF as two escapes."""
     text = text.replace("\t", " ")  # there is none inside strings
     text = _IN_JSON_STRINGS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     return _SURROGATES.sub(_join_surrogates, text)
@@ -266,7 +266,7 @@ class _Builder:
         return self._resolve(text, place)
 
     def _cuts(self, event: Any) -> bool:
-        """Whether a comma follows a scalar, inside braces or brackets."""
+        """Tell whether a comma follows a scalar, inside braces or brackets."""
         return bool(self.stack) and self.stack[-1][-1] and _COMMA.match(self.text, event.end_mark.index) is not None
 
     def _resolve(self, text: str, place: Place) -> Any:
@@ -298,7 +298,7 @@ class _Builder:
         _refuse("syntax", message + self._explain_syntax(place), place)
 
     def _explain_syntax(self, place: Place) -> str:
-        """What is known to be meant where the parser stops, as the end of a message."""
+        """Explain what is known to be meant where the parser stops, as the end of a message."""
         lines = BREAK.split(self.text)[: place.line]
         if lines[-1][place.column - 1 :].startswith("\t"):
             return "; a tab does not indent in YAML: use spaces"

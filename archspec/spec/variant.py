@@ -36,7 +36,7 @@ def write_variant(path: str | Path, base: str | Path, params: Mapping[str, Any],
 
 
 def _refer(target: Path, base: str | Path) -> str:
-    """What `extends` says in the file `target` to mean `base`."""
+    """Write what `extends` says in the file `target` to mean `base`."""
     meant, folder = real_path(find_spec(base)), real_path(target).parent
     names = {real_path(path): name for name, path in zoo_specs().items()}
     name = names.get(meant) or Path(os.path.relpath(meant, folder)).as_posix()

@@ -10,7 +10,7 @@ from archspec.errors import Diagnostic, Place, SpecError, suggest
 from archspec.spec.text import read_file
 
 ZOO = Path(__file__).resolve().parents[2] / "specs"
-"""The same place in a checkout, an editable install and a wheel: beside the packages."""
+"""The folder of the zoo, the same place in a checkout, an editable install and a wheel: beside the packages."""
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -20,7 +20,7 @@ RULES = ".weights.yaml"
 
 @cache
 def zoo_specs() -> dict[str, Path]:
-    """Every spec of the zoo by name; block libraries and rules for weights are not specs."""
+    """List every spec of the zoo by name; block libraries and rules for weights are not specs."""
     files = sorted(path for path in ZOO.rglob("*") if path.suffix in SUFFIXES and not path.name.endswith(RULES))
     return {path.stem: path for path in files if path.relative_to(ZOO).parts[0] != "blocks"}
 

@@ -167,7 +167,7 @@ class _Outline:
 
 
 def _join(equal: Sequence[Branch]) -> Branch:
-    """One branch for equal ones, with the nodes of all."""
+    """Make one branch of equal ones, with the nodes of all."""
     children = tuple(map(_join, zip(*(branch.children for branch in equal), strict=True)))
     copies = tuple(map(_join, zip(*(branch.copies for branch in equal), strict=True)))
     ids = tuple(chain.from_iterable(branch.ids for branch in equal))

@@ -116,7 +116,7 @@ class _Planner:
         """The rows of each column, as bits, that a net runs in."""
 
     def _rank(self) -> tuple[dict[str, int], dict[str, int]]:
-        """Each child's row; and how many boxes the longest way has on from it."""
+        """Find each child's row; and how many boxes the longest way has on from it."""
         order = list(
             TopologicalSorter(
                 {
@@ -228,7 +228,7 @@ class _Planner:
         return edge if id == EDGE else self.rows[id]
 
     def _column_of(self, id: str) -> int | None:
-        """None for the block's edge, on which a wire's place is not one of a column."""
+        """Find the column, None for the block's edge, on which a wire's place is not one of a column."""
         return None if id == EDGE else self.columns[id]
 
     def _find_lane(self, wire: Wire) -> int | None:
@@ -256,7 +256,7 @@ class _Planner:
 
 
 def _bits(first: int, last: int) -> int:
-    """Ones from the first to the last place, or none."""
+    """Make bits that are ones from the first to the last place, or none."""
     return ((1 << max(0, last - first + 1)) - 1) << max(0, first)
 
 

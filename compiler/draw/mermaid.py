@@ -45,5 +45,5 @@ def _write_block(picture: GraphPicture, block: PictureBlock, names: dict[str, st
 
 
 def _escape(text: str) -> str:
-    """Text in a label: what might be read as Mermaid's or as HTML is written by its number."""
+    """Write text in a label: what might be read as Mermaid's or as HTML is written by its number."""
     return "".join(letter if PLAIN.fullmatch(letter) else f"#{ord(letter)};" for letter in text)

@@ -200,7 +200,7 @@ def _find_opened(whole: PictureBlock, patterns: Collection[str]) -> frozenset[st
 def _find_around(
     block: PictureBlock, around: tuple[str, ...]
 ) -> Iterator[tuple[str, tuple[PictureBlock, tuple[str, ...]]]]:
-    """Each block by its id, with the ids of those around it and its own."""
+    """Find each block by its id, with the ids of those around it and its own."""
     for child in block.children:
         if child.children:
             way = (*around, child.id)

@@ -159,7 +159,7 @@ class _Stack:
 
 
 def _stack(figures: Sequence[Subtree]) -> _Stack:
-    """Figures below each other; `y` is in the middle of where the first and the last end."""
+    """Stack figures below each other; `y` is in the middle of where the first and the last end."""
     top, placed = 0.0, []
     for figure in figures:
         placed.append(figure.moved(top))

@@ -95,8 +95,8 @@ def _list_edges(
 def _lay(
     inside: Mapping[str, Inside], source: tuple[str, ...], target: tuple[str, ...], signal: bool, times: int
 ) -> None:
-    """One wire through all blocks that it passes: out of those around its source, then into those around its target.
-    Only its last part is there several `times`."""
+    """Lay one wire through all blocks that it passes: out of those around its source, then into those around its
+    target. Only its last part is there several `times`."""
     net = source[-1]
     common = next(level for level, pair in enumerate(zip(source, target, strict=False)) if pair[0] != pair[1])
     for outer, inner in zip(source[common:], source[common + 1 :], strict=False):

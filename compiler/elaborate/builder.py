@@ -24,7 +24,7 @@ class GraphBuilder:
     """A builder has the nodes so far, and puts in more."""
 
     def __init__(self, reporter: Reporter, settings: Callable[[str, Scope], Mapping[str, Any]]) -> None:
-        """`settings` gives what the defaults say of a word in a scope."""
+        """Start without nodes. `settings` gives what the defaults say of a word in a scope."""
         self.reporter = reporter
         self.settings = settings
         self.nodes: dict[str, Node] = {}

@@ -142,7 +142,8 @@ def _with_fitting_sizes(
 
 
 def _list_near(sizes: Mapping[str, int]) -> Iterator[dict[str, int]]:
-    """Other values of the sizes, the near ones first: all of them equal, and where there are several, of one alone."""
+    """List other values of the sizes, the near ones first: all of them equal, and where there are several, of one
+    alone."""
     largest = max(sizes.values(), default=0)
     for distance in range(1, MAX_DISTANCE + 1):
         for more in (-distance, distance):

@@ -74,7 +74,8 @@ def _read_described(path: Path, algorithm: Algorithm) -> tuple[onnx.ModelProto, 
 
 
 def _set_aside(data: Bytes, field: WireField, described: list[bytes], algorithm: Algorithm) -> bytes:
-    """Nothing, for a stored tensor whose numbers are bytes in the file, which goes to `described`; any other stays."""
+    """Give nothing for a stored tensor whose numbers are bytes in the file, which goes to `described`; any other
+    stays."""
     split = split_numbers(data, field)
     if split is None:
         return data[field.key : field.end]

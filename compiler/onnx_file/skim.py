@@ -144,7 +144,7 @@ def count_bytes(tensor: onnx.TensorProto) -> int | None:
 
 
 def _check_text(message: Message, path: Path) -> None:
-    """Names that are no text come out as bytes, and would fit nowhere."""
+    """Check a text: names that are none come out as bytes, and would fit nowhere."""
     for field, value in message.ListFields():
         if field.type == FieldDescriptor.TYPE_STRING:
             items = [value] if isinstance(value, str | bytes) else value

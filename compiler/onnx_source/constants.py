@@ -89,7 +89,7 @@ def _is_small(kind: str, operands: Sequence[Constant]) -> bool:
 
 
 def _lay_out(node: FileNode, stored: Constant) -> list[Constant]:
-    """Parts or forms of a stored tensor whose numbers were not read."""
+    """Lay out parts or forms of a stored tensor whose numbers were not read."""
     if node.kind == "Reshape":
         wanted = node.array(1)
         shapes = [resolve_shape(node, stored.shape, [] if wanted is None else [int(extent) for extent in wanted.flat])]

@@ -120,7 +120,7 @@ def _accumulate(node: FileNode, x: Array, axis: Array) -> Array:
 
 
 def _div(node: FileNode, x: Array, y: Array) -> Array:
-    """Whole numbers are cut off towards zero, as C does."""
+    """Divide: whole numbers are cut off towards zero, as C does."""
     if x.dtype.kind not in "iu":
         return np.asarray(x / y)
     return np.asarray(np.sign(x) * np.sign(y) * (np.abs(x) // np.abs(y))).astype(x.dtype)

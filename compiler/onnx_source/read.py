@@ -241,7 +241,7 @@ def _letters(op: Op) -> list[str]:
 
 
 def _find_turned(graph: onnx.GraphProto) -> set[str]:
-    """Inputs with the channels last that are transposed to channels first, and read by nothing else."""
+    """Find inputs with the channels last that are transposed to channels first, and read by nothing else."""
     turned: set[str] = set()
     others = {item.name for item in graph.output}
     for node in graph.node:

@@ -89,7 +89,7 @@ class ShapeTable:
 
 
 def _check_without_numbers(model: onnx.ModelProto) -> None:
-    """onnx's checker on all but the stored tensors, since of large ones no numbers were read."""
+    """Run onnx's checker on all but the stored tensors, since of large ones no numbers were read."""
     bare = deepcopy(model)
     bare.graph.ClearField("initializer")
     bare.ir_version = max(model.ir_version, 4)  # from which on stored tensors need not be inputs

@@ -141,7 +141,7 @@ class Emitter:
 
 
 def _write_attribute(name: str, value: int | float | str | Sequence[int]) -> onnx.AttributeProto:
-    """Not by `onnx.helper`, whose checks of every number took longer than the rest of a node."""
+    """Write an attribute, not by `onnx.helper`, whose checks of every number took longer than the rest of a node."""
     match value:
         case int():
             return onnx.AttributeProto(name=name, type=onnx.AttributeProto.INT, i=value)

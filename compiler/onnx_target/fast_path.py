@@ -121,7 +121,7 @@ def _check_groups(op: ops.Conv, channels: int) -> str | None:
 
 
 def _check_input(channels: int) -> str | None:
-    """Fewer channels than a block are read from the plain layout."""
+    """Check the operand: fewer channels than a block are read from the plain layout."""
     wrong = channels >= BLOCK and channels % ALIGNED
     return f"{channels} input channels are no multiple of {ALIGNED}" if wrong else None
 

@@ -43,7 +43,7 @@ class FillChannels(Pass):
 
 
 def _find_narrow(graph: Graph, block: int) -> frozenset[str]:
-    """Convolutions of a dense block that give no whole blocks; none where all of them are wider than a block."""
+    """Find convolutions of a dense block that give no whole blocks; none where all of them are wider than a block."""
     dense = {node.id for node in graph if isinstance(node.op, Concat) and _continues(graph, node)}
     feeding: set[str] = set()
     for node in reversed(list(graph)):

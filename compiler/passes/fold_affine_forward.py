@@ -58,7 +58,7 @@ class _ForwardSearch:
     between: list[str] = field(default_factory=list)
 
     def find(self, node: Node, affine: Affine) -> Iterator[tuple[Node, Affine]]:
-        """Each of them with the function of its own operand. Raises Blocked."""
+        """Find each of them with the function of its own operand. Raises Blocked."""
         if node.id in self.outputs:
             raise Blocked(f"{node.id} is an output")
         readers = [self.graph[id] for id in self.graph.readers[node.id]]

@@ -52,7 +52,7 @@ class JoinGroups(Pass):
 
 
 def _join(kernel: WeightArray, width: int, times: int) -> LazyArray:
-    """(out, width, *k) → (out, times width, *k): the kernels of group g stand in place g mod `times`."""
+    """Join kernels, (out, width, *k) → (out, times width, *k): the kernels of group g stand in place g mod `times`."""
 
     def compute() -> NDArray[Any]:
         narrow = np.asarray(kernel)

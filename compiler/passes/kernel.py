@@ -107,7 +107,7 @@ def _along_inputs(factor: ChannelVector, op: Kernel, shape: tuple[int, ...]) -> 
 
 
 def _sum_inputs(terms: ChannelVector, op: Kernel) -> ChannelVector:
-    """Sums over input channels and taps, one for each output channel; of a transposed kernel with a single tap."""
+    """Sum over input channels and taps, one for each output channel; of a transposed kernel with a single tap."""
     if isinstance(op, ConvTranspose):
         terms = terms.reshape(op.groups, terms.shape[0] // op.groups, -1).transpose(0, 2, 1)
     sums: ChannelVector = terms.reshape(op.out, -1).sum(1)

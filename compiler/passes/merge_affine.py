@@ -52,7 +52,7 @@ class MergeAffine(Pass):
 
 
 def _find_rows(graph: Graph) -> list[list[Node]]:
-    """Two or more such operations, of which only the last has a result that anything else reads."""
+    """Find rows of two or more such operations, of which only the last has a result that anything else reads."""
     outputs = set(graph.outputs.values())
     rows: dict[str, list[Node]] = {}  # by their last node
     for node in graph:

@@ -61,14 +61,14 @@ class _DuplicateSearch:
         return self.same.setdefault((key, self._digest(node)), node)
 
     def _describe(self, op: Op) -> str:
-        """Its kind and fields, once for each operation, which repeated blocks share."""
+        """Describe an operation by its kind and fields, once for each operation, which repeated blocks share."""
         if id(op) not in self.texts:
             self.texts[id(op)] = repr(op)
         return self.texts[id(op)]
 
     def _digest(self, node: Node) -> bytes:
-        """SHA-256 of its weights, whose shapes and order follow from the operation and its operands. Equal hashes make
-        two layers one, so that no others will do, of which two are easily made equal."""
+        """Compute the SHA-256 of a node's weights, whose shapes and order follow from the operation and its operands.
+        Equal hashes make two layers one, so that no others will do, of which two are easily made equal."""
         if node.id not in self.digests:
             digest = hashlib.sha256()
             for name in self.graph.weights_of(node):

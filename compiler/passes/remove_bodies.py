@@ -86,7 +86,7 @@ def _follow(graph: Graph, node: Node) -> Iterator[Node]:
 
 
 def _pad(merge: Node, part: RemovablePart) -> Node:
-    """Zeros in place of a dense body's channels, so that all that follow keep their places."""
+    """Put zeros in place of a dense body's channels, so that all that follow keep their places."""
     return replace(merge, op=PadChannels(out=merge.shape.channels), inputs=(part.source,), body=None)
 
 

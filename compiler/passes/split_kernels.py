@@ -86,7 +86,7 @@ def _split(node: Node, op: Any, arrays: dict[str, WeightArray], journal: Journal
 
 
 def _stack_rows(kernel: WeightArray) -> LazyArray:
-    """(out, in, rows, columns) → (rows · out, in, 1, columns)."""
+    """Stack the rows of a kernel, (out, in, rows, columns) → (rows · out, in, 1, columns)."""
 
     def compute() -> NDArray[Any]:
         return np.moveaxis(np.asarray(kernel), 2, 0).reshape(shape)
@@ -97,6 +97,7 @@ def _stack_rows(kernel: WeightArray) -> LazyArray:
 
 
 def _sum_rows(out: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """(out, rows · out, rows, 1): result o is the sum of channel o of each row's results, taken from that row."""
+    """Make the kernel that sums rows, (out, rows · out, rows, 1): result o is the sum of channel o of each row's
+    results, taken from that row."""
     ones: NDArray[Any] = np.einsum("oc,rs->orcs", np.eye(out, dtype=dtype), np.eye(TAPS, dtype=dtype))
     return ones.reshape(out, TAPS * out, TAPS, 1)

@@ -171,8 +171,8 @@ class SizeValues:
         return straight and len(rates) == 1 and len(next(iter(rates))) == 1
 
     def _steps(self, horizon: int) -> Iterator[int]:
-        """Steps of rows that may have no end, from the smallest: divisors of the period where these are few enough to
-        try, and the period and its multiples, which may leave out values below the horizon."""
+        """List the steps of rows that may have no end, from the smallest: divisors of the period where these are few
+        enough to try, and the period and its multiples, which may leave out values below the horizon."""
         if self.period <= self._most:
             yield from (step for step in range(1, self.period) if self.period % step == 0)
         yield from range(self.period, max(0, horizon - self.value) + 2 * self.period, self.period)

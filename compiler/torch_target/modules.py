@@ -58,7 +58,7 @@ class LearnedShift(nn.Module):
 
 
 def _by_channel(learned: Tensor, x: Tensor) -> Tensor:
-    """One number as it is; one for each channel as (C, 1, …), so that it broadcasts with x."""
+    """Shape numbers: one as it is; one for each channel as (C, 1, …), so that it broadcasts with x."""
     return learned.view(-1, *[1] * (x.dim() - 2)) if learned.dim() else learned
 
 

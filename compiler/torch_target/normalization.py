@@ -22,7 +22,7 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         self.register_buffer("num_batches_tracked", None)
 
     def _check_input_dim(self, input: Tensor) -> None:
-        """Any rank will do."""
+        """Take any rank."""
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         # torch's own adds the counter to state dicts that lack it

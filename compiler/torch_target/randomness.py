@@ -100,7 +100,8 @@ def drawn_extents(x: Tensor, draw: Draw) -> tuple[int, ...]:
 
 
 def combine(forward: Tensor, backward: Tensor, *values: Tensor) -> Tensor:
-    """Σ forwardᵢ · valueᵢ, of which the gradients are those of Σ backwardᵢ · valueᵢ; weights have one row a value."""
+    """Compute Σ forwardᵢ · valueᵢ, of which the gradients are those of Σ backwardᵢ · valueᵢ; weights have one row a
+    value."""
     result: Tensor = _Combine.apply(forward, backward, *values)  # type: ignore[no-untyped-call]
     return result
 

@@ -98,7 +98,8 @@ def lay_points(
 
 
 def _find_places(side: int, size: int, count: int, generator: np.random.Generator) -> list[tuple[slice, slice]]:
-    """Squares of `size` pixels that do not overlap, anywhere on a canvas; drawn again as a whole until they fit."""
+    """Find squares of `size` pixels that do not overlap, anywhere on a canvas; drawn again as a whole until they
+    fit."""
     while True:
         corners = generator.integers(0, side - size + 1, (count, 2))
         gaps = np.abs(corners[:, None] - corners[None]).max(-1) + size * np.eye(count, dtype=np.int64)
@@ -107,6 +108,6 @@ def _find_places(side: int, size: int, count: int, generator: np.random.Generato
 
 
 def _find_centre(ink: Ink) -> Float64Array:
-    """x and y of the centre of mass, 0 at the first pixel's centre."""
+    """Find x and y of the centre of mass, 0 at the first pixel's centre."""
     places = np.arange(len(ink))
     return np.array([ink.sum(0) @ places, ink.sum(1) @ places], np.float64) / float(ink.sum())

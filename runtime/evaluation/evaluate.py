@@ -133,7 +133,8 @@ def evaluate_run(run: Run, settings: EvaluationSettings | None = None) -> Evalua
 
 
 def _time_batches(session: Session, seconds: float) -> dict[int, float]:
-    """Milliseconds per image by batch: by those of TIMED_BATCHES, or by the only one that the file takes."""
+    """Measure the milliseconds per image by batch: by those of TIMED_BATCHES, or by the only one that the file
+    takes."""
     rows = bench(session, None if session.fixed_batch else TIMED_BATCHES, seconds=seconds)
     return {batch: row.p50_ms / batch for row in rows if (batch := row.batch or session.fixed_batch)}
 
@@ -144,6 +145,6 @@ def _save_samples(paths: Mapping[int, Path], data: Dataset) -> None:
 
 
 def _name_samples(folder: str | Path, data: Dataset) -> dict[int, Path]:
-    """Where samples are written, by their indices."""
+    """Name where samples are written, by their indices."""
     named = find_task(data.task).choose_samples(data.test.labels, data.classes, MAX_SAMPLES)
     return {index: Path(folder) / name_sample(index, label) for index, label in named.items()}

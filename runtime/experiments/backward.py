@@ -89,5 +89,5 @@ def _add(a: Tensor | None, b: Tensor) -> Tensor:
 
 
 def _pad(gradients: Tensor, grades: int) -> Tensor:
-    """With rows of zeros for the grades that are missing."""
+    """Add rows of zeros for the grades that are missing."""
     return torch.cat([gradients, gradients.new_zeros(grades - len(gradients), *gradients.shape[1:])])

@@ -143,7 +143,7 @@ def _find_chain(graph: Graph, lengths: Mapping[int, int]) -> list[str]:
 def _sample(
     graph: Graph, steps: Sequence[NodeStep], ends: EndGradients, blocks: Sequence[str], samples: int, seed: int
 ) -> tuple[float, ...]:
-    """For each length the mean norm of the gradient along one path, times the number of paths."""
+    """Compute for each length the mean norm of the gradient along one path, times the number of paths."""
     random, means = Random(seed), []
     for length in range(len(blocks) + 1):
         norms = []

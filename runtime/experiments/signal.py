@@ -125,7 +125,7 @@ def _choose_batch(graph: Graph, batch: int | None, repeats: int) -> int:
 def _measure_once(
     graph: Graph, module: nn.Module, rules: Mapping[type[Op], TorchRule] | None, batch: int
 ) -> Float64Array:
-    """One forward and one backward pass: (nodes, moments)."""
+    """Measure in one forward and one backward pass: (nodes, moments)."""
     rows = np.zeros((len(graph), len(MOMENTS)))
     values = {id: torch.randn(batch, *node.shape, requires_grad=True) for id, node in graph.inputs.items()}
     for row, (_, _, value) in zip(rows, run_nodes(graph, module, values, rules=rules), strict=True):
@@ -146,7 +146,7 @@ def _recorder(row: Float64Array) -> Callable[[Tensor], None]:
 
 
 def _take_moments(x: Tensor) -> tuple[float, float, float]:
-    """Mean, second moment, and the mean product of the values of a channel for two samples at any positions."""
+    """Compute mean, second moment, and the mean product of the values of a channel for two samples at any positions."""
     square = float(torch.linalg.vector_norm(x, dtype=torch.float64)) ** 2
     sums = x.flatten(2).sum(2, dtype=torch.float64) if x.dim() > 2 else x.double()
     products = float(sums.sum(0).square().sum() - sums.square().sum())

@@ -150,7 +150,7 @@ def _tell_losses(weights: Mapping[str, Any], model: OnnxModel) -> None:
 
 
 def _prove_float(model: OnnxModel, path: Path, prove: Callable[[Path], Proof]) -> Proof:
-    """Of an int8 model that is to be in `path` the float one, which is written for that alone."""
+    """Prove the float model of an int8 one that is to be in `path`, which is written for that alone."""
     with TemporaryDirectory(dir=path.parent) as folder:  # on the disk that the model is for
         whole = Path(folder, "float.onnx")
         with renaming(path, whole):

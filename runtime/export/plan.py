@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from runtime.pictures.file import Ground
 
 LoweringRules: TypeAlias = Mapping[type[Op], Any]
-"""What lowers operations to a target, by their classes."""
+"""The rules that lower operations to a target, by their classes."""
 
 MAX_MEANT_DROP = 0.05
 """The largest share of a metric that somebody may mean int8 to lose; who writes 0.5 for half a percent says more."""

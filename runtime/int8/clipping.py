@@ -63,8 +63,8 @@ def find_least_error(histogram: Histogram) -> float:
 
 @lru_cache(maxsize=4)
 def _list_errors(steps: tuple[float, ...]) -> npt.NDArray[np.float64]:
-    """For the step at each of the thresholds, the squared error of a number of each bin, (thresholds, BINS): it lies
-    somewhere in its bin. Values whose numbers are all positive have the same steps."""
+    """List, for the step at each of the thresholds, the squared error of a number of each bin, (thresholds, BINS): it
+    lies somewhere in its bin. Values whose numbers are all positive have the same steps."""
     middles, fine = np.arange(BINS) + 0.5, np.array(steps) < 1
     step, end = np.array(steps)[~fine, None], ENDS[~fine, None]
     reached = np.minimum(middles, ENDS[:, None])

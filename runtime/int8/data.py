@@ -139,7 +139,7 @@ def _open_folder(folder: Path, metadata: Mapping[str, str], ground: Ground | Non
 
 
 def _tell_broken(folder: Path, paths: Sequence[Path], preprocess: Preprocess, ground: Ground | None) -> str:
-    """What is wrong with the pictures of a folder, all of which are read for it."""
+    """Tell what is wrong with the pictures of a folder, all of which are read for it."""
     broken = []
     for path in paths:
         try:
@@ -194,7 +194,7 @@ def _find_sizes(data: CalibrationData, graph: Graph, metadata: Mapping[str, str]
 
 
 def _advise_sizes(graph: Graph, sizes: Mapping[str, int]) -> str:
-    """How to export the network for images of other sizes, where it takes them at all."""
+    """Tell how to export the network for images of other sizes, where it takes them at all."""
     try:
         graph.infer(sizes)
     except OpError:

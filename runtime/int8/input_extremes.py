@@ -99,7 +99,8 @@ class InputExtremes:
         darkest: npt.NDArray[Any],
         brightest: npt.NDArray[Any],
     ) -> list[str]:
-        """Pixels from 0 to 1, normalized, lie between the darkest and the brightest of each channel."""
+        """Compare with pictures: pixels from 0 to 1, normalized, lie between the darkest and the brightest of each
+        channel."""
         width = brightest - darkest
         beyond = np.maximum(darkest - lows, highs - brightest) / width
         covered = (highs - lows) / width

@@ -112,13 +112,14 @@ class Judge:
         return ((before, after, None) for before, after in self._answer(build, fold, fold.data))
 
     def _answer(self, build: BuildQuantized, fold: Fold, data: CalibrationData) -> Iterator[tuple[Outputs, Outputs]]:
-        """For images of a fold, the float model's outputs and the other's, which is not made where all are kept."""
+        """Compute, for images of a fold, the float model's outputs and the other's, which is not made where all are
+        kept."""
         make = cache(lambda: run_model(build(fold.ranges)))
         for number, (images, before) in enumerate(self._run_float(data)):
             yield before, self.kept.compute((build, data.numbers, number), lambda images: make()(images), images)
 
     def _run_float(self, data: CalibrationData) -> Iterator[tuple[Array, Outputs]]:
-        """Images, and the float model's outputs for them."""
+        """Yield images, and the float model's outputs for them."""
         for number, images in enumerate(data.batches(self.batch)):
             yield images, self.kept.compute((data.numbers, number), self.run, images)
 
@@ -156,7 +157,8 @@ class Judge:
 
 
 def _refuse_infinite(run: Callable[[Array], Outputs], source: str) -> Callable[[Array], Outputs]:
-    """The same model, that raises InputError where an output is not finite: nothing can be said of what it loses."""
+    """Wrap a model, so that it raises InputError where an output is not finite: nothing can be said of what it
+    loses."""
 
     def run_finite(images: Array) -> Outputs:
         found = run(images)

@@ -65,7 +65,7 @@ class OutputLoss:
 
     @property
     def relative_error(self) -> float:
-        """√(Σ (float - int8)² / Σ float²), over all channels."""
+        """The relative error √(Σ (float - int8)² / Σ float²), over all channels."""
         return 0.0 if self.sqnr_db is None else float(10 ** (-self.sqnr_db / 20))
 
     @property

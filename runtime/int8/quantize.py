@@ -158,7 +158,7 @@ class _Found:
 
 
 def _search(draft: Draft, judge: Judge, layers: Sequence[str], max_drop: float | None, on_step: OnStep) -> _Found:
-    """All layers in int8 where that loses no more than `max_drop`, else the fewest of the worst in float. Raises
+    """Choose all layers in int8 where that loses no more than `max_drop`, else the fewest of the worst in float. Raises
     InputError where, without a bound, an output is lost."""
     loss = judge.measure_loss(draft.build)
     missed = not loss.meets(1.0 if max_drop is None else max_drop)
@@ -185,7 +185,7 @@ def _describe(
 
 
 def _choose_ranges(model: OnnxModel, scheme: Scheme, judge: Judge, method: str) -> Draft:
-    """With the ranges of the method or with the whole ones, whichever lose less."""
+    """Choose the ranges of the method or with the whole ones, whichever lose less."""
     cut, whole = Draft(model, scheme, cut=True), Draft(model, scheme, cut=False)
     if method == "minmax":
         return whole
@@ -206,7 +206,7 @@ def _refuse_lost(model: OnnxModel, loss: QuantizationLoss, own: QuantizationLoss
 
 
 def _rank_layers(draft: Draft, judge: Judge, layers: Sequence[str], on_step: OnStep) -> list[LayerError]:
-    """Each layer's error when the others are float, the largest first."""
+    """Measure each layer's error when the others are float, the largest first."""
     errors = []
     for done, layer in enumerate(layers, start=1):
         alone = draft.keep(frozenset(layers) - {layer})

@@ -126,10 +126,10 @@ def _measure_pieces(array: npt.NDArray[Any], bounds: Sequence[int]) -> list[Valu
 
 
 def _measure_width(range_: ValueRange) -> float:
-    """How far a range reaches with zero in it."""
+    """Measure how far a range reaches with zero in it."""
     return max(range_[1], 0.0) - min(range_[0], 0.0)
 
 
 def _join(first: ValueRange, second: ValueRange) -> ValueRange:
-    """NaN where either has one."""
+    """Join two bounds, to NaN where either has one."""
     return float(np.minimum(first[0], second[0])), float(np.maximum(first[1], second[1]))

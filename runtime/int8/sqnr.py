@@ -55,7 +55,7 @@ class ErrorSums:
 
     @property
     def spread(self) -> Sums:
-        """Σ (float - mean)² of each channel; 0 where it is not more than rounding."""
+        """The spread, Σ (float - mean)² of each channel; 0 where it is not more than rounding."""
         centred = self.moved_square - np.square(self.moved) / self.count
         return np.where(centred > STILL * self.power, centred, 0.0)
 
@@ -70,12 +70,12 @@ class ErrorSums:
 
     @property
     def ratio(self) -> float:
-        """√(Σ (float - other)² / Σ float²) over all channels; 1 for noise where there is nothing."""
+        """The ratio √(Σ (float - other)² / Σ float²) over all channels; 1 for noise where there is nothing."""
         return _find_ratio(float(self.power.sum()), float(self.noise.sum()))
 
     @property
     def ratio_in_db(self) -> float | None:
-        """10 log10(Σ float² / Σ (float - other)²), None where nothing differs."""
+        """The ratio in decibels, 10 log10(Σ float² / Σ (float - other)²), None where nothing differs."""
         return _in_db(self.ratio)
 
     def rate_parts(self, sizes: Sequence[int]) -> tuple[float | None, ...]:
@@ -92,7 +92,7 @@ class ErrorSums:
 
     @property
     def r2(self) -> float:
-        """1 - Σ (float - other)² / signal, of all channels."""
+        """The coefficient of determination, 1 - Σ (float - other)² / signal, of all channels."""
         signal, noise = float(self.signal.sum()), float(self.noise.sum())
         return 1 - noise / signal if signal else float(noise == 0)
 
@@ -117,6 +117,6 @@ def _in_db(ratio: float) -> float | None:
 
 
 def _by_channel(array: Array) -> npt.NDArray[np.float64]:
-    """(N, C, ...) as (C, numbers)."""
+    """Lay out (N, C, ...) as (C, numbers)."""
     places = np.asarray(array, np.float64).reshape(*array.shape[:2], -1)
     return places.transpose(1, 0, 2).reshape(places.shape[1], -1)

@@ -77,7 +77,7 @@ def bench(
 
 
 def _time_turn(session: Session, feed: Mapping[str, npt.NDArray[Any]], seconds: float) -> list[float]:
-    """Seconds of each run of one turn, at least a few, the warm-ups dropped."""
+    """Measure the seconds of each run of one turn, at least a few, the warm-ups dropped."""
     for _ in range(WARMUPS):
         session.run(feed)
     times: list[float] = []

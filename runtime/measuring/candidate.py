@@ -79,7 +79,7 @@ class Candidate:
         return self._worker.pid
 
     def time(self, seconds: float) -> list[float]:
-        """Seconds of each run, one after the other for about that long, the first of them dropped."""
+        """Measure the seconds of each run, one after the other for about that long, the first of them dropped."""
         times: list[float] = self._worker.ask("time", seconds)
         return times
 
@@ -95,7 +95,7 @@ def measure_difference(found: Mapping[str, Array], reference: Mapping[str, Array
 
 
 class _Child:
-    """What answers in the child: a model that was opened is run as often as it is asked to be."""
+    """The part that answers in the child: a model that was opened is run as often as it is asked to be."""
 
     def __init__(self) -> None:
         self._run: Callable[[], object] = lambda: None

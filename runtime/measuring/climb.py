@@ -113,8 +113,8 @@ class Climb:
             longest = max(longest, time.perf_counter() - before)
 
     def decide(self, fixed: Mapping[str, int], more: Settings) -> tuple[float, list[SettingsTrial]]:
-        """Milliseconds of a run under default settings; and of the best against them, then of the best with axes
-        `fixed`, if any are, and `more` settings that want that."""
+        """Find the milliseconds of a run under default settings; and of the best against them, then of the best with
+        axes `fixed`, if any are, and `more` settings that want that."""
         finals = []
         rivals = [(FREE, self._best)] if self._best is not self._default else []
         if fixed:
@@ -154,7 +154,8 @@ class Climb:
         return candidate
 
     def _measure(self, candidates: Sequence[Candidate], rounds: int, turn: float) -> list[list[float]]:
-        """By candidate, the median seconds of a run in each round; in a round they take turns in a random order."""
+        """Measure, by candidate, the median seconds of a run in each round; in a round they take turns in a random
+        order."""
         times: list[list[float]] = [[] for _ in candidates]
         for _ in range(rounds):
             for place in self._random.sample(range(len(candidates)), len(candidates)):

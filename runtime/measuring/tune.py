@@ -167,8 +167,8 @@ def _is_busy() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Workload:
-    """What is run: on which provider, at which sizes by name, with which extents of all free axes; whether one of these
-    is a batch; and how far outputs may be off."""
+    """The runs that are timed: on which provider, at which sizes by name, with which extents of all free axes; whether
+    one of these is a batch; and how far outputs may be off."""
 
     provider: str
     sizes: dict[str, int]
@@ -224,7 +224,8 @@ def _search(request: TuneRequest, workload: _Workload, on_step: OnStep) -> _Sear
 
 
 def _list_entries(key: TuningKey, axes: Mapping[str, int], found: _SearchResult) -> tuple[TuningEntry, ...]:
-    """What holds at any size, which is the default where nothing beat it; and, where it gains, with the sizes fixed."""
+    """List what holds at any size, which is the default where nothing beat it; and, where it gains, with the sizes
+    fixed."""
     taken = {trial.change: trial.milliseconds for trial in found.finals if trial.verdict == "taken"}
     chosen = [(FREE, found.best)] if FREE in taken else [("", Settings())]
     chosen += [(FIXED, found.best_fixed)] if FIXED in taken else []

@@ -142,9 +142,9 @@ def time_calls(
     warm_up: float,
     settled: float,
 ) -> list[float]:
-    """Seconds of each call, made one after the other for about that long, at least one. Calls of the first `warm_up`
-    seconds, one at least, are dropped, unless one takes `settled` seconds or more: what went before does not matter
-    then."""
+    """Measure the seconds of each call, made one after the other for about that long, at least one. Calls of the first
+    `warm_up` seconds, one at least, are dropped, unless one takes `settled` seconds or more: what went before does not
+    matter then."""
     first = _time_call(call, clock)
     warm, taken = (first, list[float]()) if first < settled else (warm_up, [first])
     while warm < warm_up:

@@ -193,7 +193,8 @@ def _find_alpha(clear: Transparency, bands: Array, entries: Array | None, whole:
 
 
 def _find_turn(picture: Image.Image) -> Any:
-    """What turns an array as the picture's EXIF says; it may be broken, and nothing else of the picture is then."""
+    """Find what turns an array as the picture's EXIF says; it may be broken, and nothing else of the picture is
+    then."""
     try:
         rows, columns, transposed = TURNS[picture.getexif().get(ORIENTATION)]
     except Exception:

@@ -91,7 +91,7 @@ class RawOutputs:
         return {"path": self.path, "outputs": outputs} | _describe(self.reading)
 
     def summarize(self) -> dict[str, Any]:
-        """The same with the shape, mean, least and largest of each output; None where it has no numbers."""
+        """Write the answer with the shape, mean, least and largest of each output; None where it has no numbers."""
         outputs = {name: _summarize(array) for name, array in self.arrays.items()}
         return {"path": self.path, "outputs": outputs} | _describe(self.reading)
 
@@ -238,7 +238,7 @@ def _summarize(array: Array) -> dict[str, Any]:
 
 
 def _fill(session: Session, images: Array) -> Array:
-    """As many images as the file takes at once, the last one repeated."""
+    """Give as many images as the file takes at once, the last one repeated."""
     missing = (session.fixed_batch or 0) - len(images)
     if missing * prod(images.shape[1:]) > MAX_PADDED:
         raise ModelError(f"{session.path} takes batches of {session.fixed_batch} alone, which are too large to fill up")
@@ -268,7 +268,7 @@ def _answer(
 
 
 def _tell_failed(failed: Sequence[Unanswered]) -> Failure:
-    """Why images of one file have no answer."""
+    """Tell why images of one file have no answer."""
     source, where = failed[0].input.source, ""
     if len(failed) == source.images > 1:
         where = f"none of its {source.images:,} images has an answer: "
@@ -295,7 +295,7 @@ def _lay_out(session: Session, spec: TaskSpec, group: Sequence[InputImage], outp
 
 
 def _load(reader: Reader, paths: Iterable[str | Path]) -> Iterator[InputImage | Failure]:
-    """Each file's images."""
+    """Load each file's images."""
     note = FaintNote()
     for path in list_files(paths):
         found = path if isinstance(path, Failure) else attempt(path, partial(reader.read, path))
@@ -312,7 +312,7 @@ def _load(reader: Reader, paths: Iterable[str | Path]) -> Iterator[InputImage | 
 
 
 def _group(images: Iterator[InputImage | Failure], size: int) -> Iterator[Failure | list[InputImage]]:
-    """At most `size` neighbours of one shape at a time, and as many as fit into one run."""
+    """Group at most `size` neighbours of one shape at a time, and as many as fit into one run."""
     for shape, alike in groupby(images, key=lambda item: None if isinstance(item, Failure) else item.image.shape):
         most = max(1, min(size, MAX_AT_ONCE // max(1, prod(shape or ()))))
         while group := list(islice(alike, most)):

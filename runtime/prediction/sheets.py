@@ -41,8 +41,8 @@ def save_sheet(path: str | Path, images: Array, sheet: Sheet, title: str) -> Non
 
 
 def _draw_labels(images: Array, sheet: LabelSheet, title: str) -> Image.Image:
-    """All N count for the accuracy in the title line. The wrong ones come first, in red, as `true → predicted`; below
-    them right ones, spread evenly over the classes."""
+    """Draw the sheet. All N count for the accuracy in the title line. The wrong ones come first, in red, as `true →
+    predicted`; below them right ones, spread evenly over the classes."""
     labels, predictions = sheet.true, sheet.predicted
     if not len(images) or not len(images) == len(labels) == len(predictions):
         raise InputError(f"cannot draw {len(images)} images, {len(labels)} labels, {len(predictions)} predictions")
@@ -127,14 +127,14 @@ def _draw_caption(draw: ImageDraw.ImageDraw, corner: tuple[int, int], label: str
 
 
 def _draw_arrow(draw: ImageDraw.ImageDraw, left: int, height: int) -> None:
-    """Pillow's own font has none."""
+    """Draw an arrow, which Pillow's own font has not."""
     right = left + ARROW - 8
     draw.line((left, height, right - 4, height), fill=WRONG, width=2)
     draw.polygon(((right, height), (right - 6, height - 4), (right - 6, height + 4)), fill=WRONG)
 
 
 def _shorten(draw: ImageDraw.ImageDraw, text: str, font: Any, room: float) -> str:
-    """As much of a long class name as fits in that many pixels."""
+    """Keep as much of a long class name as fits in that many pixels."""
     if draw.textlength(text, font=font) <= room:
         return text
     while text and draw.textlength(text + "…", font=font) > room:

@@ -83,5 +83,5 @@ def cast(values: Array, dtype: npt.DTypeLike, what: str) -> Array:
 
 
 def _tell(number: Any) -> str:
-    """Whole numbers to their last digit, since a limit is missed by one."""
+    """Tell whole numbers to their last digit, since a limit is missed by one."""
     return str(number) if isinstance(number, int | np.integer) else f"{number:.6g}"

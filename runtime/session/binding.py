@@ -39,9 +39,9 @@ class Binding:
         device: str,
         rules: InputRules,
     ) -> None:
-        """`dtypes` are those of the outputs, and `rules` what the session takes. What has a known shape gets its place
-        before the first run, which may be recorded; the first run finds a place for the rest, and for all where a
-        shape is not the one that the model declares."""
+        """Bind outputs; `dtypes` are those of the outputs, and `rules` what the session takes. What has a known shape
+        gets its place before the first run, which may be recorded; the first run finds a place for the rest, and for
+        all where a shape is not the one that the model declares."""
         self.session = session
         self._rules = rules
         self._process, self._device = os.getpid(), device

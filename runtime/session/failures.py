@@ -47,7 +47,7 @@ def _skip_word(text: str, start: int) -> int:
 
 
 def _skip_signature(text: str, start: int) -> int:
-    """Where the text goes on behind `void f(int, g<(x)>) const [with T = int] `; where none begins, `start`."""
+    """Find where the text goes on behind `void f(int, g<(x)>) const [with T = int] `; where none begins, `start`."""
     end = text.find("(", start)
     while text.startswith("(", end):  # `operator()(int)` has two pairs
         end = _skip_parentheses(text, end)

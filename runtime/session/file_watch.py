@@ -64,7 +64,7 @@ class WatchedSession:
     All else is the session's own."""
 
     def __init__(self, session: Any, watch: Watch, kept: object = None) -> None:
-        """`kept` is what has to live as long as the session."""
+        """Watch a session; `kept` is what has to live as long as the session."""
         self._session, self._watch, self._kept = session, watch, kept
 
     def run(self, *given: Any, **more: Any) -> Any:

@@ -97,8 +97,8 @@ class InputRules:
         return array
 
     def _take_plain(self, name: str, array: Array) -> Array:
-        """Numbers of Python's, which have no type but their kind, in the model's; fractions are rounded to it. Raises
-        ArchspecError where they are of a kind that it has not, or do not fit."""
+        """Take numbers of Python's, which have no type but their kind, in the model's; fractions are rounded to it.
+        Raises ArchspecError where they are of a kind that it has not, or do not fit."""
         wanted, own = self.dtypes[name], array.dtype
         if KINDS.get(wanted.kind, -1) < KINDS[own.kind]:
             self._refuse_type(name, own, f"np.asarray(…, '{wanted}')")
@@ -140,14 +140,14 @@ class InputRules:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether it is a number of Python's, or lists of nothing else."""
+    """Tell whether it is a number of Python's, or lists of nothing else."""
     if isinstance(value, list | tuple):
         return all(map(_is_plain, value))
     return type(value) in (bool, int, float)
 
 
 def _is_masked(value: object) -> bool:
-    """Whether it hides numbers, which numpy would show again."""
+    """Tell whether it hides numbers, which numpy would show again."""
     return any(np.ma.is_masked(part) for part in (value if isinstance(value, list | tuple) else (value,)))
 
 

@@ -84,7 +84,7 @@ def list_shapes(shapes: Mapping[str, Sequence[int]]) -> str:
 
 
 def _spread(session: Session, name: str) -> float:
-    """Integer inputs get zeros: any other number might be an index out of range."""
+    """Fill an input. Integer inputs get zeros: any other number might be an index out of range."""
     return 1.0 if session.dtypes[name].kind == "f" else 0.0
 
 

@@ -142,8 +142,8 @@ def describe_gpu() -> str | None:
 
 @functools.cache
 def _list_quotas(proc: str | Path) -> tuple[tuple[str, ...], ...]:
-    """Where the control groups of this process, and those above them, say their quotas, in both versions: one file, or
-    one for the quota and one for its period."""
+    """List where the control groups of this process, and those above them, say their quotas, in both versions: one
+    file, or one for the quota and one for its period."""
     found = ((folder, name) for folder in _walk_groups(Path(proc)) for name in QUOTAS)
     files = (tuple(f"{folder}/{part}" for part in name) for folder, name in found)
     return tuple(dict.fromkeys(each for each in files if all(map(os.path.exists, each))))
@@ -172,7 +172,7 @@ def _walk_groups(proc: Path) -> Iterator[Path]:
 
 
 def _read_quota(files: tuple[str, ...]) -> float | None:
-    """`50000 100000`, in one file or two: microseconds of each so many."""
+    """Read a quota, `50000 100000` in one file or two: microseconds of each so many."""
     try:
         quota, period = map(int, " ".join(line for file in files for line in _read_lines(file)[:1]).split())
     except ValueError:  # "max", or nothing

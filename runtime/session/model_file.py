@@ -160,7 +160,7 @@ def _hash_ends(path: Path) -> str:
 
 
 def _set_aside(data: Bytes, field: WireField, weights: list[WeightPlace]) -> bytes:
-    """Nothing, for a stored tensor that holds the bytes that are due, once, and nothing else; what it is goes to
+    """Give nothing for a stored tensor that holds the bytes that are due, once, and nothing else; what it is goes to
     `weights`. Any other stays as it is."""
     split = split_numbers(data, field)
     if split is not None:
@@ -173,7 +173,7 @@ def _set_aside(data: Bytes, field: WireField, weights: list[WeightPlace]) -> byt
 
 
 def _check_shapes(inputs: Iterable[onnx.ValueInfoProto]) -> None:
-    """onnx's checker would not say which input it is."""
+    """Check the inputs' shapes: onnx's checker would not say which input it is."""
     for value in inputs:
         if lacks_shape(value):
             raise ModelError(f"the input '{value.name}' has no shape, not even an open one")

@@ -188,13 +188,13 @@ def _is_named_after(beside: Path, path: Path) -> bool:
 
 
 def _is_form(path: Path, content: str, tied: str) -> bool:
-    """Whether a file says that it is an optimized form of the model of this content, tied to this."""
+    """Tell whether a file says that it is an optimized form of the model of this content, tied to this."""
     facts = _read_facts(path)
     return facts.get(CONTENT) == content and facts.get(OPTIMIZED) == tied
 
 
 def _read_facts(path: Path) -> dict[str, str]:
-    """What a model file says of itself; nothing where it is none."""
+    """Read what a model file says of itself; nothing where it is none."""
     try:
         return read_metadata(path)
     except ArchspecError:

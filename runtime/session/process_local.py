@@ -41,7 +41,7 @@ class ProcessLocal:
 
 _EVERY: WeakSet[ProcessLocal] = WeakSet()
 _SESSIONS: WeakSet[Any] = WeakSet()
-"""Those of onnxruntime, which a binding may hold for longer than anything else does."""
+"""The sessions of onnxruntime, which a binding may hold for longer than anything else does."""
 
 
 def _leave_all_behind() -> None:

@@ -95,8 +95,8 @@ def list_states(path: Path, names: Iterable[str]) -> States:
 
 
 def _list_plain(path: Path, names: Sequence[str]) -> States:
-    """The same of names that a file gives. Raises ArchspecError where one is of no regular file in that very folder: a
-    pipe is waited for, and a device may have no end."""
+    """List the paths of names that a file gives. Raises ArchspecError where one is of no regular file in that very
+    folder: a pipe is waited for, and a device may have no end."""
     for name in names:
         if os.path.basename(name) != name:
             raise ModelError(f"{FILES} names {cut_middle(repr(name), 80)}, which is not in its folder")
@@ -105,7 +105,7 @@ def _list_plain(path: Path, names: Sequence[str]) -> States:
 
 
 def _list_hashes(path: Path, names: Iterable[str]) -> tuple[str, ...]:
-    """Of the bytes of files beside `path`. Raises ArchspecError where one cannot be read."""
+    """List the hashes of the bytes of files beside `path`. Raises ArchspecError where one cannot be read."""
     found = []
     for name in names:
         try:

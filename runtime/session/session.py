@@ -76,7 +76,7 @@ class Session:
     """
 
     rewrites: ClassVar[tuple[Rewrite, ...]] = ()
-    """What a derived class changes in the model, in memory before it is loaded; its file stays as it is."""
+    """The changes of a derived class in the model, in memory before it is loaded; its file stays as it is."""
 
     def __init__(
         self,
@@ -194,7 +194,7 @@ class Session:
         return self._local.get(self._reopen)
 
     def _reopen(self) -> Any:
-        """In a process that was forked off: what was chosen holds there too."""
+        """Open the session again in a process that was forked off: what was chosen holds there too."""
         if self.provider != "cpu":
             raise RuntimeFailure(
                 f"{self.path}: a process that was forked off cannot use the GPU of the one that it comes from: "
@@ -225,7 +225,7 @@ class Session:
             return Binding(self._session, feed, dtypes, "cpu" if self.provider == "cpu" else "cuda", self._rules)
 
     def _give_notice(self) -> None:
-        """Once there is an answer: what went wrong before is all that there is to say then."""
+        """Give the notice once there is an answer: what went wrong before is all that there is to say then."""
         if self._surprising and self.notice:
             self._surprising = False
             _tell_once(self.notice)
@@ -235,7 +235,7 @@ _TOLD: dict[str, object] = {}
 
 
 def _tell_once(notice: str) -> None:
-    """Once in a process, by the first of its threads."""
+    """Tell once in a process, by the first of its threads."""
     own = object()
     if _TOLD.setdefault(notice, own) is own:
         warn(notice)

@@ -68,7 +68,7 @@ def tell_extents(extents: DeclaredExtents | None) -> str:
 
 
 def _agrees(shape: tuple[int, ...], extents: DeclaredExtents, bound: dict[str, tuple[int, str]], output: str) -> bool:
-    """Whether each extent is what is declared; a name that is new is bound to what it is here."""
+    """Tell whether each extent is what is declared; a name that is new is bound to what it is here."""
     if len(shape) != len(extents):
         return False
     for extent, there in zip(shape, extents, strict=True):

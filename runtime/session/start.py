@@ -79,8 +79,8 @@ def preload_libraries() -> tuple[str, ...]:
 
 
 def _build_options(settings: Settings) -> Any:
-    """SessionOptions under which nothing is printed that is raised, and no more threads are started than a quota of the
-    processor's time pays for: they would all wait as soon as it is used up."""
+    """Build SessionOptions under which nothing is printed that is raised, and no more threads are started than a quota
+    of the processor's time pays for: they would all wait as soon as it is used up."""
     options = ort.SessionOptions()
     options.log_severity_level = SILENT
     threads = limit_threads()
@@ -142,7 +142,7 @@ _LOG = _RuntimeLog()
 
 
 def _leave_locks_behind() -> None:
-    """Called in a child that was forked off: a thread that stayed behind may hold the parent's."""
+    """Make new locks in a child that was forked off: a thread that stayed behind may hold the parent's."""
     global _LOG, _PRELOADING
     _LOG, _PRELOADING = _RuntimeLog(), threading.Lock()
 

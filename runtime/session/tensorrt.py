@@ -80,7 +80,7 @@ def _spread(rule: AcceptedSize) -> tuple[int, int, int]:
 
 
 def _use_cache(fingerprint: str) -> dict[str, str]:
-    """Nothing is kept where the user's cache cannot be written."""
+    """Say where TensorRT keeps its engines: nothing is kept where the user's cache cannot be written."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = home / "archspec" / "tensorrt" / fingerprint
     try:

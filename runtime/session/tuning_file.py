@@ -25,7 +25,7 @@ with extra("run"):
     import onnxruntime as ort
 
 Given: TypeAlias = Settings | Literal["default"] | None
-"""What a caller says of settings; None: those that were measured."""
+"""The settings that a caller gives; None: those that were measured."""
 
 SUFFIX = ".tune.json"
 FORMAT = 1
@@ -135,7 +135,7 @@ class SettingsSource:
         return replace(chosen, settings=replace(chosen.settings, threads=self.threads))
 
     def _choose_entry(self, provider: str) -> ChosenSettings:
-        """What was measured at just these fixed sizes, before what was measured at any."""
+        """Choose what was measured at just these fixed sizes, before what was measured at any."""
         if not self.entries:
             return ChosenSettings(Settings(), "default")
         key, file = identify(self.model, provider), tuning_path(self.model.path).name

@@ -36,7 +36,8 @@ def find_classes(output: Array, grid: OutputGrid, frame: Frame) -> Array:
 
 
 def _place_pixels(grid: OutputGrid, frame: Frame, axis: int) -> Float64Array:
-    """For the pixels along an axis, the coordinates in the output's positions, rounded to what float64 is sure of."""
+    """Find, for the pixels along an axis, the coordinates in the output's positions, rounded to what float64 is sure
+    of."""
     own = np.arange(frame.own[axis], dtype=np.float64)
     return np.asarray(grid.from_pixel(frame.from_own(own, axis), axis).round(9))
 

@@ -45,7 +45,7 @@ def find_peaks(heatmaps: Array, grid: OutputGrid) -> Float64Array:
 
 
 def _lean(lines: Float64Array, at: npt.NDArray[np.intp]) -> Float64Array:
-    """-1, 0 or 1 for each line: on which side of the position `at` its neighbour is higher; 0 at an end."""
+    """Find -1, 0 or 1 for each line: on which side of the position `at` its neighbour is higher; 0 at an end."""
     each, last = np.arange(len(lines)), lines.shape[1] - 1
     inside = (at > 0) & (at < last)
     before, behind = lines[each, np.maximum(at - 1, 0)], lines[each, np.minimum(at + 1, last)]

@@ -119,7 +119,7 @@ class Joints(Task):
 
 
 def _cut_padding(grid: OutputGrid, frame: Frame) -> Iterator[slice]:
-    """Along each axis the positions whose centres lie on the image, at least one."""
+    """Keep along each axis the positions whose centres lie on the image, at least one."""
     for axis, extent in enumerate(grid.extents):
         last = grid.from_pixel(frame.shown[axis] - 0.5, axis)
         yield slice(0, max(1, min(extent, int(np.floor(last)) + 1)))

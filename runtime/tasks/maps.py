@@ -52,7 +52,7 @@ class ClassMap(Answer):
         return self.classes
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the map itself."""
+        """Write everything but the map itself."""
         shares = [{"index": number, "class": name, "share": share} for number, name, share in self.shares]
         return {"path": self.path, "extents": list(self.classes.shape), "answered": self.answered, "shares": shares}
 

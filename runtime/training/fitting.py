@@ -44,7 +44,7 @@ def fit_spec(
 
 
 def _advise(spec: Spec, wanted: Sequence[int], max_nodes: int) -> str:
-    """How a spec would take one input of these extents: by other params, where these stand in its input."""
+    """Tell how a spec would take one input of these extents: by other params, where these stand in its input."""
     extents = next(iter(spec.inputs_written.values()))
     changes = {entry: extent for entry, extent in zip(extents, wanted, strict=False) if entry in spec.params}
     variant = replace(spec, params={**spec.params, **changes})

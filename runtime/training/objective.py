@@ -57,6 +57,6 @@ def measure(
 
 
 def _make_targets(task: Task, split: Split, grids: Mapping[str, OutputGrid], device: torch.device) -> dict[str, Tensor]:
-    """What each output is compared with, by its name; outputs that lie alike share theirs."""
+    """Make what each output is compared with, by its name; outputs that lie alike share theirs."""
     made = {grid: torch.from_numpy(task.make_targets(split.labels, grid)).to(device) for grid in set(grids.values())}
     return {name: made[grid] for name, grid in grids.items()}

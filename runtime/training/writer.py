@@ -79,7 +79,8 @@ class RunWriter:
             append_metrics(self.folder / METRICS, line)
 
     def _tell_older(self) -> None:
-        """What was made of an earlier run stays: who knows whether somebody made it by hand, or needs it still."""
+        """Tell of what was made of an earlier run, which stays: who knows whether somebody made it by hand, or needs it
+        still."""
         if older := [name for name in MADE if os.path.lexists(self.folder / name)]:
             warn(f"{self.folder} has {' and '.join(older)} from before this run: export and evaluate make new ones")
 

@@ -72,7 +72,7 @@ def verify(
 
 
 def _describe_form(path: Path, what: str) -> str:
-    """What a form is, and which model to verify in its place."""
+    """Tell what a form is, and which model to verify in its place."""
     model = find_model(path)
     where = f": archspec verify {as_argument(model)}" if model else ", which is not in its folder"
     return (

@@ -109,7 +109,7 @@ def _take_array(value: Any, what: str) -> Array:
 
 
 def _tell_instead(value: Any) -> str:
-    """What was given in place of a state dict, and what to give."""
+    """Tell what was given in place of a state dict, and what to give."""
     if callable(getattr(value, "state_dict", None)):
         return f"a {type(value).__name__}: give its state_dict()"
     if isinstance(value, str | bytes) or hasattr(value, "__fspath__"):

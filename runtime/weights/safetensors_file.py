@@ -142,7 +142,8 @@ def _view(what: str, data: mmap.mmap, start: int, entry: Mapping[str, Any]) -> A
 
 
 def _order_header(data: bytes) -> tuple[bytes, memoryview]:
-    """safetensors writes the metadata in an order that changes from run to run; equal weights must give equal bytes."""
+    """Order the header: safetensors writes the metadata in an order that changes from run to run; equal weights must
+    give equal bytes."""
     end = 8 + int.from_bytes(data[:8], "little")
     found = json.loads(data[8:end])
     found[METADATA] = dict(sorted(found.get(METADATA, {}).items()))

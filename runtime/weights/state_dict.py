@@ -72,7 +72,7 @@ def _read_saved(path: Path) -> dict[str, StoredTensor]:
 
 
 def _explain(error: Exception) -> str:
-    """What is wrong; torch itself advises to load such a file without `weights_only`, which would run its code."""
+    """Tell what is wrong; torch itself advises to load such a file without `weights_only`, which would run its code."""
     if found := re.search(r"GLOBAL ([\w.]{1,80})", str(error)):
         named = f"beside tensors it names {found[1]}, and no code of a file is run"
         return f"{named}: torch.save(module.state_dict(), …) writes none"
@@ -80,7 +80,8 @@ def _explain(error: Exception) -> str:
 
 
 def _check_zip(path: Path) -> None:
-    """`torch.save` compresses nothing; records that unpack to more than the file would fill the memory."""
+    """Check the zip: `torch.save` compresses nothing; records that unpack to more than the file would fill the
+    memory."""
     try:
         with zipfile.ZipFile(path) as archive:
             records = archive.infolist()

@@ -138,7 +138,7 @@ def analyze(
 
 
 def _measure(graph: Any, wanted: Collection[str], seed: int, sampled: int | None) -> dict[str, Any]:
-    """What is wanted of the start of a network, by running it."""
+    """Measure what is wanted of the start of a network, by running it."""
     from archspec import api
     from archspec.cli.progress import show_work
 

@@ -96,7 +96,7 @@ def fit(
 
 
 def _as_options(option: str, values: Mapping[str, Any]) -> list[str]:
-    """`--set width=144 --set depths=[3,4,9,3]`: as the language reads them."""
+    """Write params as options, `--set width=144 --set depths=[3,4,9,3]`: as the language reads them."""
     written = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in values.items()}
     return [word for name, text in written.items() for word in (option, f"{name}={text.replace(' ', '')}")]
 

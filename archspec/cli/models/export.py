@@ -189,7 +189,7 @@ def _choose_calibration(
     reduce_range: bool,
     ground: Ground | None,
 ) -> Calibration | None:
-    """What the options say of int8, which alone reads them. Raises typer.BadParameter."""
+    """Read what the options say of int8, which alone reads them. Raises typer.BadParameter."""
     from runtime.export.plan import Calibration
 
     given = {

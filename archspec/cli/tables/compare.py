@@ -73,7 +73,7 @@ def _tell_search(fit: FitResult) -> str:
 
 
 def _tell_doubt(fit: FitResult) -> str:
-    """What was not tried, and why it may be taken not to fit all the same."""
+    """Tell what was not tried, and why it may be taken not to fit all the same."""
     larger = "larger" if fit.best else "other"
     tried = f"every {larger} value up to {fit.climbed:,} was tried; " if fit.climbed is not None else ""
     growth = ", but the numbers of all that were tried grow" if fit.grows else ": the numbers do not always grow"

@@ -45,7 +45,7 @@ def _print_parts(
     sums: Mark | None,
     quotients: Mark | None,
 ) -> None:
-    """`sums` and `quotients` are the marks of what adds up, and of what is divided."""
+    """Print parts; `sums` and `quotients` are the marks of what adds up, and of what is divided."""
     table = new_table("", "×", "nodes", "parameters", "MACs", "share", "elementwise", "intensity")
     total = max(1, whole.macs["conv-linear"])
     for name, times, part in parts:
@@ -65,7 +65,7 @@ def _print_parts(
 
 
 def _fold(cost: Cost) -> Iterator[tuple[str, int, Cost]]:
-    """Bodies of one cost that follow each other, once with their number."""
+    """Fold bodies of one cost that follow each other into one with their number."""
     for _, group in groupby(cost.blocks.items(), lambda item: item[1].summarize()):
         (name, first), *others = group
         yield name, 1 + len(others), first

@@ -78,7 +78,7 @@ def _print_figures(diff: Diff, out: Console) -> None:
 
 
 def _name_figure(figure: ComparedFigure) -> str:
-    """In words; of one receptive field among several, which: `receptive field output.image`."""
+    """Name a figure in words; of one receptive field among several, which: `receptive field output.image`."""
     of = figure.key.removeprefix("receptive_field.by_output.").removesuffix(".size")
     return WORDS.get(figure.key) or f"receptive field {of}"
 
@@ -94,7 +94,7 @@ def _signed(number: int) -> str:
 
 
 def _ratio(figure: ComparedFigure) -> str:
-    """Counted in fractions: the numbers may be beyond a float."""
+    """Divide in fractions: the numbers may be beyond a float."""
     ratio = figure.ratio
     if ratio is None:
         return ""
@@ -118,7 +118,7 @@ def _print_changes(diff: Diff, out: Console) -> None:
 
 
 def _sums(lines: Iterable[DiffLine], what: Literal["parameters", "macs"]) -> list[str]:
-    """By how much what stands on each line differs; nothing where it does not."""
+    """Sum up by how much what stands on each line differs; nothing where it does not."""
     totals = (sum(b - a for a, b in (change.count(what) for change in changes)) for _, changes in lines)
     return [_signed(total) if total else "" for total in totals]
 
@@ -135,7 +135,7 @@ def _lines(changes: Sequence[Change], depth: int) -> Iterator[DiffLine]:
 
 
 def _family(change: Change) -> object:
-    """What neighbours have in common that stand on one line."""
+    """Find what neighbours have in common that stand on one line."""
     if change.kind in {"same", "resized"}:
         return change.kind
     branch = change.b or change.a
@@ -180,7 +180,7 @@ def _title(change: Change) -> str:
 
 
 def _describe(change: Change) -> str:
-    """What is to say of one line beside its name: fields or layer, and how often it stands there."""
+    """Describe what is to say of one line beside its name: fields or layer, and how often it stands there."""
     branch = change.b or change.a
     words = [f"{name} {_value(a)} → {_value(b)}" for name, (a, b) in change.fields.items()]
     if branch and change.kind != "changed":
@@ -222,7 +222,7 @@ def _line(kind: str, depth: int, title: str, rest: str) -> Text:
 
 
 def _print_notes(diff: Diff, out: Console) -> None:
-    """What the outline does not show: edges, outputs and names."""
+    """Print what the outline does not show: edges, outputs and names."""
     if diff.rewired:
         out.print("\nthe same nodes with other operands", style="bold")
         _print_some([f"~ {_tell_reads(item)}" for item in diff.rewired], out)

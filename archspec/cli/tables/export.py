@@ -53,7 +53,7 @@ def print_export(export: Export, accepted: Mapping[str, str], *, trained: bool) 
 
 
 def _tell_limit(proof: Proof, facts: Mapping[str, str]) -> str:
-    """Of what the differences of a proof are parts, and how large they may be."""
+    """Tell of what the differences of a proof are parts, and how large they may be."""
     if COMBINE.read(facts) == "vote":
         return f"differences are shares of the positions, of which {LIMITS[proof.dtype].flips:g} may have another vote"
     return f"differences are parts of an output's largest value, of which {proof.tolerance:g} is allowed"

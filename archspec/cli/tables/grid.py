@@ -138,7 +138,8 @@ def wrap(text: Text, width: int, *, cut: bool = True) -> Iterator[Text]:
 
 
 def _cut_middle(word: Text, width: int) -> Text:
-    """At most `width` letters of a word, its beginning and its end without parts of numbers; a number is left whole."""
+    """Cut a word to at most `width` letters of a word, its beginning and its end without parts of numbers; a number is
+    left whole."""
     plain = word.plain
     if cell_len(plain) <= width:
         return word

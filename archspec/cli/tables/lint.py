@@ -64,7 +64,7 @@ def print_codes(codes: Mapping[str, Code]) -> None:
 
 
 def print_code(code: Code) -> None:
-    """All that is said of one code."""
+    """Print all that is said of one code."""
     out = console()
     out.print(code.code, style="bold cyan")
     out.print(f"{code.summary[0].upper()}{code.summary[1:]}.")

@@ -16,7 +16,8 @@ MAX_VALUES = 8
 
 
 def print_memory(memory: Memory, out: Console, marks: Marks, largest: tuple[int, int] | None = None) -> None:
-    """`marks` are those of the report, `largest` a number of bytes with the largest batch whose training they hold."""
+    """Print the memory; `marks` are those of the report, `largest` a number of bytes with the largest batch whose
+    training they hold."""
     samples = "one sample" if memory.batch == 1 else f"{memory.batch} samples"
     table = Grid(words(style="bold"), "", words(style="dim"))
     peak, numbers = memory.inference.peak.node, "" if memory.precision in BYTES else ", in fp32"

@@ -49,7 +49,7 @@ def _print(table: Grid, rows: Sequence[AnswerRow], provider: str, kept: str) -> 
 
 
 def _tell_readings(rows: Sequence[AnswerRow]) -> str:
-    """What was done to pictures before the network saw them."""
+    """Tell what was done to pictures before the network saw them."""
     read = [row for row in rows if "size" in row]
     padded = sum("padded_to" in row for row in read)
     resized = Counter(tuple(row["resized_to"]) for row in read if "resized_to" in row)

@@ -85,7 +85,7 @@ def print_choices(what: str, choices: Sequence[ChoiceEffect], out: Console) -> N
 
 
 def _print_doubts(doubts: Mapping[str, Collection[Doubt]], layers: int, out: Console) -> None:
-    """What the numbers without a mark are, and of those with one why, and how far off such numbers were found."""
+    """Print what the numbers without a mark are, and of those with one why, and how far off such numbers were found."""
     depth = name_depth(layers)
     laws = "; ".join(f"{of} {how_far(None, of, depth) or 'not measured'}" for of in doubts)
     out.print(f"how far off, in measured networks of {depth} layers with weights:", style="dim")

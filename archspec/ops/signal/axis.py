@@ -114,7 +114,7 @@ def share_seen(axis: Axis, window: Window, windows: int) -> float:
 
 @lru_cache(maxsize=1024)
 def share_sent(axis: Axis, window: Window, size: int) -> float:
-    """The same where each value goes to those of `size` positions that its window sees."""
+    """Share a gradient where each value goes to those of `size` positions that its window sees."""
     if _is_long(axis, window, size):
         return window.kernel * (axis.size / size) ** 2
     return sum(
@@ -128,8 +128,8 @@ def _is_long(axis: Axis, window: Window, size: int) -> bool:
 
 
 def _find_inside(window: Window, windows: int, seen: int) -> Iterator[tuple[int, int, int]]:
-    """For each tap that has something to do where it stands in the first window, and the first and the last of so many
-    windows from which it sees one of `seen` positions."""
+    """Find for each tap that has something to do where it stands in the first window, and the first and the last of so
+    many windows from which it sees one of `seen` positions."""
     for tap in range(window.kernel):
         start = tap * window.dilation - window.padding
         first, last = max(0, -(start // window.stride)), min(windows - 1, (seen - 1 - start) // window.stride)

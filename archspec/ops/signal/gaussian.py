@@ -82,7 +82,7 @@ def pass_rectifier(below: float, x: ChannelMoments) -> Passed:
 
 
 def _rectify(mean: float, deviation: float) -> tuple[float, float, float]:
-    """Mean and second moment of max(0, x), and the probability that x is positive."""
+    """Compute mean and second moment of max(0, x), and the probability that x is positive."""
     if deviation == 0:
         return max(0.0, mean), max(0.0, mean) ** 2, float(mean > 0)
     ratio = mean / deviation
@@ -127,14 +127,14 @@ def pass_largest(count: float, rectified: bool, x: ChannelMoments) -> Passed:
 
 
 def _correlation(x: ChannelMoments) -> float:
-    """Of the values that a unit has for two samples."""
+    """Compute the correlation of the values that a unit has for two samples."""
     variance = x.second - x.mean**2
     rho = (x.common - x.mean**2) / variance if variance > 0 else 1.0
     return min(1.0, max(0.0, rho))
 
 
 def _quadrature(x: ChannelMoments, bends: Sequence[float]) -> tuple[list[float], list[float]]:
-    """Standard normal points and their weights, on panels between the bends of a function of x."""
+    """Choose standard normal points and their weights, on panels between the bends of a function of x."""
     scale = x.deviation or 1.0
     inner = sorted({min(REACH, max(-REACH, (bend - x.mean) / scale)) for bend in bends})
     points, weights = [], []

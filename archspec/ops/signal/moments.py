@@ -85,7 +85,7 @@ class Moments:
     least: float = inf
     """The smallest number of terms on the way."""
     drawn: float = 0.0
-    """The same as `narrow`, over all layers."""
+    """The sum that `narrow` is, over all layers."""
     uneven: float = 0.0
     """The second moment of what two samples have in common at one position and not at any two, relative to all."""
     channels: int = field(init=False, repr=False, compare=False)
@@ -124,13 +124,14 @@ class Moments:
         return self.times(mean, second, common, chance=kept if kept.both else None)
 
     def mixed(self) -> Moments:
-        """The same values, of which is forgotten that chance sets some to zero."""
+        """Forget of these values that chance sets some to zero."""
         if self.chance is None:
             return self
         return replace(self, normal=False, chance=None, doubts=self.doubts | doubt_all([self]))
 
     def before_averaging(self) -> Moments:
-        """The same values, of whose positions a mean will be taken: chance then decides for none by itself."""
+        """Take these values as those of whose positions a mean will be taken: chance then decides for none by
+        itself."""
         return self if self.sample else self.mixed()
 
 
@@ -161,7 +162,7 @@ class Gradient:
         return replace(self, runs=_flow_evenly(sent), **changes)
 
     def times_at_rectifier(self, factors: Iterable[tuple[int, float]]) -> Gradient:
-        """The same gradient, of which a ReLU passes on more by these factors than of an independent one."""
+        """Scale a gradient of which a ReLU passes on more by these factors than of an independent one."""
         rows = align(self.runs, tuple(factors))
         return replace(
             self, runs=join((n, Flow(flow.second, factor * flow.at_rectifier)) for n, (flow, factor) in rows)
@@ -173,22 +174,22 @@ class Gradient:
 
 
 def standard(shape: Shape) -> Moments:
-    """Independent standard normal values."""
+    """Make independent standard normal values."""
     return Moments(((shape.channels, ChannelMoments(0.0, 1.0, 0.0)),), tuple(map(Axis, shape.space)))
 
 
 def unit_gradient(shape: Shape, second: float = 1.0) -> Gradient:
-    """Independent values of this second moment."""
+    """Make independent values of this second moment."""
     return Gradient(((shape.channels, Flow(second, second)),), tuple(map(Axis, shape.space)))
 
 
 def _flow_evenly(seconds: Iterable[tuple[int, float]]) -> ChannelRuns[Flow]:
-    """Flows with these second moments, at a rectifier too."""
+    """Make flows with these second moments, at a rectifier too."""
     return tuple([(n, Flow(second, second)) for n, (second,) in join([(n, (second,)) for n, second in seconds])])
 
 
 def join_doubts(values: Iterable[Moments | Gradient], more: Iterable[Doubt] = ()) -> Doubts:
-    """All doubts about these values, and more."""
+    """Join all doubts about these values, and more."""
     return NONE.union(more, *[value.doubts for value in values])
 
 

@@ -76,7 +76,7 @@ def group_channels(runs: ChannelRuns[T], size: int) -> ChannelRuns[T]:
 
 
 def align(*tables: Sequence[tuple[int, Any]]) -> Iterator[tuple[int, tuple[Any, ...]]]:
-    """Runs of channels in which each table has one entry; a table of a single channel holds for all."""
+    """Align runs of channels in which each table has one entry; a table of a single channel holds for all."""
     if len(tables) == 2 and (pairs := _pair(*tables)):
         yield from pairs
         return
@@ -101,8 +101,8 @@ def align(*tables: Sequence[tuple[int, Any]]) -> Iterator[tuple[int, tuple[Any, 
 
 
 def _pair(one: Sequence[tuple[int, Any]], other: Sequence[tuple[int, Any]]) -> list[tuple[int, tuple[Any, Any]]]:
-    """Two tables of which one has a single entry, or both the same channels, which is most of what is aligned; else
-    nothing."""
+    """Pair two tables of which one has a single entry, or both the same channels, which is most of what is aligned;
+    else nothing."""
     if len(one) == len(other) == 1:
         return [(max(one[0][0], other[0][0]), (one[0][1], other[0][1]))]
     if len(other) == 1:

@@ -100,8 +100,8 @@ def add_up(
 def _quadratic(
     sums: Sequence[tuple[float, float]], parts: Sequence[tuple[float, float]], square: float, cross: float
 ) -> float:
-    """E (Σ wᵢ xᵢ)² where xᵢ stands there several times, with factors of this sum and this sum of squares, and has this
-    mean and second moment."""
+    """Compute E (Σ wᵢ xᵢ)² where xᵢ stands there several times, with factors of this sum and this sum of squares, and
+    has this mean and second moment."""
     own = sum([(square * two + cross * (one**2 - two)) * part[1] for (one, two), part in zip(sums, parts, strict=True)])
     means = [one * mean for (one, _), (mean, _) in zip(sums, parts, strict=True)]
     return own + cross * (sum(means) ** 2 - sum([mean**2 for mean in means]))

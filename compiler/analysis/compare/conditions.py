@@ -290,7 +290,7 @@ def _follow(value: Any, rest: str, before: str, path: str) -> Iterator[tuple[str
 
 
 def _step(value: Any, rest: str, path: str) -> tuple[Any, str]:
-    """One step along a path, and what is left of it. Keys may hold dots: the longest that fits is taken."""
+    """Take one step along a path, and what is left of it. Keys may hold dots: the longest that fits is taken."""
     if isinstance(value, Mapping) and not rest.startswith("["):
         fitting = [key for key in value if rest == key or rest.startswith((f"{key}.", f"{key}["))]
         if not fitting and _LENGTH.fullmatch(rest) and path.endswith(f"by_length.{rest}"):

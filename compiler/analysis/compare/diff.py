@@ -119,7 +119,7 @@ class Diff:
 
     @cached_property
     def renamed(self) -> dict[str, str]:
-        """Nodes whose ids differ, and with them the names of their weights."""
+        """The nodes whose ids differ, and with them the names of their weights."""
         return {a: b for a, b in self.partners.items() if a != b}
 
     @property
@@ -245,8 +245,8 @@ class _Comparison:
 
 
 def _level(a: Branch, b: Branch) -> tuple[Branch, Branch]:
-    """Two scopes so that their children can be compared. A name of several scopes (`i0.bottleneck_0`) is that of the
-    innermost where both end in the same kind; else what one has more of it becomes a scope inside."""
+    """Level two scopes so that their children can be compared. A name of several scopes (`i0.bottleneck_0`) is that of
+    the innermost where both end in the same kind; else what one has more of it becomes a scope inside."""
     depths = [branch.name.count(".") for branch in (a, b)]
     kinds = [branch.name.rpartition(".")[2].rstrip("0123456789_") for branch in (a, b)]
     depth = max(depths) if kinds[0] == kinds[1] else min(depths)
@@ -330,7 +330,7 @@ def _as_data(numbers: tuple[int, ...] | None) -> Any:
 
 
 def _as_float(ratio: Fraction) -> float | None:
-    """None beyond what a float holds: counts of paths may be."""
+    """Convert a number, to None beyond what a float holds: counts of paths may be."""
     try:
         return float(ratio)
     except OverflowError:

@@ -51,7 +51,7 @@ def _pair_fields(a: Node, b: Node) -> dict[str, tuple[Any, Any]]:
 
 
 def _keep_differing(pairs: Mapping[str, tuple[Any, Any]]) -> dict[str, tuple[Any, Any]]:
-    """Compared as text too, since no NaN equals another."""
+    """Keep the fields that differ, compared as text too, since no NaN equals another."""
     return {name: (a, b) for name, (a, b) in pairs.items() if a != b and repr(a) != repr(b)}
 
 

@@ -223,7 +223,7 @@ class _Describer:
         return tuple(found) * times
 
     def _count_phases(self, node: Node, axis: int) -> int:
-        """Positions of a node after which what they see repeats."""
+        """Count the positions of a node after which what they see repeats."""
         strands = self.views[node.id][axis].strands.values()
         return min(node.shape.space[axis], lcm(*(len(strand.runs) for strand in strands)))
 

@@ -131,8 +131,8 @@ def _see_through(reading: AxisReading, position: int, strand: Strand) -> Strand:
 
 
 def _turn(strand: Strand, fraction: Fraction) -> int:
-    """Positions of a result after which what they see through a strand repeats: as many as are a whole number of turns
-    of the operand."""
+    """Count the positions of a result after which what they see through a strand repeats: as many as are a whole number
+    of turns of the operand."""
     return lcm(fraction.numerator, len(strand.runs)) // fraction.numerator * fraction.denominator
 
 

@@ -31,7 +31,7 @@ def find_bodies_that_only_add(context: LintContext) -> Iterable[Hit]:
 
 
 def _point_at(node: Node) -> str:
-    """Name where a node stands, without the folder, which a report should not tell; a file's node by its name."""
+    """Tell where a node stands, without the folder, which a report should not tell; a file's node by its name."""
     place = node.source.place
     return f"at {Path(place.file).name}:{place.line}:{place.column}" if place.line else node.id
 

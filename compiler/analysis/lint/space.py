@@ -41,7 +41,7 @@ def find_lost_pixels(context: LintContext) -> Iterable[Hit]:
 
 
 def _find_gaps(graph: Graph) -> Iterable[Hit]:
-    """Windows with taps so far apart that a stride brings them to the same positions again and again."""
+    """Find windows with taps so far apart that a stride brings them to the same positions again and again."""
     windows = {node.id: node.op.window for node in graph if isinstance(node.op, Conv | Pool)}
     gaps = {id: gcd(window.stride, window.dilation) for id, window in windows.items() if window.kernel > 1}
 
@@ -105,7 +105,7 @@ def find_misaligned_merges(context: LintContext) -> Iterable[Hit]:
 
 
 def _listed(rows: Iterable[Sequence[Fraction]]) -> str:
-    """`2 and 4`, or by axis `2×2 and 4×2`."""
+    """Write numbers as `2 and 4`, or by axis `2×2 and 4×2`."""
     told = dict.fromkeys(
         write_shape(f"{float(value):g}" for value in (row[:1] if len(set(row)) == 1 else row)) for row in rows
     )

@@ -37,7 +37,7 @@ def find_dead_nodes(context: LintContext) -> Iterable[Hit]:
 
 
 def _lead_to(graph: Graph, ends: Sequence[Node], live: frozenset[str]) -> list[Node]:
-    """Nodes before these that no output depends on either, themselves included."""
+    """List the nodes before these that no output depends on either, themselves included."""
     pending, found = [node.id for node in ends], {node.id: node for node in ends}
     while pending:
         for operand in graph[pending.pop()].inputs:
@@ -114,7 +114,7 @@ def _is_read(own: str, later: Iterable[Definition], inside: frozenset[str]) -> b
 
 
 def _unused_columns(body: Any, general: frozenset[str]) -> Iterator[Hit]:
-    """Lists of loops that nothing in the loop reads. Where none is read, one of them may count the turns."""
+    """Find lists of loops that nothing in the loop reads. Where none is read, one of them may count the turns."""
     for node in walk(body):
         columns = node.each or {} if isinstance(node, Turns) else {}
         inside = free_names([getattr(node, name) for name in type(node).model_fields if name != "each"])
@@ -136,7 +136,7 @@ def find_unused_taps(context: LintContext) -> Iterator[Hit]:
 
 
 def _overwritten_taps(body: Any) -> Iterator[Hit]:
-    """Taps that a later one of the same body and name takes the place of before anything reads them."""
+    """Find taps that a later one of the same body and name takes the place of before anything reads them."""
     for nodes in list_bodies(body):
         for i, node in enumerate(nodes):
             later = _find_replacement(node.label, nodes[i + 1 :]) if isinstance(node, Tap) else None

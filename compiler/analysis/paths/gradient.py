@@ -84,7 +84,7 @@ def predict_path_gradient(graph: Graph) -> PathGradient:
 
 
 def weigh_paths(signal: Signal, paths: Paths) -> PathGradient:
-    """`predict_path_gradient` of a graph whose signal and paths are known."""
+    """Do what `predict_path_gradient` does, for a graph whose signal and paths are known."""
     gains = signal.gains
     arrived = _carry_back(signal.graph, gains)
     shares = arrived.shares if arrived else (1.0,)

@@ -73,5 +73,5 @@ def unpack(value: int, width: int) -> tuple[int, ...]:
 
 
 def _width(count: int) -> int:
-    """Bytes that hold a count."""
+    """Count the bytes that hold a count."""
     return count.bit_length() // 8 + 1

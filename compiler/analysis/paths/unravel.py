@@ -169,7 +169,8 @@ class ExpressionWriter:
         return Derivative(self.names[core], function.function, total, text, complete)
 
     def _differentiate(self, path: tuple[str, ...], full: bool) -> str:
-        """∂f3/∂f2 ∂f2/∂f1, from the ids of f3, f2 and f1; of many factors, unless in full, the first and the last."""
+        """Write ∂f3/∂f2 ∂f2/∂f1, from the ids of f3, f2 and f1; of many factors, unless in full, the first and the
+        last."""
         names = [self.values[id].function for id in path]
         factors = [f"∂{after}/∂{before}" for after, before in pairwise(names)]
         if len(factors) > MAX_FACTORS and not full:
@@ -196,14 +197,14 @@ class ExpressionWriter:
         return self.names[id] if named else texts[id]
 
     def _write_short(self, limit: int) -> dict[str, str]:
-        """Every value's text in which short operands are written out, the same for all outputs."""
+        """Write every value's text, in which short operands are written out, the same for all outputs."""
         if limit not in self._texts:
             short = {id for id in self.values if id not in self.names or self._is_short(id, limit)}
             self._texts[limit] = self._write(short)
         return self._texts[limit]
 
     def _write(self, inlined: set[str]) -> dict[str, str]:
-        """Every value's text, in which operands are written out that are `inlined`, and the others by name."""
+        """Write every value's text, in which operands are written out that are `inlined`, and the others by name."""
         bare: dict[str, list[str]] = {}
         texts: dict[str, str] = {}
         for id, value in self.values.items():

@@ -52,7 +52,7 @@ def fit_growth(results: Iterable[tuple[Shape, str, float | None, Iterable[Doubt]
 
 
 def _fit(values: Sequence[float]) -> tuple[str, float, float]:
-    """Law, rate and the largest relative error of the better of two straight lines, one through the logarithms."""
+    """Find law, rate and the largest relative error of the better of two straight lines, one through the logarithms."""
     start, step = _line(values)
     first, rate = _line([log(value) for value in values])
     linear = max(abs((start + step * i) / value - 1) for i, value in enumerate(values))

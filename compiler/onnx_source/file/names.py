@@ -26,7 +26,8 @@ def name_kind(node: onnx.NodeProto) -> str:
 
 
 def _join_scopes(name: str) -> str:
-    """`/layer1/layer1.0/conv1/Conv` is `layer1.0.conv1.Conv`: a scope that repeats the one before stands for both."""
+    """Join the scopes of a name: `/layer1/layer1.0/conv1/Conv` is `layer1.0.conv1.Conv`, and a scope that repeats the
+    one before stands for both."""
     joined = ""
     for part in filter(None, name.split("/")):
         last = joined.rpartition("/")[2]

@@ -55,7 +55,7 @@ def find_types(node: onnx.NodeProto, opset: int, given: Sequence[str]) -> list[s
 
 
 def _spread(names: Sequence[str], count: int) -> list[str]:
-    """So many of them; the last stands for all that follow."""
+    """Spread parameters to so many; the last stands for all that follow."""
     return [names[min(position, len(names) - 1)] if names else "" for position in range(count)]
 
 

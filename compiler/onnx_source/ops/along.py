@@ -74,7 +74,7 @@ class NormalizeChannels(Along):
 
 
 def _tell_axes(axes: Dims, shape: Dims) -> dict[str, Any]:
-    """Counted from the last, which is the usual one and goes without saying: so they are in the file's counting too,
-    that has the batch in front."""
+    """Tell the axes, counted from the last, which is the usual one and goes without saying: so they are in the file's
+    counting too, that has the batch in front."""
     counted = [axis - len(shape) for axis in axes]
     return {} if counted == [-1] else {"axes": ", ".join(map(str, counted))}

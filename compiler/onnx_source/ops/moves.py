@@ -158,6 +158,6 @@ class ShuffleChannels(Foreign):
 
 
 def _tell_positions(start: int, count: int, step: int) -> str:
-    """`0:28`, or `1:57:2`, as numpy does."""
+    """Tell positions as `0:28`, or `1:57:2`, as numpy does."""
     end = start + count * step
     return f"{start}:{end if end >= 0 else ''}" + (f":{step}" if step != 1 else "")

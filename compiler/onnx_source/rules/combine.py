@@ -63,7 +63,7 @@ def _with_stored(call: NodeCall, x: FileValue, stored: Constant) -> FileValue | 
 
 
 def _with_number(call: NodeCall, x: FileValue, number: float, first: bool) -> FileValue | None:
-    """x + n, x - n, n - x, x n, x / n."""
+    """Read x + n, x - n, n - x, x n, x / n."""
     match call.kind:
         case "Add" | "Sum":
             return _shift(call, x, number)

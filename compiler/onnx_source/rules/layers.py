@@ -31,7 +31,7 @@ NORMS = {
 
 
 def gemm(call: NodeCall) -> Operand:
-    """Gemm is alpha · A · B + beta · C, with A or B transposed: a linear layer where B is stored."""
+    """Read a Gemm, alpha · A · B + beta · C, with A or B transposed: a linear layer where B is stored."""
     if isinstance(call.operand(1), FileValue) or call.attribute("transA", 0):
         return _gemm_of_values(call)
     x, kernel, bias = call.straighten(call.value()), call.stored(1), call.operand(2)
@@ -128,8 +128,8 @@ def _multiply(call: NodeCall, terms: Sequence[Sequence[Hashable]], gives: Sequen
 
 
 def batch_norm(call: NodeCall) -> Operand:
-    """Batch normalization in training mode, in which it gives statistics too, is none: its result depends on the
-    batch."""
+    """Read a batch normalization. One in training mode, in which it gives statistics too, is none: its result depends
+    on the batch."""
     if call.attribute("training_mode", 0) or any(call.proto.output[1:]):
         raise UnknownOpError
     x = call.straighten(call.value())
@@ -165,7 +165,7 @@ def group_norm(call: NodeCall) -> Operand:
 
 
 def _read_by_channel(call: NodeCall, x: FileValue, names: Sequence[str]) -> dict[str, Constant]:
-    """Stored operands of one number for each channel, which are those of the second axis."""
+    """Read stored operands of one number for each channel, which are those of the second axis."""
     stored = {name: call.stored(position) for position, name in enumerate(names, start=1)}
     if len(x.shape) < 2:
         call.fail(f"has no channels, found {len(x.shape)} axes")
@@ -186,7 +186,7 @@ def _normalize_channels(call: NodeCall, x: FileValue, stored: Mapping[str, Const
 
 
 def layer_norm(call: NodeCall) -> Operand:
-    """Layer normalization is over the axes from `axis` on, with a scale and perhaps a bias."""
+    """Read a layer normalization, which is over the axes from `axis` on, with a scale and perhaps a bias."""
     x, weight, bias = call.value(), call.operand(1), call.operand(2)
     first = call.axis(call.attribute("axis", -1), len(x.shape))
     if first == len(x.shape) - 1 and x.order[first] == 1 and call.is_map(x, least=2) and weight and bias:

@@ -38,7 +38,7 @@ def unchanged(call: NodeCall) -> Operand:
 
 
 def dropout(call: NodeCall) -> Operand:
-    """Dropout is nothing at inference; unknown where the file says that it is training."""
+    """Read a dropout, which is nothing at inference; unknown where the file says that it is training."""
     mode = call.operand(2)
     if isinstance(mode, Constant) and mode.number:
         raise UnknownOpError
@@ -46,7 +46,8 @@ def dropout(call: NodeCall) -> Operand:
 
 
 def cast(call: NodeCall) -> Operand:
-    """Whole numbers and conditions are less than the numbers that they are made of; another precision is the same."""
+    """Read a cast: whole numbers and conditions are less than the numbers that they are made of; another precision is
+    the same."""
     x, to = call.value(), call.types[0]
     if is_floating(x.type) and not is_floating(to):
         return call.foreign(Elementwise, [x], x.shape, order=x.order, function="cast", details=(("to", to),))
@@ -62,7 +63,7 @@ def elu(call: NodeCall) -> Operand:
 
 
 def prelu(call: NodeCall) -> Operand:
-    """PReLU has a stored slope for each channel."""
+    """Read a PReLU, which has a stored slope for each channel."""
     x, slope = call.value(), call.stored(1)
     channel = x.order.index(1) if len(x.order) > 1 else 0
     behind = len(x.shape) - channel - 1  # axes of the file behind that of the channels
@@ -109,7 +110,7 @@ def swish(call: NodeCall) -> Operand:
 
 
 def softmax(call: NodeCall) -> Operand:
-    """Softmax is along one axis; before opset 13 along all from that axis on."""
+    """Read a softmax, which is along one axis; before opset 13 along all from that axis on."""
     x = call.value()
     old = call.file.opset < 13
     axis = call.axis(call.attribute("axis", 1 if old else -1), len(x.shape))

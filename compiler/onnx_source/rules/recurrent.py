@@ -51,7 +51,7 @@ def _read_matrix(call: NodeCall, stored: Constant) -> tuple[int, int, int]:
 
 
 def attention(call: NodeCall) -> Operand:
-    """Attention is softmax(Q Kᵀ) V for each head; the heads are an axis of their own, or lie in the last."""
+    """Read an attention, softmax(Q Kᵀ) V for each head; the heads are an axis of their own, or lie in the last."""
     q, k, v = (call.straighten(call.value(position)) for position in range(3))
     heads = call.attribute("q_num_heads", 0), call.attribute("kv_num_heads", 0)
     if call.operand(4) is not None or call.operand(5) is not None or {len(x.shape) for x in (q, k, v)} - {3, 4}:

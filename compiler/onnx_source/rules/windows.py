@@ -157,7 +157,8 @@ def _pad(windows: Windows, missing: Sequence[int], *, more_first: bool = False) 
 
 
 def _slide(windows: Windows, space: Sequence[int], *, ceil: bool = False) -> Dims:
-    """Positions along each axis; with `ceil` a last window may hang over the end, but not start in the padding."""
+    """Count the positions along each axis; with `ceil` a last window may hang over the end, but not start in the
+    padding."""
     counts = []
     for size, stride, reach, begin, end in zip(
         space, windows.strides, windows.reach, windows.begins, windows.ends, strict=True
@@ -169,7 +170,7 @@ def _slide(windows: Windows, space: Sequence[int], *, ceil: bool = False) -> Dim
 
 
 def _grow(windows: Windows, space: Sequence[int], extra: Sequence[int]) -> Dims:
-    """Positions along each axis behind a transposed convolution."""
+    """Count the positions along each axis behind a transposed convolution."""
     rows = zip(space, windows.strides, windows.reach, extra, windows.begins, windows.ends, strict=True)
     return tuple((size - 1) * stride + reach + more - begin - end for size, stride, reach, more, begin, end in rows)
 

@@ -235,7 +235,7 @@ class _NodeWriter:
         yield self._dequantize(value, [integers, *parts], self._read(value))
 
     def _become_convolution(self, norm: onnx.NodeProto) -> None:
-        """(x - μ) γ/σ + β as a convolution of each channel alone, whose only weight is exact in integers."""
+        """Write (x - μ) γ/σ + β as a convolution of each channel alone, whose only weight is exact in integers."""
         gamma, beta, mean, variance = (np.asarray(self.model.tensors[name], np.float64) for name in norm.input[1:])
         factor = gamma / np.sqrt(variance + read_attribute(norm, "epsilon"))
         kernel_shape = [1] * self.model.graph[norm.name].shape.rank

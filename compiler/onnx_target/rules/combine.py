@@ -27,8 +27,8 @@ def mean(op: Mean, emit: Emitter, *values: OnnxValue) -> OnnxValue:
 
 @rule(Vote)
 def vote(op: Vote, emit: Emitter, *values: OnnxValue) -> OnnxValue:
-    """Votes are counted in whole numbers, which every type holds exactly; and not by OneHot, which has not every
-    type."""
+    """Lower a vote. Votes are counted in whole numbers, which every type holds exactly; and not by OneHot, which has
+    not every type."""
     channels = _number_channels(emit, values[0])
     winners = [emit.op("ArgMax", [value], axis=1, keepdims=1) for value in values]
     counts = [emit.cast(emit.op("Equal", [winner, channels]), emit.float_type) for winner in winners]
@@ -36,7 +36,7 @@ def vote(op: Vote, emit: Emitter, *values: OnnxValue) -> OnnxValue:
 
 
 def _number_channels(emit: Emitter, x: OnnxValue) -> OnnxValue:
-    """0, 1, …, laid out as channels."""
+    """Make 0, 1, …, laid out as channels."""
     if isinstance(emit.named[1], int):
         numbers = np.arange(emit.before.channels).reshape(-1, *[1] * emit.before.rank)
         return emit.constant("channels", numbers, np.int64)

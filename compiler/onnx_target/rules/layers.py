@@ -49,7 +49,8 @@ def layer_norm(op: LayerNorm, emit: Emitter, x: OnnxValue) -> OnnxValue:
 
 
 def _normalize_groups(groups: int, op: GroupNorm | LayerNorm, emit: Emitter, x: OnnxValue) -> OnnxValue:
-    """Opset 17 has no group normalization: instance normalization of the groups, laid out as channels."""
+    """Lower a group normalization, which opset 17 has not: instance normalization of the groups, laid out as
+    channels."""
     ones, zeros = emit.constant("ones", np.ones(groups)), emit.constant("zeros", np.zeros(groups))
     rows = emit.op("Reshape", [x, emit.constant("rows", [0, groups, -1], np.int64)])
     normal = emit.op("InstanceNormalization", [rows, ones, zeros], epsilon=op.eps)

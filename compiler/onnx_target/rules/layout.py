@@ -51,7 +51,7 @@ def crop(op: Crop, emit: Emitter, *values: OnnxValue) -> OnnxValue:
 
 @rule(PadSpace)
 def pad_space(op: PadSpace, emit: Emitter, *values: OnnxValue) -> OnnxValue:
-    """Both ends are computed from the operands' extents, so that they hold at every size."""
+    """Lower a padding. Both ends are computed from the operands' extents, so that they hold at every size."""
     part, *others = _spaces(emit, values)
     missing = emit.op("Sub", [emit.op("Max", [part, *others]), part])
     before = emit.op("Div", [missing, emit.constant("two", [2], np.int64)])

@@ -40,7 +40,8 @@ def elu(op: ops.Elu, emit: Emitter, x: OnnxValue) -> OnnxValue:
 
 @rule(ops.Gelu)
 def gelu(op: ops.Gelu, emit: Emitter, x: OnnxValue) -> OnnxValue:
-    """0.5 x (1 + erf(x / √2)), or 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))): the patterns that ONNX Runtime fuses."""
+    """Lower a gelu, 0.5 x (1 + erf(x / √2)), or 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))): the patterns that ONNX
+    Runtime fuses."""
     if op.approximate == "none":
         inner = emit.op("Erf", [emit.op("Div", [x, emit.constant("root", math.sqrt(2))])])
     else:

@@ -40,8 +40,9 @@ def axis_conv(op: AxisConv, emit: Emitter, x: OnnxValue) -> OnnxValue:
 
 @rule(ConvTranspose)
 def conv_transpose(op: ConvTranspose, emit: Emitter, x: OnnxValue) -> OnnxValue:
-    """ONNX Runtime takes an output padding below the stride alone. A larger one is below the dilation: a tap of zeros
-    at the end of the kernel reaches beyond it, and a padding cuts off what is too much."""
+    """Lower a transposed convolution. ONNX Runtime takes an output padding below the stride alone. A larger one is
+    below the dilation: a tap of zeros at the end of the kernel reaches beyond it, and a padding cuts off what is too
+    much."""
     rank = emit.before.rank
     fits = op.output_padding < op.stride
     end, taps = (op.padding, 0) if fits else (op.padding + op.dilation - op.output_padding, 1)
@@ -81,7 +82,7 @@ def _pool(kind: str, op: MaxPool | AvgPool, emit: Emitter, x: OnnxValue, **optio
 
 
 def _pool_axes(kind: str, w: Window, axes: Sequence[bool], emit: Emitter, x: OnnxValue, **options: int) -> OnnxValue:
-    """Pooling along some of the axes."""
+    """Lower a pooling along some of the axes."""
     return emit.op(
         kind,
         [x],

@@ -153,7 +153,7 @@ class ModelInside:
         return self.take(name) if name in self.tensors else None
 
     def find_known(self, names: Sequence[str], feed: Mapping[str, Array]) -> dict[str, Array]:
-        """Those of these values that no node computes, by name: stored tensors, and what is fed."""
+        """Find, by name, the values that no node computes: stored tensors, and what is fed."""
         stored = {name: self.take(name) for name in names if name in self.tensors}
         return stored | {name: feed[name] for name in names if name in feed}
 

@@ -174,8 +174,8 @@ class _Prover:
         return (compare_votes if name in self.votes else compare)(expected, found)
 
     def _explain(self, name: str, feed: Mapping[str, Array], difference: float) -> str:
-        """That the network magnifies rounding, where torch in the file's type contradicts torch in double precision
-        nearly as much, at these inputs or at others that differ in the last digit alone."""
+        """Explain that the network magnifies rounding, where torch in the file's type contradicts torch in double
+        precision nearly as much, at these inputs or at others that differ in the last digit alone."""
         dtypes = torch.float64, getattr(torch, self.dtype)
         modules = [copy.deepcopy(self.module).to(dtype) for dtype in dtypes]
         rounding = 0.0
@@ -205,7 +205,7 @@ def _draw_near(feed: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
 
 
 def _count_equal(expected: Mapping[str, Array], found: Mapping[str, Array]) -> tuple[int, int]:
-    """How many rows of several numbers there are, and in how many the largest stands at the same place."""
+    """Count how many rows of several numbers there are, and in how many the largest stands at the same place."""
     pairs = [(expected[name], found[name]) for name in expected if expected[name].ndim == 2]
     rows = [a.argmax(1) == b.argmax(1) for a, b in pairs if a.shape[1] > 1]
     return sum(map(len, rows)), int(sum(equal.sum() for equal in rows))

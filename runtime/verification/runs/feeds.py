@@ -109,7 +109,7 @@ numbers there."""
 
 
 def move_into(reach: str, feed: Mapping[str, Array]) -> dict[str, Array]:
-    """The same with fractions of a reach."""
+    """Move feeds into the range with fractions of a reach."""
     move = REACHES[reach]
     return {name: move(array) if array.dtype.kind == "f" else array for name, array in feed.items()}
 
@@ -134,7 +134,7 @@ def check_values(inside: ModelInside) -> None:
 
 
 def _bound(inside: ModelInside, name: str, dtype: np.dtype[Any]) -> int:
-    """Below which whole numbers an input may be of any: see Feeds."""
+    """Find below which whole numbers an input may be of any: see Feeds."""
     if dtype.kind == "b":
         return 2
     bounds: list[int] = []

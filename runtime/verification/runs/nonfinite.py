@@ -75,7 +75,7 @@ def find_silent(found: Arrays) -> Arrays:
 
 
 def meet_silent(one: Arrays, other: Arrays) -> Arrays:
-    """Those that are silent in both of two runs; of an axis that has another extent in each, none."""
+    """Keep those channels that are silent in both of two runs; of an axis that has another extent in each, none."""
     both = {name: one[name] & other[name] for name in one.keys() & other.keys() if len(one[name]) == len(other[name])}
     return {name: channels for name, channels in both.items() if channels.any()}
 
@@ -133,7 +133,7 @@ class _OriginSearch:
                 yield node
 
     def _find_nonfinite(self) -> set[str]:
-        """What is not finite of the values and stored tensors that the outputs are computed from."""
+        """Find what is not finite of the values and stored tensors that the outputs are computed from."""
         needed = self._list_needed()
         stored = [name for name in self.inside.tensors if name in needed and name not in self._makers]
         nonfinite = {name for name in stored if not is_finite(self.inside.take(name))}
@@ -200,7 +200,7 @@ def _find_lost(inside: ModelInside, node: onnx.NodeProto, feed: Arrays) -> float
 
 
 def _count_work(inside: ModelInside, node: onnx.NodeProto, operands: Arrays, found: list[Any], feed: Arrays) -> int:
-    """What the node takes for these operands, of which these are results; of one that holds others, what the file
+    """Count what the node takes for these operands, of which these are results; of one that holds others, what the file
     takes."""
     functions = {(function.domain, function.name) for function in inside.model.functions}
     if find_graphs(node) or (node.domain, node.op_type) in functions:
@@ -232,8 +232,8 @@ def _contrast(mine: Any, wide: Any) -> float | None:
 
 
 def _is_nonfinite(value: Any) -> bool:
-    """Whether a value, an array or a sequence of them, has numbers that are not finite; of a map that is not known, and
-    an optional may be nothing."""
+    """Tell whether a value, an array or a sequence of them, has numbers that are not finite; of a map that is not
+    known, and an optional may be nothing."""
     return (
         any(map(_is_nonfinite, value)) if isinstance(value, list) else hasattr(value, "dtype") and not is_finite(value)
     )

@@ -117,7 +117,7 @@ class _Runs:
         return Check(where, verdict.status, verdict.text)
 
     def _check_compared(self) -> Iterator[Check]:
-        """Whether anything was compared of each output, and of each channel."""
+        """Check whether anything was compared of each output, and of each channel."""
         if self.sound and self.empty:
             text = f"no number of the output '{min(self.empty)}' is finite: nothing is proven"
             yield Check("compared", "failed", text)
@@ -157,7 +157,7 @@ def _describe_silent(silent: Arrays) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What one row says; `reach` is that of other inputs which had to be taken, of outputs that are `empty` nothing
+    """The result of one row; `reach` is that of other inputs which had to be taken, of outputs that are `empty` nothing
     was compared, and channels that are `silent` are not finite for inputs of any reach."""
 
     status: Status
@@ -201,7 +201,7 @@ class _Judge:
         return self._judge_rest(runs, told)
 
     def _judge_rest(self, runs: Mapping[str | None, tuple[Arrays, Arrays]], told: str) -> _Verdict:
-        """What a witness says of the inputs that leave something finite of the most outputs."""
+        """Judge by what a witness says of the inputs that leave something finite of the most outputs."""
         reach = min(runs, key=lambda reach: len(find_empty(runs[reach][1])))
         feed, found = runs[reach]
         if reach is not None:
@@ -213,8 +213,8 @@ class _Judge:
         return _Verdict("noted", f"{told}; there are such at the same places, and {rest}", reach, empty, silent)
 
     def _explain(self, count: str, feed: Arrays) -> str:
-        """How many numbers are not finite for these inputs, and why. Raises ArchspecError where they are lost to the
-        file's type."""
+        """Explain how many numbers are not finite for these inputs, and why. Raises ArchspecError where they are lost
+        to the file's type."""
         why = explain_nonfinite(self.inside, feed)
         told = f"{count} {why.reason}"
         if why.lost:
@@ -222,7 +222,7 @@ class _Judge:
         return told
 
     def _hear(self, feed: Arrays, found: Arrays) -> tuple[Status, str]:
-        """What witnesses say of outputs; of random ones they can say nothing.
+        """Hear what witnesses say of outputs; of random ones they can say nothing.
 
         Raises ArchspecError where none agrees.
         """
@@ -247,9 +247,9 @@ class _Judge:
         return "noted", f"{text} {kept}; by itself ONNX Runtime rounds it to eight bits, and is off by {off:.1e}"
 
     def _hear_all(self, feed: Arrays, found: Arrays, said: WitnessOutputs) -> tuple[Status, str]:
-        """What a witness says of outputs. Where it contradicts, another is heard before the file is called wrong, and
-        then whether they take others of equal scores. A witness that stands alone is noted: it may be wrong itself, or
-        both ways of ONNX Runtime are.
+        """Hear what a witness says of outputs. Where it contradicts, another is heard before the file is called wrong,
+        and then whether they take others of equal scores. A witness that stands alone is noted: it may be wrong itself,
+        or both ways of ONNX Runtime are.
 
         Raises ArchspecError where no witness agrees.
         """

@@ -101,5 +101,5 @@ SCORES: Mapping[str, Callable[[onnx.NodeProto, Arrays, Arrays], Array]] = {
 
 
 def _chooses(node: onnx.NodeProto) -> bool:
-    """Whether a node says what it took."""
+    """Tell whether a node says what it took."""
     return node.op_type in SCORES and (node.op_type != "MaxPool" or any(node.output[1:]))

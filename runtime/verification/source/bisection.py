@@ -237,7 +237,8 @@ class _NodeSearch:
 
 
 def _read_part(inside: ModelInside, values: Sequence[str], feed: Mapping[str, Array]) -> Iterator[Array]:
-    """Where the file fails on the way, halves of it show what came before. Raises ArchspecError at the node itself."""
+    """Read a part: where the file fails on the way, halves of it show what came before. Raises ArchspecError at the
+    node itself."""
     try:
         found = inside.read(values, feed)
     except ArchspecError:

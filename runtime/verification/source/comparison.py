@@ -70,7 +70,7 @@ def _refuse_ensembles(inside: ModelInside, facts: ModelFacts) -> None:
 
 
 def _read_options(facts: ModelFacts) -> ExportOptions:
-    """What the file was exported with, as far as it changes which nodes there are."""
+    """Read what the file was exported with, as far as it changes which nodes there are."""
     chosen = {key.word: facts.metadata[key] for key in (PRECISION, TARGET) if key in facts.metadata}
     return ExportOptions(**chosen)  # type: ignore[arg-type]  # it checks them itself
 
@@ -120,7 +120,7 @@ def _shorten(value: Any) -> str:
 def _choose_cases(
     original: Original, options: VerifyOptions, match: InterfaceMatch
 ) -> list[dict[str, tuple[int, ...]]]:
-    """Where both are run: at the inputs of an export's proof, as far as the file takes them."""
+    """Choose where both are run: at the inputs of an export's proof, as far as the file takes them."""
     graph = original.graph
     if not options.cases:
         own = {name: (match.batch or 1, *node.shape) for name, node in graph.inputs.items()}
@@ -143,7 +143,7 @@ def _prove(pair: ComparedFile, cases: Sequence[Shapes], options: VerifyOptions) 
 
 
 def _check_details(inside: ModelInside, built: OnnxModel) -> Iterator[Check]:
-    """What of attributes and stored numbers that were changed does not show in the outputs."""
+    """Check what of attributes and stored numbers that were changed does not show in the outputs."""
     different = [*compare_attributes(inside, built), *compare_stored(inside, built)]
     if different:
         yield Check("nodes", "noted", f"the outputs do not show it, but {list_some(different)}")
@@ -175,7 +175,7 @@ def _search_nodes(pair: ComparedFile, feed: Mapping[str, Array]) -> tuple[Check,
 
 
 def _judge(bisection: Bisection, alone: bool) -> Check:
-    """What the comparison of nodes says. It speaks for the file where nothing else was compared."""
+    """Judge by what the comparison of nodes says. It speaks for the file where nothing else was compared."""
     count, most = bisection.compared, f"at most {bisection.largest:.1e} of {bisection.metric.of}"
     if bisection.first is None:
         if alone:

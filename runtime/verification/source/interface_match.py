@@ -55,7 +55,7 @@ def match_interface(inside: ModelInside, graph: Graph) -> InterfaceMatch:
 
 
 def _match(verb: str, found: DeclaredByName, expected: DeclaredByName, network: str) -> dict[str, str]:
-    """What the file calls each of the network's. Raises ArchspecError where these are not the same ones."""
+    """Find what the file calls each of the network's. Raises ArchspecError where these are not the same ones."""
     alike = (
         dict(zip(expected, found, strict=True))
         if len(found) == len(expected) == 1

@@ -80,7 +80,7 @@ def _names(built: OnnxModel, id: str) -> set[str]:
 
 
 def _compare_attributes(found: onnx.NodeProto, expected: onnx.NodeProto, *, shared: bool = False) -> Iterator[str]:
-    """How attributes differ, in words: all of them, or those alone that both nodes have."""
+    """Tell how attributes differ, in words: all of them, or those alone that both nodes have."""
     ours, theirs = ({item.name: _read(item) for item in node.attribute} for node in (expected, found))
     for name in sorted(ours.keys() & theirs.keys() if shared else ours.keys() | theirs.keys()):
         if ours.get(name) != theirs.get(name):

@@ -46,7 +46,7 @@ def check_content(facts: ModelFacts) -> Check:
 
 
 def _describe_change(facts: ModelFacts, found: str, said: str) -> str:
-    """That a file is no export any more, who made it from one, as far as it says that, and what to do."""
+    """Tell that a file is no export any more, who made it from one, as far as it says that, and what to do."""
     numbers = f"its content is {abbreviate(found)}, and it says {abbreviate(said)}"
     maker = facts.producer.partition(" ")[0]
     who = f"; {maker} made it from an export and kept what that said of itself" if maker != "archspec" else ""

@@ -68,7 +68,7 @@ def _check_preprocess(metadata: Mapping[str, str], inputs: Mapping[str, Axes]) -
 
 
 def _check_task(metadata: Mapping[str, str], outputs: Mapping[str, Axes | None]) -> None:
-    """That some output answers the task, which is that of labels where none is named and any output that is not
+    """Check that some output answers the task, which is that of labels where none is named and any output that is not
     known does, and has as many channels as there are names."""
     if TASK in metadata:
         try:

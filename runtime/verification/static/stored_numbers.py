@@ -107,7 +107,7 @@ Factors: TypeAlias = dict[Origin, str]
 
 @dataclass(frozen=True, slots=True)
 class _Summary:
-    """What a function gives, and which of its operands it multiplies by."""
+    """The results of a function, and which of its operands it multiplies by."""
 
     outputs: tuple[_Value, ...]
     factors: Factors
@@ -208,7 +208,7 @@ class _Tracer:
     def _trace_graph(
         self, node: onnx.NodeProto, graph: onnx.GraphProto, operands: list[_Value], known: Known
     ) -> Iterator[tuple[Origin, str]]:
-        """The same of a branch or body, which sees what is around it, and whose results are those of its node."""
+        """Trace a branch or body, which sees what is around it, and whose results are those of its node."""
         given = zip(graph.input, operands, strict=False)  # at first: they may be others at a later turn
         within = known.new_child({item.name: _Value(value.origins, False) for item, value in given})
         for tensor in graph.initializer:
@@ -235,7 +235,7 @@ def _list_scaled(node: onnx.NodeProto, operands: list[_Value]) -> list[_Value]:
 
 
 def _follow(node: onnx.NodeProto, operands: list[_Value]) -> _Value:
-    """What a node gives that only moves stored numbers; nothing of any other."""
+    """Find what a node gives that only moves stored numbers; nothing of any other."""
     constants = [StoredArray(name, numpy_helper.to_array(tensor)) for name, tensor in read_constant(node)]
     if node.op_type == "ConstantOfShape" and (fill := read_attribute(node, "value")) is not None:
         constants.append(StoredArray(node.output[0], numpy_helper.to_array(fill)))
@@ -248,7 +248,7 @@ def _follow(node: onnx.NodeProto, operands: list[_Value]) -> _Value:
 
 
 def _is_never_zero(value: _Value) -> bool:
-    """Whether a value holds stored numbers alone, and no zero among them: a sign or a scale."""
+    """Tell whether a value holds stored numbers alone, and no zero among them: a sign or a scale."""
     return value.whole and all(isinstance(origin, StoredArray) and origin.array.all() for origin in value.origins)
 
 

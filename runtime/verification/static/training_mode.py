@@ -63,7 +63,7 @@ def _norm_trains(node: onnx.NodeProto, opset: int) -> bool:
 
 
 def _drops(node: onnx.NodeProto, inside: ModelInside) -> bool:
-    """Whether a dropout is told to drop something: its share is a half where it does not say."""
+    """Tell whether a dropout is told to drop something: its share is a half where it does not say."""
     if node.op_type != "Dropout":
         return False
     share, mode = (inside.find(name) for name in [*node.input, "", "", ""][MODE - 1 : MODE + 1])

@@ -69,7 +69,7 @@ def _evaluate(alone: onnx.ModelProto, feed: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _is_alike(own: Any, found: Any) -> bool:
-    """Whether arrays, or sequences of them, are finite at the same places, and near each other there."""
+    """Tell whether arrays, or sequences of them, are finite at the same places, and near each other there."""
     if not _has_form(own, found):
         return False
     if isinstance(found, list):
@@ -79,7 +79,7 @@ def _is_alike(own: Any, found: Any) -> bool:
 
 
 def _has_form(value: Any, found: Any) -> bool:
-    """Whether both are arrays of one shape, or sequences of such."""
+    """Tell whether both are arrays of one shape, or sequences of such."""
     if isinstance(found, list):
         return isinstance(value, list) and len(value) == len(found) and all(map(_has_form, value, found))
     return isinstance(value, np.ndarray | np.generic) and value.shape == found.shape

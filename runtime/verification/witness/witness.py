@@ -165,7 +165,7 @@ def find_fault(model: onnx.ModelProto) -> str | None:
 
 
 def _has_other_ranks(model: onnx.ModelProto) -> bool:
-    """Whether an input has another number of axes than a batch of images has."""
+    """Tell whether an input has another number of axes than a batch of images has."""
     return any(len(item.type.tensor_type.shape.dim) != 4 for item in model.graph.input)
 
 
