@@ -96,8 +96,8 @@ def list_operands(node: onnx.NodeProto) -> list[str]:
     return [name for name in dict.fromkeys((*node.input, *find_captured(node))) if name]
 
 
-def name_node(node: onnx.NodeProto) -> str:
-    """Name a node, as in `norm1 (BatchNormalization)`; one without a name is called as what it gives."""
+def describe_node(node: onnx.NodeProto) -> str:
+    """Write which node it is, as in `norm1 (BatchNormalization)`; one without a name is called as what it gives."""
     called = node.name or next((name for name in node.output if name), "")
     return f"{called} ({node.op_type})"
 

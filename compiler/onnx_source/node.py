@@ -13,9 +13,9 @@ from archspec.arrays import Array
 from archspec.errors import ArchspecError
 from archspec.wording import cut, write_shape
 from compiler.onnx_file.nodes import read_as_written
-from compiler.onnx_source.attributes import read_defaults
 from compiler.onnx_source.details import Details, tell_value
 from compiler.onnx_source.file.names import name_kind, name_node
+from compiler.onnx_source.file.schemas import read_defaults
 from compiler.onnx_source.file.types import find_types
 from compiler.onnx_source.ops.foreign import Dims
 from compiler.onnx_source.shapes import LostShapeError

@@ -21,7 +21,7 @@ from runtime.verification.witness.comparator import Comparator
 from runtime.verification.witness.witness import Witness
 
 with extra("run"):
-    from compiler.onnx_file.nodes import list_nodes, name_node
+    from compiler.onnx_file.nodes import describe_node, list_nodes
 
 SAMPLES = 3
 """The samples of a batch: one at each end, and one that has neighbours on both sides."""
@@ -122,5 +122,5 @@ def _compare_companions(session: Session, axis: BatchAxis, feed: Arrays, other: 
 def _find_dynamic(inside: ModelInside) -> str | None:
     """A node that rounds to integers by what it meets."""
     return next(
-        (name_node(node) for node in list_nodes(inside.model) if node.op_type.startswith("DynamicQuantize")), None
+        (describe_node(node) for node in list_nodes(inside.model) if node.op_type.startswith("DynamicQuantize")), None
     )

@@ -29,7 +29,7 @@ from runtime.verification.witness.witness import Witness
 with extra("run"):
     import onnx
 
-    from compiler.onnx_file.nodes import find_graphs, list_operands, name_node
+    from compiler.onnx_file.nodes import describe_node, find_graphs, list_operands
 
 
 MAX_VALUES = 64
@@ -93,13 +93,14 @@ def explain_nonfinite(inside: ModelInside, feed: Arrays) -> NonfiniteCause:
             causes.append(f"'{origin}' holds such")
             continue
         if walk.undefined.intersection(origin.output) and fixed.issuperset(_list_rooted(origin)):
-            return NonfiniteCause(f"where {name_node(origin)} makes NaN of stored numbers, whatever the input is", True)
+            text = f"where {describe_node(origin)} makes NaN of stored numbers, whatever the input is"
+            return NonfiniteCause(text, True)
         lost = _find_lost(inside, origin, feed)
         if lost is not None:
             end = LARGEST_FLOAT16 if inside.dtype == "float16" else LARGEST_FLOAT32
             why = f", and {inside.dtype} ends at {end:.6g}" if abs(lost) > end else ""
-            return NonfiniteCause(f"where {name_node(origin)} has {lost:.3g} in double precision{why}", True)
-        causes.append(f"{name_node(origin)} gives such in double precision too")
+            return NonfiniteCause(f"where {describe_node(origin)} has {lost:.3g} in double precision{why}", True)
+        causes.append(f"{describe_node(origin)} gives such in double precision too")
     first, *others = causes or ["no node makes them of finite numbers"]
     more = f", and {tell_count(len(others), 'other')} alike" if others else ""
     return NonfiniteCause(f"by definition: {first}{more}", False)
@@ -193,7 +194,7 @@ def _find_lost(inside: ModelInside, node: onnx.NodeProto, feed: Arrays) -> float
             nonfinite = {name: read[before] for name, before in results.items() if _is_nonfinite(read[before])}
             wide = compute_wide(inside.model, node, operands, nonfinite, work)
         except ArchspecError as error:
-            who = f"{inside.path}: {name_node(node)} makes numbers that are not finite of finite ones"
+            who = f"{inside.path}: {describe_node(node)} makes numbers that are not finite of finite ones"
             raise UnansweredError(f"{who}, and cannot be computed in double precision: {error}") from error
         found = _find_contrasts((read[before], wide[name]) for name, before in results.items())
     return max(found, key=abs, default=None)

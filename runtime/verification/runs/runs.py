@@ -37,7 +37,7 @@ from runtime.verification.witness.comparator import Comparator, WitnessOutputs
 from runtime.verification.witness.witness import REFERENCE, Witness, find_votes
 
 with extra("run"):
-    from compiler.onnx_file.nodes import list_nodes, name_node
+    from compiler.onnx_file.nodes import describe_node, list_nodes
 
 
 def make_comparator(inside: ModelInside, facts: ModelFacts, options: VerifyOptions) -> Comparator:
@@ -271,4 +271,4 @@ class _Judge:
 
 def find_small_weights(inside: ModelInside) -> str | None:
     """A node that widens integers, which ONNX Runtime may multiply by without; None where there is none."""
-    return next((name_node(node) for node in list_nodes(inside.model) if node.op_type == "DequantizeLinear"), None)
+    return next((describe_node(node) for node in list_nodes(inside.model) if node.op_type == "DequantizeLinear"), None)

@@ -21,7 +21,7 @@ from runtime.verification.witness.comparator import Comparator
 with extra("run"):
     import onnx
 
-    from compiler.onnx_file.nodes import name_node, read_attribute
+    from compiler.onnx_file.nodes import describe_node, read_attribute
 
 
 MAX_CHOICES = 32
@@ -47,9 +47,9 @@ def compare_choices(inside: ModelInside, feed: Arrays, found: Arrays, comparator
         names = [name for name in node.output if name]
         theirs = inside.read([*names, *operands], feed, optimized=False, given=given)
         scores = [SCORES[node.op_type](node, theirs | known, taken) for taken in (mine, theirs)]
-        comparator.compare({name_node(node): scores[0]}, ("the witness", {name_node(node): scores[1]}))
+        comparator.compare({describe_node(node): scores[0]}, ("the witness", {describe_node(node): scores[1]}))
         if changed is None and any(not np.array_equal(mine[name], theirs[name]) for name in names):
-            changed = name_node(node)
+            changed = describe_node(node)
         given |= {name: mine[name] for name in names}
     if changed is None:
         raise ArchspecError(f"{inside.path}: both take the same of equal scores")

@@ -20,7 +20,7 @@ with extra("run"):
     import onnx
     from onnx.shape_inference import infer_shapes
 
-    from compiler.onnx_file.nodes import find_captured, find_graphs, name_node, read_constant
+    from compiler.onnx_file.nodes import describe_node, find_captured, find_graphs, read_constant
 
 Values: TypeAlias = dict[str, onnx.ValueInfoProto]
 Tensors: TypeAlias = dict[str, onnx.TensorProto]
@@ -40,8 +40,8 @@ def check_extents(inside: ModelInside, feed: Mapping[str, npt.NDArray[Any]] = Ma
         if count > MAX_NUMBERS:
             extents = write_shape(shape)
             raise UnansweredError(
-                f"{inside.path}: {name_node(node)} would make {count:,} numbers ({extents}), and verify runs no file "
-                f"that makes more than {MAX_NUMBERS:,} of one value: choose smaller sizes, if it takes such"
+                f"{inside.path}: {describe_node(node)} would make {count:,} numbers ({extents}), and verify runs no "
+                f"file that makes more than {MAX_NUMBERS:,} of one value: choose smaller sizes, if it takes such"
             )
 
 

@@ -30,7 +30,7 @@ with extra("run"):
     from onnx import TensorProto, numpy_helper
 
     from compiler.onnx_file.external import is_external
-    from compiler.onnx_file.nodes import find_graphs, name_node, read_attribute, read_constant, walk_nodes
+    from compiler.onnx_file.nodes import describe_node, find_graphs, read_attribute, read_constant, walk_nodes
 
 FACTORS: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys(
@@ -149,8 +149,9 @@ def _find_rootless(inside: ModelInside) -> Iterator[str]:
             none = int(np.sum(variance + variance.dtype.type(epsilon) <= 0))
             if none:
                 yield (
-                    f"{none:,} of {variance.size:,} variances '{node.input[VARIANCE]}' of {name_node(node)} are below "
-                    f"zero, or zero, with its epsilon of {epsilon:.3g} added: no input gives a finite number there"
+                    f"{none:,} of {variance.size:,} variances '{node.input[VARIANCE]}' of {describe_node(node)} are "
+                    f"below zero, or zero, with its epsilon of {epsilon:.3g} added: no input gives a finite number "
+                    "there"
                 )
 
 
@@ -201,7 +202,7 @@ class _Tracer:
             value = _merge(scaled) if scaled else _follow(node, operands)
             _learn(known, node, [value] * len(node.output))
             factors = [value for value in _list_factors(node, operands) if value not in scaled]
-            yield from ((origin, name_node(node)) for value in factors for origin in value.origins)
+            yield from ((origin, describe_node(node)) for value in factors for origin in value.origins)
             for graph in find_graphs(node):
                 yield from self._trace_graph(node, graph, operands, known)
 

@@ -11,7 +11,7 @@ from runtime.verification.model.inside import ModelInside
 with extra("run"):
     import onnx
 
-    from compiler.onnx_file.nodes import list_nodes, name_node, read_attribute, read_opset
+    from compiler.onnx_file.nodes import describe_node, list_nodes, read_attribute, read_opset
 
 TRAINING = "ai.onnx.preview.training"
 """ONNX's domain of gradients and optimizers."""
@@ -42,16 +42,16 @@ def check_training(inside: ModelInside) -> Check:
 
 def find_random(inside: ModelInside) -> str | None:
     """A node that draws random numbers, so that no two runs agree; None where there is none."""
-    return next((name_node(node) for node in list_nodes(inside.model) if node.op_type in RANDOM), None)
+    return next((describe_node(node) for node in list_nodes(inside.model) if node.op_type in RANDOM), None)
 
 
 def _find_training(inside: ModelInside) -> Iterator[str]:
     opset = read_opset(inside.model)
     for node in list_nodes(inside.model):
         if node.domain == TRAINING:
-            yield f"{name_node(node)} computes gradients or updates weights"
+            yield f"{describe_node(node)} computes gradients or updates weights"
         elif _norm_trains(node, opset) or _drops(node, inside):
-            yield f"{name_node(node)} is in training mode"
+            yield f"{describe_node(node)} is in training mode"
 
 
 def _norm_trains(node: onnx.NodeProto, opset: int) -> bool:

@@ -9,12 +9,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from compiler.onnx_file.nodes import (
     count_reads,
+    describe_node,
     find_captured,
     find_graphs,
     list_nodes,
     list_operands,
     list_tensors,
-    name_node,
     read_as_written,
     read_attribute,
     read_constant,
@@ -107,8 +107,8 @@ def test_nodes_and_tensors_are_found_in_branches_and_functions() -> None:
 
 
 def test_a_node_is_called_by_its_name_or_its_result() -> None:
-    assert name_node(helper.make_node("Relu", ["x"], ["y"], name="r")) == "r (Relu)"
-    assert name_node(helper.make_node("Relu", ["x"], ["", "y"])) == "y (Relu)"
+    assert describe_node(helper.make_node("Relu", ["x"], ["y"], name="r")) == "r (Relu)"
+    assert describe_node(helper.make_node("Relu", ["x"], ["", "y"])) == "y (Relu)"
 
 
 def test_an_attribute_that_is_not_there_has_its_default() -> None:
