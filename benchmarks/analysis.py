@@ -46,8 +46,8 @@ CHILDREN = Tasks("benchmarks.analysis")
 
 
 def analyze_warm(name: str, rounds: str) -> dict[str, list[Sample]]:
-    """(a) In one process: archspec on a graph, and from the spec's name; torchinfo and fvcore on a module, and from
-    building it."""
+    """Measure (a) in one process: archspec on a graph, and from the spec's name; torchinfo and fvcore on a module, and
+    from building it."""
     from archspec.api import analyze, elaborate, load
     from benchmarks import peers
     from compiler.analysis.cost.cost import measure_cost
@@ -73,7 +73,7 @@ def _count(module: Any) -> object:
 
 
 def trace_memory(name: str) -> dict[str, float]:
-    """(a) The most that Python's allocators held at once during one analysis, above what was there before."""
+    """Trace (a) the most that Python's allocators held at once during one analysis, above what was there before."""
     import tracemalloc
 
     _analyze_spec(name)  # imports are no part of it
@@ -83,7 +83,7 @@ def trace_memory(name: str) -> dict[str, float]:
 
 
 def time_parts(name: str, rounds: str) -> dict[str, list[Sample]]:
-    """(a) Each part of the analysis by itself."""
+    """Time (a) each part of the analysis by itself."""
     from archspec.api import elaborate, load
     from compiler.analysis.report import PARTS, analyze
 
@@ -105,8 +105,8 @@ def _wanting(graph: Any, spec: Any, part: str) -> Callable[[], object]:
 
 
 def count_lengths(rounds: str, blocks: str) -> dict[str, list[Sample]]:
-    """(b) The histogram of path lengths of a residual chain, as `count_paths` gives it: with that at op level and the
-    paths through each."""
+    """Count (b) the histogram of path lengths of a residual chain, as `count_paths` gives it: with that at op level and
+    the paths through each."""
     from archspec.api import elaborate, load
     from compiler.analysis.paths.counting import count_paths
 
@@ -117,7 +117,7 @@ def count_lengths(rounds: str, blocks: str) -> dict[str, list[Sample]]:
 
 
 def export_foreign(path: str) -> int:
-    """(c) A deep and narrow residual network through torch's exporter; its number of nodes."""
+    """Export (c) a deep and narrow residual network through torch's exporter; its number of nodes."""
     import onnx
     import torch
 

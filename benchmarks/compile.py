@@ -34,7 +34,7 @@ CHILDREN = Tasks("benchmarks.compile")
 
 
 def analyze_warm(rounds: str) -> dict[str, list[Sample]]:
-    """(b) ResNet-50 in one process: archspec from the spec's name to the report; torchinfo on a module."""
+    """Measure (b) ResNet-50 in one process: archspec from the spec's name to the report; torchinfo on a module."""
     from archspec import analyze, elaborate, load
     from benchmarks import peers
 
@@ -50,7 +50,7 @@ def analyze_warm(rounds: str) -> dict[str, list[Sample]]:
 
 
 def analyze_chains(rounds: str, *lengths: str) -> dict[str, list[Sample]]:
-    """(c) Build, cost and number of paths of residual chains; seconds per block."""
+    """Measure (c) build, cost and number of paths of residual chains; seconds per block."""
     from archspec import analyze, elaborate, load
 
     def build(blocks: int, turns: int) -> None:
@@ -77,7 +77,7 @@ def _measuring(measure: Callable[[int], Sample], blocks: int) -> Callable[[], Sa
 
 
 def measure_cold_start(rounds: int) -> list[Comparison]:
-    """(a) and (d): what the command line takes until it has answered."""
+    """Measure (a) and (d): what the command line takes until it has answered."""
     say("cold processes: analyze and --help")
     samples = interleave(
         {

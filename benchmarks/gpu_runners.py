@@ -75,7 +75,8 @@ def open_eager(source: str, images: Array, device: str) -> Opened:
 
 
 def open_compiled(source: str, images: Array, device: str) -> Opened:
-    """torch.compile for these sizes alone, which tries kernels out (max-autotune; with CUDA graphs, on a GPU)."""
+    """Open with torch.compile for these sizes alone, which tries kernels out (max-autotune; with CUDA graphs, on a
+    GPU)."""
     import torch
 
     return _open_torch(
@@ -96,7 +97,7 @@ def open_torch_tensorrt(source: str, images: Array, device: str) -> Opened:
 
 
 def _open_torch(source: str, images: Array, device: str, prepare: Callable[[Any, Any], Any]) -> Opened:
-    """`source` is NAME:SIDE:PRECISION:WEIGHTS. TF32 is off, as it is in a session."""
+    """Open a source, NAME:SIDE:PRECISION:WEIGHTS. TF32 is off, as it is in a session."""
     import torch
 
     from benchmarks.networks import load_module

@@ -95,7 +95,8 @@ def measure_network(name: str, side: int, batches: Sequence[int], settings: Infe
 
 
 def _keep_apart(folder: str, candidate: str) -> dict[str, str]:
-    """torch.compile keeps what it compiled on disk: a folder for each candidate, gone after the run."""
+    """Keep candidates apart: torch.compile keeps what it compiled on disk: a folder for each candidate, gone after the
+    run."""
     return {"TORCHINDUCTOR_CACHE_DIR": os.path.join(folder, _as_name(candidate))}
 
 

@@ -92,7 +92,7 @@ class Cell:
         return min((name for name in names if name in self.calls), key=self.latency, default=None)
 
     def ratios(self, ours: str, peer: str) -> list[float]:
-        """peer / ours, of each round."""
+        """The ratio peer / ours of each round."""
         return [theirs / own for own, theirs in zip(self.medians(ours), self.medians(peer), strict=True)]
 
     def to_dict(self) -> dict[str, Any]:

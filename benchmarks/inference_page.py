@@ -110,7 +110,7 @@ def _wanted(wanted: Mapping[str, float | None]) -> str:
 
 
 def digits_of_difference(cells: Sequence[Cell]) -> str:
-    """`archspec 1.2e-06, …`, the largest of all cells."""
+    """Write `archspec 1.2e-06, …`, the largest of all cells."""
     worst: dict[str, float] = {}
     for cell in cells:
         for name, apart in cell.apart.items():

@@ -50,7 +50,7 @@ def _open_onnxruntime(path: str, images: Array, threads: int, *, fixed: bool) ->
 
 
 def open_session(path: str, images: Array, threads: int) -> Call:
-    """archspec's own file as its users run it after `archspec tune`, for this shape alone. The settings that were
+    """Open archspec's own file as its users run it after `archspec tune`, for this shape alone. The settings that were
     measured say how many threads there are, of all cores."""
     from archspec import Session
     from runtime.session.model_file import ModelFile
@@ -89,7 +89,7 @@ def open_eager(source: str, images: Array, threads: int) -> Call:
 
 
 def open_compiled(source: str, images: Array, threads: int) -> Call:
-    """torch.compile for this shape alone, channels last."""
+    """Open with torch.compile for this shape alone, channels last."""
     return _open_torch(source, images, threads, frozen=False)
 
 
@@ -99,7 +99,7 @@ def open_frozen(source: str, images: Array, threads: int) -> Call:
 
 
 def _open_torch(source: str, images: Array, threads: int, *, frozen: bool | None = None) -> Call:
-    """`source` is NAME:SIDE:WEIGHTS. `frozen` None: not compiled at all."""
+    """Open a source, NAME:SIDE:WEIGHTS. `frozen` None: not compiled at all."""
     import torch
 
     from benchmarks.networks import load_module

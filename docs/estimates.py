@@ -40,7 +40,8 @@ BATCHES = 16, 256
 SMALL = {8: 16, 32: 64}
 """Sides that the tests of the zoo take, and those taken here: less is border."""
 LEFT_OUT = {"unet", "unet3d", "vnet", "resnet110_stochastic_depth"}
-"""What takes minutes at any size; and where chance decides once for a whole batch, of which four draws say little."""
+"""The networks that take minutes at any size; and where chance decides once for a whole batch, of which four draws say
+little."""
 
 
 class Number(NamedTuple):
@@ -73,7 +74,7 @@ def compare(graph: Graph, seed: int = 0) -> Iterator[Number]:
 
 
 def tell_apart(predicted: float, measured: float) -> float:
-    """By what factor two numbers differ."""
+    """Tell by what factor two numbers differ."""
     low, high = sorted((predicted, measured))
     return 1.0 if high == 0 else high / low if low > 0 else float("inf")
 
@@ -100,8 +101,8 @@ def compare_all() -> Iterator[Number]:
 
 
 def summarize(numbers: Iterable[Number]) -> dict[str, Any]:
-    """How many, and for each doubt, side and depth how many numbers there are, and by what factor they are off: half of
-    them, nine in ten, and all. A number counts under each of its doubts."""
+    """Count the numbers, and tell, for each doubt, side and depth how many numbers there are, and by what factor they
+    are off: half of them, nine in ten, and all. A number counts under each of its doubts."""
     factors: dict[str, list[float]] = defaultdict(list)
     networks = set()
     for number in numbers:

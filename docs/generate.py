@@ -29,7 +29,7 @@ from docs import limits, zoo_page  # noqa: E402
 
 EXAMPLE_SHAPES = (Shape(32, 8, 8), Shape(32))
 EXAMPLE_OUT = 64
-"""What the examples give to fields that have no default."""
+"""The values that the examples give to fields that have no default."""
 
 MACS = {
     "conv": "out_elements * in_channels // groups * kernel**rank",
@@ -205,7 +205,7 @@ def _spelled(op: Layer) -> str:
 
 
 def _family_rules(op: type[Layer]) -> list[str]:
-    """What the abstract families of an operation say for all their members."""
+    """List what the abstract families of an operation say for all their members."""
     families = [base for base in op.__mro__[1:] if issubclass(base, Layer) and base not in (Layer, Pointwise)]
     return [_first_paragraph(family) for family in families]
 

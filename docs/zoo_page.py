@@ -110,7 +110,7 @@ SHOWN: dict[str, Sequence[Shown]] = {
     "efficientnet": [("efficientnet_b0", "squeeze_gate", {}, ()), ("efficientnet_b0", "inverted_body", {}, ())],
     "convnext": [("convnext_tiny", "convnext_block", {}, ()), ("convnext_tiny", None, {}, ())],
 }
-"""What a family's picture shows; of one that is missing here, the network of its first spec."""
+"""The network that a family's picture shows; of one that is missing here, the network of its first spec."""
 
 HEAD = """\
 # The zoo

@@ -49,7 +49,7 @@ class PictureBlock:
     kind: str = "call"
     """The kind by which it is filled (see `theme.COLOURS`), or `merge`."""
     lines: tuple[str, ...] = ()
-    """Its operations in words."""
+    """The words of its operations."""
     children: tuple[PictureBlock, ...] = ()
     times: int = 1
     output: str | None = None

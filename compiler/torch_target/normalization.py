@@ -144,7 +144,7 @@ class WeightNormalized(nn.Module):
 
     @property
     def kernel(self) -> Tensor:
-        """length · v / |v|, in the layout of the layer's own kernel."""
+        """The kernel, length · v / |v|, in the layout of the layer's own kernel."""
         groups, _, outputs, _ = self.layout
         direction = self.weight.reshape(self.layout)
         norm = torch.linalg.vector_norm(direction, dim=(1, 3), keepdim=True)

@@ -60,7 +60,7 @@ class OutputLoss:
 
     @property
     def drop(self) -> float:
-        """How much worse the metric is than before, in its unit."""
+        """The amount by which the metric is worse than before, in its unit."""
         return self.after - self.before if self.lower_is_better else self.before - self.after
 
     @property

@@ -17,7 +17,8 @@ from runtime.data.dataset import Dataset
 
 
 class FittingKeywords(TypedDict, total=False):
-    """What `fit_spec` takes beside spec and data, as keywords of a function that hands it on; None is the default."""
+    """The arguments that `fit_spec` takes beside spec and data, as keywords of a function that hands it on; None is the
+    default."""
 
     sizes: Mapping[str, int] | None
     max_nodes: int

@@ -46,7 +46,7 @@ EXACT = Limits(0.0, 0.0)
 
 
 def compare(torch_output: Array, onnx_output: Array) -> float:
-    """max |a - b| / max |a| in float64; for an `a` of zeros, max |b| over almost nothing."""
+    """Compute max |a - b| / max |a| in float64; for an `a` of zeros, max |b| over almost nothing."""
     if not torch_output.size:
         return 0.0
     a, b = torch_output.astype(np.float64), onnx_output.astype(np.float64)
@@ -66,6 +66,6 @@ def compare_places(expected: Array, found: Array) -> float:
 
 
 def compare_power(torch_output: Array, onnx_output: Array) -> float:
-    """√(mean (a - b)² / mean a²) in float64: for integers of eight bits, which cut off what is rare and large."""
+    """Compute √(mean (a - b)² / mean a²) in float64, for integers of eight bits, which cut off the rare large ones."""
     a, b = torch_output.astype(np.float64), onnx_output.astype(np.float64)
     return float(np.linalg.norm(a - b)) / max(float(np.linalg.norm(a)), TINY)

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import networkx as nx
+import pytest
 
 from archspec.ops import OPS
 
@@ -34,6 +35,15 @@ TABLES_OF_OPERATIONS: dict[str, str] = {
     "compiler/passes/merge_pads.py:MERGES": "the rules of the pass itself, one for each pair that it merges",
 }
 """Tables of operations' classes outside `archspec/ops`, `path:NAME`, and why each is no trait."""
+
+
+NO_BEGINNING = re.compile(
+    "(about|above|across|after|against|along|among|around|as|at|because|before|behind|below|beneath|between|beyond|by"
+    "|for|from|how|if|in|inside|into|like|of|on|onto|outside|over|per|since|than|that|those|through|toward|under|unless"
+    "|until|up|what|when|where|whether|which|while|who|whose|why|with|within|without)[,:]?",
+    re.IGNORECASE,
+)
+"""Prepositions, conjunctions and question words, with which no docstring of a function begins."""
 
 
 @cache
@@ -171,6 +181,26 @@ def test_tables_of_operations_stand_with_their_reasons() -> None:
             found |= {f"{path}:{name}" for name in _list_tables(parse(path))}
     assert sorted(found ^ set(TABLES_OF_OPERATIONS)) == []
     assert len(TABLES_OF_OPERATIONS) <= MAX_TABLES
+
+
+def test_docstrings_of_functions_begin_with_a_word_that_can_lead() -> None:
+    """With a verb (`Find …`) or a noun (`The …`) and an upper-case letter, and not in the middle of a question."""
+    found = [
+        f"{name}: {text.splitlines()[0]}"
+        for name, node in list_functions()
+        if (text := ast.get_docstring(node)) and not _can_lead(text.split()[0])
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("word", ["Of", "Whether", "for", "What", "`x`", "(N,"])
+def test_a_word_that_cannot_lead_is_told(word: str) -> None:
+    assert not _can_lead(word)
+    assert _can_lead("Find")
+
+
+def _can_lead(word: str) -> bool:
+    return word[0].isupper() and not NO_BEGINNING.fullmatch(word)
 
 
 def _list_tables(module: ast.Module) -> Iterator[str]:

@@ -61,7 +61,8 @@ class ErrorFactors:
 
 
 def in_digits(factor: float) -> str:
-    """
+    """Write a factor in at most three digits.
+
     >>> in_digits(1.2345), in_digits(34.7), in_digits(84_213.0)
     ('1.23', '35', '8e+04')
     """

@@ -81,7 +81,8 @@ def check_ranges(ranges: Mapping[str, InputRange]) -> Iterator[Check]:
 
 
 def _read_range(inside: ModelInside, operands: list[str]) -> Iterator[InputRange]:
-    """That of a scale and a zero point, where both are stored; of several scales, what all together reach over."""
+    """Read the range of a scale and a zero point, where both are stored; of several scales, what all together reach
+    over."""
     scale, zero = (inside.find(name) for name in operands[:2])
     if scale is None or (operands[1] and zero is None):
         return

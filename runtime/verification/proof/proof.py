@@ -134,7 +134,7 @@ class _Prover:
         return tuple(own.get(name, name) for name in self.sessions[0].outputs)
 
     def run_session(self, session: Session, feed: Mapping[str, Array]) -> dict[str, Array]:
-        """Its outputs, as the module calls them."""
+        """Run the session; its outputs are named as the module calls them."""
         fed = {self.names_in_file.get(name, name): array for name, array in feed.items()}
         found = session.run({name: array.astype(session.dtypes[name]) for name, array in fed.items()})
         return dict(zip(self.outputs, found.values(), strict=True))

@@ -50,7 +50,8 @@ class NonfiniteCause:
 
 
 def tell_nonfinite(found: Arrays) -> str | None:
-    """`3 of 10 numbers of the output 'y' are infinite`, of the first output that is not finite; None if all are."""
+    """Tell `3 of 10 numbers of the output 'y' are infinite`, of the first output that is not finite; None if all
+    are."""
     name = next((name for name, array in found.items() if not is_finite(array)), None)
     if name is None:
         return None
