@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from archspec.callbacks import OnStep, ignore_step
 from archspec.wording import escape_controls
 
 if TYPE_CHECKING:
@@ -42,10 +43,10 @@ def follow_training() -> Iterator[Callable[[Step], None]]:
 
 
 @contextmanager
-def follow_steps(what: str) -> Iterator[Callable[[int, int], None]]:
+def follow_steps(what: str) -> Iterator[OnStep]:
     """A bar on stderr for what takes a known number of steps; nothing where stderr is no terminal."""
     if not sys.stderr.isatty():
-        yield lambda done, of: None
+        yield ignore_step
         return
     with Progress(*Progress.get_default_columns(), console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(escape(escape_controls(what)), total=None)

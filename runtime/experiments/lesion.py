@@ -5,10 +5,11 @@ answers for the held-out images. Of a network without bodies each layer is left 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import InputError
 from compiler.analysis.cost.cost import measure_cost
 from compiler.graph import Graph
@@ -66,7 +67,7 @@ class PrunedNetwork:
         return measure_cost(self.graph).parameters
 
 
-def measure_lesion(run: Run, *, on_part: Callable[[int, int], None] = lambda done, of: None) -> Lesion:
+def measure_lesion(run: Run, *, on_step: OnStep = ignore_step) -> Lesion:
     """Leave out each part alone. Raises InputError where there is none that could be."""
     parts = list_parts(run)
     whole = try_without(run, (), run.data.test)
@@ -75,7 +76,7 @@ def measure_lesion(run: Run, *, on_part: Callable[[int, int], None] = lambda don
         trial = try_without(run, (part,), run.data.test)
         parameters, macs = whole.parameters - trial.parameters, whole.macs - trial.macs
         removals.append(Removal(part.name, part.stays, parameters=parameters, macs=macs, score=trial.score))
-        on_part(done, len(parts))
+        on_step(done, len(parts))
     return Lesion(run.graph.name, run.data.name, run.metric, len(run.data.test), whole.score, tuple(removals))
 
 

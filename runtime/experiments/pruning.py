@@ -12,6 +12,7 @@ from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import InputError
 from compiler.passes.remove_bodies import RemovablePart
 from runtime.data.dataset import Split
@@ -74,7 +75,7 @@ def choose_parts(
     *,
     images: int = MAX_IMAGES,
     seed: int = 0,
-    on_trial: Callable[[int, int], None] = lambda done, most: None,
+    on_step: OnStep = ignore_step,
 ) -> PruningChoice:
     """Choose the largest set of parts without which the score falls by at most `budget` (0.01: from 0.99 to 0.98), or
     rises, where lower is better.
@@ -89,7 +90,7 @@ def choose_parts(
         raise InputError(f"a budget is a share from 0 to below 1, as in 0.01 or 1%, found {budget:g}")
     parts, split = list_parts(run), run.draw_training(images, seed)
     search = ALL_SETS if len(parts) <= MAX_EXHAUSTIVE else ONE_BY_ONE
-    attempt = _Attempts(run, split, search.bound(len(parts)), on_trial)
+    attempt = _Attempts(run, split, search.bound(len(parts)), on_step)
     before = attempt(())
     after = search.find(parts, attempt, before.rank - budget) or before
     return PruningChoice(
@@ -114,13 +115,13 @@ class _Attempts:
     run: Run
     split: Split
     most: int
-    on_trial: Callable[[int, int], None]
+    on_step: OnStep
     count: int = 0
 
     def __call__(self, left_out: Sequence[RemovablePart]) -> PrunedNetwork:
         trial = try_without(self.run, left_out, self.split)
         self.count += 1
-        self.on_trial(self.count, self.most)
+        self.on_step(self.count, self.most)
         return trial
 
 

@@ -17,13 +17,13 @@ taken off.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from archspec.arrays import Float64Array
+from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.ops import Kernel, in_words
@@ -105,7 +105,7 @@ def measure_shattering(
     span: float = SPAN,
     seeds: int = SEEDS,
     seed: int = 0,
-    on_seed: Callable[[int, int], None] = lambda done, of: None,
+    on_step: OnStep = ignore_step,
 ) -> Shattering:
     """Measure the correlation on `seeds` fresh networks in float64, of `seed` and the numbers after it, at `points`
     equally spaced inputs of lines of length `span`, for distances up to half of it.
@@ -128,7 +128,7 @@ def measure_shattering(
         module = build_network(graph, number)
         inputs = draw_lines(size, lines, points, span, number)
         curves.append(correlate(compute_gradients(module, inputs, number)))
-        on_seed(number - seed + 1, seeds)
+        on_step(number - seed + 1, seeds)
     alive = np.array([curve for curve in curves if curve is not None])
     if not len(alive):
         raise InputError(f"no gradient of {graph.name} reaches its input in any of {seeds} fresh networks")

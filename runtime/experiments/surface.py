@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from archspec.arrays import Float64Array
+from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.ops import ConvTranspose
@@ -95,7 +96,7 @@ def measure_surface(
     images: int = IMAGES,
     held_out: bool = False,
     seed: int = 0,
-    on_point: Callable[[int, int], None] = lambda done, of: None,
+    on_step: OnStep = ignore_step,
 ) -> Surface:
     """Measure the loss on a grid of `points` by `points` from -`span` to `span`, with the centre on the grid.
 
@@ -113,7 +114,7 @@ def measure_surface(
         return run.measure(module, split)[0]
 
     with np.errstate(over="ignore", invalid="ignore"):
-        losses = walk(module, directions, steps, compute_loss, on_point)
+        losses = walk(module, directions, steps, compute_loss, on_step)
     part = "test" if held_out else "train"
     surface = Surface(run.graph.name, run.data.name, part, len(split), seed, steps, losses)
     if not np.isfinite(surface.centre):
@@ -153,7 +154,7 @@ def walk(
     directions: list[dict[str, Tensor]],
     steps: Float64Array,
     compute_loss: Callable[[], float],
-    on_point: Callable[[int, int], None] = lambda done, of: None,
+    on_step: OnStep = ignore_step,
 ) -> Float64Array:
     """Compute the loss at each pair of steps, (second direction, first direction); the module ends as it began."""
     losses = np.zeros((len(steps), len(steps)))
@@ -161,7 +162,7 @@ def walk(
         for done, (i, j) in enumerate(np.ndindex(losses.shape), start=1):
             move(float(steps[j]), float(steps[i]))
             losses[i, j] = compute_loss()
-            on_point(done, losses.size)
+            on_step(done, losses.size)
     return losses
 
 

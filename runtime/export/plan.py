@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
+from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import InputError
 from archspec.log import warn
 from archspec.ops import Op
 from compiler.onnx_target.options import PLAIN, ExportOptions
 
 if TYPE_CHECKING:
-    from runtime.int8.calibrate import OnStep
     from runtime.pictures.file import Ground
 
 LoweringRules: TypeAlias = Mapping[type[Op], Any]
@@ -54,7 +54,7 @@ class ExportPlan:
     metadata: Mapping[str, str] = field(default_factory=dict)
     rules: LoweringRules = field(default_factory=dict)
     torch_rules: LoweringRules = field(default_factory=dict)
-    on_step: OnStep = lambda done, of: None
+    on_step: OnStep = ignore_step
 
     def __post_init__(self) -> None:
         if (self.options.precision == "int8") != (self.calibration is not None):

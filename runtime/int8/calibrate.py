@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
 from archspec.arrays import Array
+from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import InputError, suggest
 from compiler.onnx_target.int8.channel_segments import find_segments
 from compiler.onnx_target.int8.scheme import MIN_SCALE, Int8Recipe, ValueRange
@@ -24,9 +24,6 @@ FOLDS = 4
 """The number of parts of the images that are judged by the ranges of the others. With fewer these ranges are those of
 markedly fewer images than all."""
 
-OnStep: TypeAlias = Callable[[int, int], None]
-"""A function that hears how many steps of how many are done."""
-
 
 def measure_ranges(
     model: OnnxModel,
@@ -34,7 +31,7 @@ def measure_ranges(
     data: CalibrationData,
     method: str = "mse",
     recipe: Int8Recipe = "u8s8",
-    on_step: OnStep = lambda done, of: None,
+    on_step: OnStep = ignore_step,
 ) -> MeasuredRanges:
     """Measure the ranges of values, by a method of `METHODS`: `minmax` keeps every number, the others cut magnitudes at
     a threshold, by a histogram that a second pass makes.

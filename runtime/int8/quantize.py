@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import InputError
 from compiler.onnx_file.metadata import INT8
 from compiler.onnx_target.int8.quantize import QuantizationPlan, plan_quantization, quantize_model
 from compiler.onnx_target.int8.scheme import RECIPES, Scheme
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.options import Target
-from runtime.int8.calibrate import OnStep, measure_ranges
+from runtime.int8.calibrate import measure_ranges
 from runtime.int8.data import CalibrationData
 from runtime.int8.judge import Judge
 from runtime.int8.output_metrics import choose_metrics
@@ -98,7 +99,7 @@ def quantize(
     target: Target = "any",
     max_drop: float | None = None,
     reduce_range: bool = False,
-    on_step: OnStep = lambda done, of: None,
+    on_step: OnStep = ignore_step,
 ) -> Quantized:
     """Make the int8 model of a float one, with the ranges that `data` shows.
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from math import comb
 from random import Random
 from typing import Any, Literal
 
+from archspec.callbacks import OnStep
 from archspec.errors import ArchspecError
 from runtime.measuring.candidate import Candidate, Job
 from runtime.session.settings import Settings
@@ -71,9 +72,7 @@ class Climb:
     Raises ArchspecError where the model does not run under them. To be entered and left.
     """
 
-    def __init__(
-        self, job: Job, *, tolerance: float, seconds: float, seed: int, on_step: Callable[[int, int], None]
-    ) -> None:
+    def __init__(self, job: Job, *, tolerance: float, seconds: float, seed: int, on_step: OnStep) -> None:
         self.trials: list[SettingsTrial] = []
         self.untried: list[str] = []
         self._job, self._tolerance = job, tolerance

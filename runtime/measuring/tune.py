@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import InputError
 from archspec.files import check_can_write, scratch_folder
 from runtime.measuring.candidate import Job
@@ -96,13 +97,7 @@ class TuneRequest:
             raise InputError("batch and seconds must be positive")
 
 
-OnStep: TypeAlias = Callable[[int, int], None]
-"""A listener to a search: the number of steps that are done, and of all."""
-
-
-def tune(
-    request: TuneRequest, *, keep: bool = True, force: bool = False, on_step: OnStep = lambda done, of: None
-) -> Tuning:
+def tune(request: TuneRequest, *, keep: bool = True, force: bool = False, on_step: OnStep = ignore_step) -> Tuning:
     """Try settings, and with `keep` store the best beside the model, where `Session` finds them. What a search found
     that tried more changes is replaced by `force` alone.
 

@@ -133,16 +133,16 @@ def _cut(run: Run) -> Any:
     from archspec.cli.progress import follow_steps
     from runtime.experiments.lesion import measure_lesion
 
-    with follow_steps(f"leaving out parts of {run.graph.name}") as on_part:
-        return measure_lesion(run, on_part=on_part)
+    with follow_steps(f"leaving out parts of {run.graph.name}") as on_step:
+        return measure_lesion(run, on_step=on_step)
 
 
 def _choose(run: Run, share: float, seed: int) -> PruningChoice:
     from archspec.cli.progress import follow_steps
     from runtime.experiments.pruning import choose_parts
 
-    with follow_steps("choosing parts") as on_trial:
-        return choose_parts(run, share, seed=seed, on_trial=on_trial)
+    with follow_steps("choosing parts") as on_step:
+        return choose_parts(run, share, seed=seed, on_step=on_step)
 
 
 def _export(run: Run, choice: PruningChoice, path: Path, *, force: bool) -> FileComparison:

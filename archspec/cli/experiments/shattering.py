@@ -66,8 +66,8 @@ def shattering(
     results = []
     with on_threads(threads):
         for graph, label in graphs:
-            with follow_steps(label) as on_seed:
-                found = measure_shattering(graph, points=points, span=span, seeds=seeds, seed=seed, on_seed=on_seed)
+            with follow_steps(label) as on_step:
+                found = measure_shattering(graph, points=points, span=span, seeds=seeds, seed=seed, on_step=on_step)
             results.append(replace(found, name=label))
     draw_results(output, draw_shattering, results)
     print_json([found.to_dict() for found in results]) if as_json else print_shattering(results, output)

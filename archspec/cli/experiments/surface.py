@@ -57,7 +57,7 @@ def surface(
     results = []
     with on_threads(threads):
         for run in trained:
-            with follow_steps(str(run.folder)) as on_point:
+            with follow_steps(str(run.folder)) as on_step:
                 found = measure_surface(
                     run,
                     points=points,
@@ -65,7 +65,7 @@ def surface(
                     images=images or IMAGES,
                     held_out=held_out,
                     seed=seed,
-                    on_point=on_point,
+                    on_step=on_step,
                 )
             results.append(found)
     if len({found.name for found in results}) < len(results):

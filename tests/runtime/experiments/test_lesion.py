@@ -28,7 +28,7 @@ def score_with_zeros(run: Run, part: RemovablePart) -> float:
 
 def test_each_removal_is_the_network_with_zeros(run: Run) -> None:
     told: list[tuple[int, int]] = []
-    found = measure_lesion(run, on_part=lambda *step: told.append(step))
+    found = measure_lesion(run, on_step=lambda *step: told.append(step))
     parts = find_bodies(run.graph)
     assert [item.name for item in found.removals] == list(parts)
     assert [item.score for item in found.removals] == [score_with_zeros(run, part) for part in parts.values()]

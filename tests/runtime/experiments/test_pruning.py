@@ -86,7 +86,7 @@ def test_a_part_inside_another_is_not_counted_twice() -> None:
 
 def test_the_choice_keeps_to_its_budget(run: Run) -> None:
     told: list[tuple[int, int]] = []
-    found = choose_parts(run, 0.1, images=256, on_trial=lambda *step: told.append(step))
+    found = choose_parts(run, 0.1, images=256, on_step=lambda *step: told.append(step))
     assert found.of == 6 <= MAX_EXHAUSTIVE
     assert found.search == "all sets"
     split = run.draw_training(256, 0)

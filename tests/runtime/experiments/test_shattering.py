@@ -153,7 +153,7 @@ def test_one_input_has_one_line() -> None:
 
 def test_the_same_seeds_give_the_same_curve_and_progress_is_told() -> None:
     told: list[tuple[int, int]] = []
-    one = measure_shattering(figure(width=10, layers=2), points=9, seeds=2, on_seed=lambda *step: told.append(step))
+    one = measure_shattering(figure(width=10, layers=2), points=9, seeds=2, on_step=lambda *step: told.append(step))
     torch.manual_seed(5)
     two = measure_shattering(figure(width=10, layers=2), points=9, seeds=2)
     np.testing.assert_array_equal(one.correlation, two.correlation)
