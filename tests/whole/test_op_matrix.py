@@ -8,13 +8,27 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from archspec import ops
-from archspec.api import to_torch
+from archspec.api import to_onnx, to_torch
 from archspec.ops import Op, Shape
 from archspec.spec.schema import json_schema
 from compiler.analysis.cost.cost import measure_cost
+from compiler.onnx_source.read import read_graph
 from compiler.torch_target.rules import RULES as TORCH_RULES
 from tests.support.lowering import TOLERANCE, compare, graph_of, run_torch, sample_inputs, stir
 from tests.support.op_examples import EXAMPLES, walk
+
+NOT_READ_BACK = {
+    ops.Crop: "the file has where it cuts, not after which operand",
+    ops.PadSpace: "the file has how much it pads, not after which operand",
+    ops.Vote: "ONNX has no node for it",
+}
+"""The operations that a reader of their files finds as others, and why."""
+
+INSTANCES_OF_VECTORS = {
+    *(ops.LayerNorm(), ops.LayerNorm(over="channels", affine=False)),
+    *(ops.GroupNorm(groups=4), ops.GroupNorm(groups=2, affine=False)),
+}
+"""The normalizations that the file of a vector holds as one over instances, between two changes of its shape."""
 
 
 def test_every_op_has_an_example() -> None:
@@ -60,6 +74,19 @@ def test_macs_are_torchs(op: Op, shapes: tuple[Shape, ...]) -> None:
 @walk
 def test_onnx_runtime_agrees_with_torch(op: Op, shapes: tuple[Shape, ...], tmp_path: Path) -> None:
     assert compare(graph_of(op, *shapes), tmp_path) < TOLERANCE
+
+
+@walk
+def test_a_file_is_read_back_as_the_same_op(op: Op, shapes: tuple[Shape, ...], tmp_path: Path) -> None:
+    """As what it is without chance and statistics of a batch, or as nothing where it does nothing then."""
+    graph, path = graph_of(op, *shapes), tmp_path / "op.onnx"
+    to_onnx(graph, stir(to_torch(graph)).state_dict(), path, verify=False)
+    read = read_graph(path)
+    found = {type(node.op) for node in read if node.id not in read.inputs}
+    plain = op.at_inference()
+    wanted = set() if plain.changes_nothing(*shapes) else {type(plain)}
+    as_others = type(op) in NOT_READ_BACK or (op in INSTANCES_OF_VECTORS and len(shapes[0]) == 1)
+    assert (found != wanted) is as_others, found
 
 
 @walk
