@@ -38,7 +38,7 @@ def print_shattering(results: Sequence[Shattering], picture: Path | None) -> Non
     out = console()
     out.print(table)
     _note(out, "r(d): mean correlation of the output's gradient at two inputs of the distance d (root mean square)")
-    _say_where(out, picture)
+    _say_where(picture)
 
 
 def print_surfaces(results: Sequence[Surface], picture: Path | None) -> None:
@@ -55,7 +55,7 @@ def print_surfaces(results: Sequence[Surface], picture: Path | None) -> None:
     side = len(first.steps)
     grid = f"on {side} × {side} points; at a distance from the centre: the mean of that ring"
     _note(out, f"over {images} {part} images, {grid}")
-    _say_where(out, picture)
+    _say_where(picture)
 
 
 def print_lesions(results: Sequence[Lesion], task: Task, picture: Path | None) -> None:
@@ -70,7 +70,7 @@ def print_lesions(results: Sequence[Lesion], task: Task, picture: Path | None) -
         table.add_row("nothing", "", "", "", f"{found.score:.4f}", "", style="bold")
         out.print(table)
     _note(out, f"on {results[0].images} held-out images; nothing was trained again; MACs: conv-linear")
-    _say_where(out, picture)
+    _say_where(picture)
 
 
 def print_choice(choice: PruningChoice) -> None:
@@ -111,6 +111,6 @@ def _note(out: Console, text: str) -> None:
     out.print(text, style="dim")
 
 
-def _say_where(out: Console, picture: Path | None) -> None:
+def _say_where(picture: Path | None) -> None:
     if picture is not None:
         tell(f"wrote {picture}")

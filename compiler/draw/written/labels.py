@@ -65,8 +65,8 @@ class KnownValues:
 
     def within(self, lets: Mapping[str, Any], unknown: Sequence[str]) -> KnownValues:
         hidden = {*unknown, *lets}
-        inner = KnownValues({name: value for name, value in self.values.items() if name not in hidden})
-        inner.booleans = self.booleans - hidden
+        known = {name: value for name, value in self.values.items() if name not in hidden}
+        inner = KnownValues(known, self.booleans - hidden)
         for name, expression in lets.items():
             value = inner.of(expression)
             if value is not None:
