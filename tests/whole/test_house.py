@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -36,6 +37,12 @@ TABLES_OF_OPERATIONS: dict[str, str] = {
 }
 """Tables of operations' classes outside `archspec/ops`, `path:NAME`, and why each is no trait."""
 
+
+SHARED_NAMES: dict[str, str] = {
+    "compiler/torch_target": "a torch module has the name of the operation that it computes",
+    "compiler/onnx_source/ops": "a class's name is its kind, which messages and counts say: `Input`, `Pool`",
+}
+"""Folders whose classes may have the names of operations in `archspec/ops`, and why."""
 
 NO_BEGINNING = re.compile(
     "(about|above|across|after|against|along|among|around|as|at|because|before|behind|below|beneath|between|beyond|by"
@@ -181,6 +188,30 @@ def test_tables_of_operations_stand_with_their_reasons() -> None:
             found |= {f"{path}:{name}" for name in _list_tables(parse(path))}
     assert sorted(found ^ set(TABLES_OF_OPERATIONS)) == []
     assert len(TABLES_OF_OPERATIONS) <= MAX_TABLES
+
+
+def test_a_name_is_that_of_one_class() -> None:
+    """No two classes or aliases of types of the product share a name, but for the torch modules and kinds that do."""
+    homes = defaultdict(list)
+    for path in list_files():
+        for name in _list_types(parse(path)):
+            homes[name].append(path)
+    shared = {name: paths for name, paths in homes.items() if len(paths) > 1}
+    as_operations = {
+        name
+        for name, (first, *others) in shared.items()
+        if first.is_relative_to("archspec/ops")
+        if len(others) == 1 and any(others[0].is_relative_to(folder) for folder in SHARED_NAMES)
+    }
+    assert {name: paths for name, paths in shared.items() if name not in as_operations} == {}
+
+
+def _list_types(module: ast.Module) -> Iterator[str]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.AnnAssign) and _name_of(node.annotation) == "TypeAlias":
+            yield _name_of(node.target)
 
 
 def test_docstrings_of_functions_begin_with_a_word_that_can_lead() -> None:
