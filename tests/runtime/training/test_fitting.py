@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import archspec
 from archspec.errors import ArchspecError
 from runtime.data.registry import load_data
-from runtime.training.fitting import fit_spec
+from runtime.training.fitting import FittingKeywords, fit_spec
 
 
 @pytest.mark.parametrize(
@@ -42,4 +43,9 @@ def test_dynamic_sizes_are_those_of_the_images_unless_given() -> None:
     assert dict(fitted.sizes) == {"H": 8, "W": 8}
     assert [node.shape for node in graph.inputs.values()] == [(1, 8, 8)]
     with pytest.raises(ArchspecError, match="resnet_digits takes 1×16×8; the images of digits are 1×8×8: choose"):
-        fit_spec(spec, data, sizes={"H": 16})
+        fit_spec(spec, data, sizes={"H": 16}, max_nodes=None)
+
+
+def test_what_is_handed_on_is_what_fit_spec_takes() -> None:
+    taken = inspect.signature(fit_spec).parameters.values()
+    assert [one.name for one in taken if one.kind is one.KEYWORD_ONLY] == list(FittingKeywords.__annotations__)
