@@ -1,4 +1,4 @@
-"""What a function calls while it is at work."""
+"""The callbacks of functions that take long, called while these are at work."""
 
 from __future__ import annotations
 

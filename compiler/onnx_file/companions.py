@@ -1,4 +1,4 @@
-"""What lies beside a model: the file of its weights, which goes with it when another model takes its place."""
+"""The companion of a model: the file of its weights, which goes with it when another model takes its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model file holds, as one number: a hash of graph, metadata and every number that is stored.
+"""The digest of all that a model file holds: a hash of graph, metadata and every number that is stored.
 
 One model can be laid out in many ways: the fields of a protobuf message come in any order, numbers lie in the file or
 beside it, as bytes or one by one. So what is hashed is a canonical form. Each tensor holds, instead of its numbers, the

@@ -1,4 +1,4 @@
-"""What a file says of itself: texts by key, in the metadata of an ONNX file and of a safetensors file of weights.
+"""The metadata of a file: texts by key, in the metadata of an ONNX file and of a safetensors file of weights.
 
 Every key of ours stands here once, with the type of what it says and with who writes it. A value is read when somebody
 asks for it, so that a malformed text fails only who needs it; whatever else a file says goes by untouched.

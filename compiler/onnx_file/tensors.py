@@ -1,4 +1,5 @@
-"""Where an ONNX model's tensors are (stored, in attributes, in subgraphs and functions), and how they hold numbers."""
+"""The tensors of an ONNX model: where they are (stored, in attributes, in subgraphs and functions), and how they hold
+numbers."""
 
 from __future__ import annotations
 

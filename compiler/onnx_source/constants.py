@@ -1,4 +1,4 @@
-"""What depends on no input: stored tensors, and what nodes compute from them."""
+"""Constants, which depend on no input: stored tensors, and what nodes compute from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a precision means in a file: the type of its numbers, and the versions of ONNX that have it."""
+"""The precisions of a file: the type of its numbers, and the versions of ONNX that have it."""
 
 from __future__ import annotations
 

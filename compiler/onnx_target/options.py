@@ -1,4 +1,4 @@
-"""What an export may choose: the type of its numbers, of its inputs and outputs, and the runtime it is for."""
+"""The options of an export: the type of its numbers, of its inputs and outputs, and the runtime it is for."""
 
 from __future__ import annotations
 

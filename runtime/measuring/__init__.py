@@ -1,1 +1,1 @@
-"""How fast a model runs, and under which settings it runs fastest."""
+"""Measurements: how fast a model runs, and under which settings it runs fastest."""

@@ -1,4 +1,4 @@
-"""Which files a folder stands for, where pictures are wanted."""
+"""The files that a folder stands for, where pictures are wanted."""
 
 from __future__ import annotations
 

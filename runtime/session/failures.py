@@ -1,4 +1,4 @@
-"""What onnx and ONNX Runtime say when they fail, without their codes and the places in their C++."""
+"""The messages of onnx and ONNX Runtime when they fail, without their codes and the places in their C++."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a session takes: inputs by name, checked against what its model says before ONNX Runtime sees them."""
+"""The rules of a session's inputs: given by name, checked against what its model says before ONNX Runtime sees them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""How ONNX Runtime is asked to run a model: names of this program's own for what it takes in four different places."""
+"""The settings with which ONNX Runtime runs a model: names of this program's own for what it takes in four different
+places."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the positions of an output lie on the image that it speaks of."""
+"""The grid of an output: where its positions lie on the image that it speaks of."""
 
 from __future__ import annotations
 

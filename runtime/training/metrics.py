@@ -1,4 +1,4 @@
-"""What training says of itself: after each step, after each epoch, and in the file of its metrics."""
+"""The metrics of a training: after each step, after each epoch, and in the file of its metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a torch module gives for images: outputs by name, whether it has one or several."""
+"""The outputs of a torch module for images, by name, whether it has one or several."""
 
 from __future__ import annotations
 

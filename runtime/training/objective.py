@@ -1,4 +1,4 @@
-"""What the outputs of a network are compared with: its losses and its scores."""
+"""The objective of a training: its losses and its scores."""
 
 from __future__ import annotations
 

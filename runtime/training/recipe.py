@@ -1,4 +1,4 @@
-"""How a network is trained, as plain numbers."""
+"""The recipe of a training, as plain numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training run leaves behind: its files by name, what its weights remember, and the metrics as they came."""
+"""The folder of a training run: its files by name, what its weights remember, and the metrics as they came."""
 
 from __future__ import annotations
 

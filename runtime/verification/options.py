@@ -1,4 +1,4 @@
-"""What a verification is asked: at which inputs, how near results have to be, and against which source."""
+"""The options of a verification: at which inputs, how near results have to be, and against which source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model takes: the extents of its inputs, those that the file leaves open included."""
+"""The inputs of a model: their extents, those that the file leaves open included."""
 
 from __future__ import annotations
 

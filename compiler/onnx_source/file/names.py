@@ -1,4 +1,4 @@
-"""What the nodes are called: by the scopes that the exporter wrote down, joined with dots as in a spec's graph."""
+"""The names of nodes: by the scopes that the exporter wrote down, joined with dots as in a spec's graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rule is, and the table that all rules are in."""
+"""The table of all rules, and the type of a rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether outputs have the shapes that a model declares."""
+"""The check whether outputs have the shapes that a model declares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model file is, and what it says of itself."""
+"""The facts of a model file: what it is, and what it says of itself."""
 
 from __future__ import annotations
 

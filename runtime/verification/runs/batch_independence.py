@@ -1,4 +1,4 @@
-"""Whether a model gives the same answer to a sample, whatever else is in its batch."""
+"""The check whether a model gives the same answer to a sample, whatever else is in its batch."""
 
 from __future__ import annotations
 

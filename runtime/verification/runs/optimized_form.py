@@ -1,4 +1,4 @@
-"""Whether the optimized form that a session loads in place of a model computes what the model computes."""
+"""The check whether the optimized form that a session loads in place of a model computes what the model computes."""
 
 from __future__ import annotations
 

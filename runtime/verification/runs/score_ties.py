@@ -1,4 +1,4 @@
-"""Whether two runs of a model differ by nothing but which of several equal scores they take.
+"""The check whether two runs of a model differ by nothing but which of several equal scores they take.
 
 TopK and NonMaxSuppression order by scores; ArgMax, ArgMin and a MaxPool that gives places take the best. Where two are
 equal but for rounding, either may come first, and all that is gathered by them changes places. So the values before

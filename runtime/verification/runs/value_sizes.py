@@ -1,4 +1,4 @@
-"""How large the values inside a model are, as far as that can be told before it runs."""
+"""The bounds of values: how large those inside a model are, as far as that can be told before it runs."""
 
 from __future__ import annotations
 

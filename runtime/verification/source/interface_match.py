@@ -1,4 +1,4 @@
-"""Which inputs and outputs of a model file are those of a network."""
+"""The match of interfaces: which inputs and outputs of a model file are those of a network."""
 
 from __future__ import annotations
 

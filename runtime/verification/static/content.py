@@ -1,4 +1,4 @@
-"""Whether a model file is still what was written."""
+"""The check whether a model file is still what was written."""
 
 from __future__ import annotations
 

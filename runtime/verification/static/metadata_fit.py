@@ -1,4 +1,4 @@
-"""Whether what a model says of its answers and of pictures fits what it takes and gives.
+"""The check whether what a model says of its answers and of pictures fits what it takes and gives.
 
 The row of a verification that says so is made in `metadata_row`: an export checks here too, without ONNX Runtime.
 """

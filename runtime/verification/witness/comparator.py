@@ -1,4 +1,4 @@
-"""Whether the outputs of two runs are the same, as far as rounding lets them be."""
+"""The comparison of two runs: whether their outputs are the same, as far as rounding lets them be."""
 
 from __future__ import annotations
 
