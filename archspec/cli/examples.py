@@ -38,6 +38,9 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
 
 
 def tell_examples(command: str) -> str:
-    """The examples of a command as typer wants the end of a help: an empty line between lines."""
+    """The examples of a command as typer wants the end of a help: an empty line between lines. Raises TypeError for a
+    command without examples."""
+    if command not in EXAMPLES:
+        raise TypeError(f"the command {command} lacks examples: archspec/cli/examples.py names some of each")
     examples = [f"  archspec {words}" for words in EXAMPLES[command]]
     return "\n\n".join(["Example:" if len(examples) == 1 else "Examples:", *examples])
