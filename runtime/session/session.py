@@ -100,10 +100,13 @@ class Session:
         }
         _check_flags(as_written=as_written, mapped=mapped)
         self._place = Path(os.path.abspath(self.path))
-        try:
-            self._open()
-        except WrittenError:  # replaced meanwhile: the file that is there now is opened as any other
-            self._open()
+        for is_last in (False, True):
+            try:
+                self._open()
+                break
+            except WrittenError:  # replaced meanwhile: the file that is there now is opened as any other
+                if is_last:
+                    raise
 
     def _open(self) -> None:
         options, model = self._options, ModelFile.open(self.path).check()
