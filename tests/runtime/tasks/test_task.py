@@ -14,7 +14,9 @@ import torch
 from typer.testing import CliRunner
 
 import runtime.data.registry as data_registry
+import runtime.int8.data as int8_data
 import runtime.tasks.registry as task_registry
+import runtime.verification.static.metadata_fit as metadata_fit
 from archspec.api import elaborate, evaluate, load, to_onnx, train
 from archspec.arrays import Array
 from archspec.cli.main import app
@@ -108,9 +110,11 @@ def load_ink() -> Dataset:
 
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The two names that a new task and its data need."""
-    monkeypatch.setattr(task_registry, "TASKS", {**task_registry.TASKS, "amounts": Amounts()})
-    monkeypatch.setattr(data_registry, "DATASETS", {**data_registry.DATASETS, "ink": load_ink})
+    """The two names that a new task and its data need, wherever the tables have been imported."""
+    for module in (task_registry, metadata_fit):
+        monkeypatch.setattr(module, "TASKS", {**task_registry.TASKS, "amounts": Amounts()})
+    for module in (data_registry, int8_data):
+        monkeypatch.setattr(module, "DATASETS", {**data_registry.DATASETS, "ink": load_ink})
 
 
 def make_run(folder: Path, *layers: Any) -> Path:
