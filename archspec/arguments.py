@@ -123,6 +123,17 @@ def _take_path(value: Any, what: str) -> Any:
     return value
 
 
+def _take_files(value: Any, what: str) -> Any:
+    return [_take_path(file, f"{what}: each") for file in _take_several(value, what, "names of files")]
+
+
+def _take_several(value: Any, what: str, of: str) -> Iterable[Any]:
+    """Several values; a text is one."""
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise InputError(f"{what} are several {of}, found {tell_value(value)}")
+    return value
+
+
 def _take_mapping(value: Any, what: str) -> Any:
     """Take values by name, with numpy's numbers as Python's."""
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
@@ -162,9 +173,7 @@ def _take_count(value: Any, what: str) -> int:
 
 
 def _take_batches(value: Any, what: str) -> tuple[int, ...]:
-    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        raise InputError(f"{what} are several whole numbers, found {tell_value(value)}")
-    return tuple(_take_whole(batch, f"{what}: each", 1) for batch in value)
+    return tuple(_take_whole(batch, f"{what}: each", 1) for batch in _take_several(value, what, "whole numbers"))
 
 
 def _take_whole(value: Any, what: str, least: int) -> int:
@@ -188,7 +197,8 @@ TAKERS: Mapping[str, Callable[[Any, str], Any]] = {
     "spec": _take_spec,
     **dict.fromkeys(("path", "source", "folder"), _take_path),
     **dict.fromkeys(("params", "sizes"), _take_mapping),
-    "data": _take_text,
+    "files": _take_files,
+    **dict.fromkeys(("data", "how"), _take_text),
     "batches": _take_batches,
     "seed": _take_seed,
     **dict.fromkeys(("max_nodes", "passes", "batch", "monte_carlo", "mc_batch"), _take_count),

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias, get_args
 
-from archspec.errors import ArchspecError, suggest
+from archspec.errors import InputError, suggest
 from archspec.ops import Input, Mean, Op, Vote
 from compiler.graph import Graph, Node
 from compiler.onnx_file.metadata import COMBINE, MEMBERS, OUTPUT, SHARES
@@ -29,16 +29,14 @@ def combine(graph: Graph, count: int, how: str) -> Graph:
     """Combine `count` networks into an ensemble; the weights of the first are called `member0.…`, of the second
     `member1.…`.
 
-    Raises ArchspecError for fewer than two members, and where no vote can be taken.
+    Raises InputError for fewer than two members, and where no vote can be taken.
     """
     if how not in WAYS:
-        raise ArchspecError(f"members are combined by {' or '.join(WAYS)}, found '{how}'{suggest(how, WAYS)}")
+        raise InputError(f"members are combined by {' or '.join(WAYS)}, found '{how}'{suggest(how, WAYS)}")
     if count < 2:
-        raise ArchspecError(f"an ensemble has at least two members, found {count}")
+        raise InputError(f"an ensemble has at least two members, found {count}")
     if count * len(graph) > MAX_ENSEMBLE_NODES:
-        raise ArchspecError(
-            f"{count:,} members of {len(graph):,} nodes are more than {MAX_ENSEMBLE_NODES:,} nodes in all"
-        )
+        raise InputError(f"{count:,} members of {len(graph):,} nodes are more than {MAX_ENSEMBLE_NODES:,} nodes in all")
     if how == "vote":
         _check_channels(graph)
     nodes = {**graph.inputs}
@@ -81,6 +79,6 @@ def _member_id(graph: Graph, id: str, number: int) -> str:
 def _check_channels(graph: Graph) -> None:
     for name, id in graph.outputs.items():
         if graph[id].shape.channels < 2:
-            raise ArchspecError(
+            raise InputError(
                 f"a vote is taken among channels, and the output '{name}' of {graph.name} has one; combine by mean"
             )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -173,6 +176,55 @@ def test_numbers_and_recipes_are_taken_or_refused_in_words() -> None:
         with pytest.raises(InputError, match=re.escape(words)):
             call()
     assert archspec.to_torch(graph, seed=np.int64(3)) is not None  # type: ignore[arg-type]
+
+
+def test_files_are_names_of_files() -> None:
+    graph = archspec.elaborate(archspec.load("tiny.yaml"))
+    torch.save(archspec.to_torch(graph).state_dict(), "w.pth")
+    calls: list[tuple[str, Any, Any]] = [
+        ("combine_weights: `files`: each is the name of a file, found 99", ["w.pth", 99], "mean"),
+        ("`files`: each: a file name cannot hold a NUL", ["w.pth", "a\0b"], "mean"),
+        ("`files` are several names of files, found 'w.pth'", "w.pth", "mean"),
+        ("`files` are several names of files, found a value of type bytes", b"w.pth", "mean"),
+        ("`files` are several names of files, found a value of type NoneType", None, "mean"),
+        ("`how` is a name, found a value of type NoneType", ["w.pth", "w.pth"], None),
+        ("members are combined by mean or vote, found 'median'", ["w.pth", "w.pth"], "median"),
+        ("an ensemble has at least two members, found 1", ["w.pth"], "mean"),
+    ]
+    for words, files, how in calls:
+        with pytest.raises(InputError, match=re.escape(words)):
+            archspec.combine_weights(graph, files, how)
+    assert archspec.combine_weights(graph, (Path("w.pth"), "w.pth"), "mean")[2]["archspec.members"] == "2"
+
+
+WAITING = """\
+import os
+import archspec
+from {module} import combine_weights
+
+graph = archspec.elaborate(archspec.load("tiny.yaml"))
+reader, writer = os.pipe()
+print("begins", flush=True)
+try:
+    combine_weights(graph, [reader, reader], "mean")
+except archspec.InputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(("module", "waits"), [("archspec", False), ("runtime.export.ensemble", True)])
+def test_a_descriptor_of_the_caller_is_not_read(module: str, waits: bool) -> None:
+    """Nobody writes into the pipe; the control is what reads the files, which checks nothing itself and waits."""
+    script = [sys.executable, "-c", WAITING.format(module=module)]
+    with subprocess.Popen(script, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begins\n"
+            with pytest.raises(subprocess.TimeoutExpired) if waits else nullcontext():
+                process.wait(timeout=3 if waits else 60)
+        finally:
+            process.kill()
+        assert ("each is the name of a file" in process.stdout.read()) is not waits
 
 
 def verify(**keywords: Any) -> object:
