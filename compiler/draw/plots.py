@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from archspec.wording import shorten_count, write_count
 from compiler.draw.facts import Parts
-from compiler.draw.plotting import looking, save
+from compiler.draw.plotting import looking, save, use_log_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -145,7 +145,7 @@ def _plot_signal(graph: Graph, report: Report) -> Plot | None:
     if not forward:
         return None
     figure, axes = _new_axes()
-    axes.set_yscale("log")
+    use_log_scale(axes)
     points = {"forward": _draw_curve(axes, forward, ONE, "forward")}
     if backward:
         points["backward"] = _draw_curve(axes, backward, TWO, "backward")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -33,6 +34,9 @@ UNSAID = ("Date", "Creator", "Format", "Type")
 """The metadata that matplotlib would write into a file, and that nobody asks for."""
 
 
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 @contextmanager
 def looking(look: Mapping[str, Any], ink: str) -> Iterator[None]:
     """Draw with these settings, and with lines and letters in one colour. Raises MissingExtra without matplotlib."""
@@ -43,6 +47,21 @@ def looking(look: Mapping[str, Any], ink: str) -> Iterator[None]:
     with rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # of names; whoever looks has other fonts
         yield
+
+
+def use_log_scale(axes: Any) -> None:
+    """Have the y axis of matplotlib's axes be logarithmic, with powers of ten as plain text: its own are TeX, which
+    `text.parse_math` turns off for the names that are drawn."""
+    from matplotlib.ticker import FuncFormatter, LogFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, place: write_power(value)))
+    axes.yaxis.set_minor_formatter(LogFormatter())
+
+
+def write_power(value: float) -> str:
+    """Write a power of ten as `10⁻³`."""
+    return f"10{str(round(math.log10(value))).translate(SUPERSCRIPTS)}"
 
 
 def save(figure: Figure, **how: Any) -> str:

@@ -54,7 +54,7 @@ def skim_model(path: Path) -> onnx.ModelProto:
     model, _ = read_reduced(path, lambda data, field: delimit(INITIALIZER_FIELD, _skim_tensor(data, field, path)))
     if not model.HasField("graph") or not (model.graph.node or model.graph.input):
         raise ArchspecError(f"{path} is not an ONNX file: it holds no graph")
-    _check_text(model, path)
+    check_text(model, path)
     return model
 
 
@@ -143,18 +143,19 @@ def count_bytes(tensor: onnx.TensorProto) -> int | None:
     return np.dtype(FORMS[tensor.data_type][1]).itemsize * prod(map(int, tensor.dims))
 
 
-def _check_text(message: Message, path: Path) -> None:
-    """Check a text: names that are none come out as bytes, and would fit nowhere."""
+def check_text(message: Message, path: Path) -> None:
+    """Raise ModelError where a field of a message that should be text is none: it would come out as bytes, and fit
+    nowhere."""
     for field, value in message.ListFields():
         if field.type == FieldDescriptor.TYPE_STRING:
             items = [value] if isinstance(value, str | bytes) else value
             if any(isinstance(item, bytes) for item in items):
-                raise ArchspecError(
+                raise ModelError(
                     f"{path} is not an ONNX file, or it is damaged: its field '{field.name}' holds no text"
                 )
         elif field.message_type is not None:
             for item in [value] if isinstance(value, Message) else value:
-                _check_text(item, path)
+                check_text(item, path)
 
 
 def _choose_metadata(data: Bytes) -> bytes:

@@ -144,7 +144,7 @@ def check_unwritten(path: str | Path, state: FileState) -> None:
     """Raise WrittenError where the file is no longer the one that was in this state, and ModelError where it is
     gone."""
     if read_state(path) != state:
-        raise WrittenError(f"{path} was written while it was read; open it again")
+        raise WrittenError(f"{path} was written or replaced while it was read; open it again")
 
 
 def _hash_ends(path: Path) -> str:

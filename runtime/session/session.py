@@ -31,6 +31,10 @@ from runtime.session.tuning_file import SettingsSource
 AGAIN = "a copy of a session, and one in a process that was forked off, opens its file again (mapped=False too)"
 
 
+MAX_ATTEMPTS = 10
+"""The largest number of times that a file is opened which is written or replaced each time meanwhile."""
+
+
 class Session:
     """A model on ONNX Runtime.
 
@@ -58,7 +62,8 @@ class Session:
     On CPUs weights are `mapped`: read where they lie, in this file or others. Replace such a file as a whole while it
     is in use (write another, then rename it). Where it is written in place, `run` raises ArchspecError; where it is cut
     off during a run, the system may end the process (SIGBUS). With mapped=False the session has copies, and itself
-    needs no file once it is there; what is opened again (above) does.
+    needs no file once it is there; what is opened again (above) does. A file that is replaced while it is opened is
+    opened anew, at most MAX_ATTEMPTS times in all.
 
     `loaded` is the file that was loaded: `path`, or the form of it that was optimized for this processor.
 
@@ -100,12 +105,12 @@ class Session:
         }
         _check_flags(as_written=as_written, mapped=mapped)
         self._place = Path(os.path.abspath(self.path))
-        for is_last in (False, True):
+        for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 self._open()
                 break
             except WrittenError:  # replaced meanwhile: the file that is there now is opened as any other
-                if is_last:
+                if attempt == MAX_ATTEMPTS:
                     raise
 
     def _open(self) -> None:

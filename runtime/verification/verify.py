@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from archspec.errors import ArchspecError
+from archspec.extras import extra
 from archspec.files import as_argument
 from compiler.onnx_file.metadata import OPTIMIZED
 from runtime.session.optimized_form import find_model
@@ -23,6 +24,9 @@ from runtime.verification.static.metadata_row import check_metadata
 from runtime.verification.static.stored_numbers import check_stored
 from runtime.verification.static.training_mode import check_training
 
+with extra("run"):
+    from compiler.onnx_file.skim import check_text
+
 
 def verify(
     path: str | Path,
@@ -33,14 +37,15 @@ def verify(
     """Check a model file in ONNX Runtime, by itself and, where it is given, against its original; what it is held
     against stays on CPUs. `on_check` hears the name of each check that may take long before it begins.
 
-    Raises MissingExtra, and ArchspecError where the options do not fit the file, or the original's weights its network;
-    UnansweredError for the optimized form of a model, which is verified with that.
+    Raises MissingExtra; ModelError where a name is no text; ArchspecError where options do not fit the file, or weights
+    their network; UnansweredError for the optimized form of a model, which is verified with that.
     """
     try:
         inside = ModelInside(path)
         facts = read_facts(inside)
     except ArchspecError as error:
         return Verification(None, (Check("file", "failed", str(error)),))
+    check_text(inside.file.head, inside.path)
     options = replace(options, sizes=name_sizes(options.sizes, inside.file.inputs))
     on_check("content")
     content = check_content(facts)
@@ -48,13 +53,8 @@ def verify(
         if content.status == "failed":
             return Verification(facts, (_check_file(facts), content))
         raise UnansweredError(_describe_form(inside.path, content.text))
-    checks = [
-        _check_file(facts),
-        content,
-        check_stored(inside, facts),
-        check_training(inside),
-        *check_metadata(inside, facts),
-    ]
+    checks = [_check_file(facts), content, check_stored(inside, facts), check_training(inside)]
+    checks += check_metadata(inside, facts)
     try:
         checks += check_runs(inside, facts, options, on_check)
         checks += check_optimized(inside, options, make_comparator(inside, facts, options).compare)

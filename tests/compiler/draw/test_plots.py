@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from archspec.api import analyze, elaborate, load
 from compiler.analysis.report import PARTS
 from tests.support.pages import needs_matplotlib, page_of, read, report_on
+from tests.support.runs import build
 
 
 @needs_matplotlib
@@ -53,3 +56,12 @@ def test_the_same_report_gives_the_same_bytes() -> None:
 def test_counts_beyond_a_float_are_drawn() -> None:
     graph = elaborate(load("residual_mlp", {"blocks": 1100}))
     assert "2^1100 paths" in page_of(graph, analyze(graph, by_length=True))
+
+
+@needs_matplotlib
+def test_the_powers_of_a_logarithmic_axis_are_text(tmp_path: Path) -> None:
+    """Names with `$` are no formulas, and so nothing else is."""
+    graph = build(tmp_path, [{"conv": 16}, "relu", {"conv": 16}, "relu", {"conv": 8}], [3, 16, 16])
+    page = page_of(graph, report_on(graph))
+    assert re.search("10[⁻⁰¹²³]+<", page)
+    assert not [word for word in ("mathdefault", "$\\", "\\mathrm") if word in page]

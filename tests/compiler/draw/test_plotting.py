@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from archspec.errors import MissingExtra
-from compiler.draw.plotting import DARK_INK, INK, draw_file
+from compiler.draw.plotting import DARK_INK, INK, draw_file, use_log_scale, write_power
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -46,3 +46,22 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtra, match=r"matplotlib is not installed; run: pip install '.*\[pictures\]'"):
         draw_file((4, 3), "title", "what", plot)
+
+
+def test_powers_of_ten_are_plain_text() -> None:
+    assert [write_power(10.0**power) for power in (-12, 0, 3)] == ["10⁻¹²", "10⁰", "10³"]
+    pytest.importorskip("matplotlib")
+
+    def plot_powers(figure: Any) -> None:
+        axes = figure.subplots()
+        axes.plot([0, 1], [1e-3, 1e2])
+        use_log_scale(axes)
+
+    def plot_theirs(figure: Any) -> None:
+        plot_powers(figure)
+        figure.axes[0].set_yscale("log")  # which has its own labels again
+
+    ours, theirs = (draw_file((4, 3), "a", "b", draw) for draw in (plot_powers, plot_theirs))
+    assert "10⁻²" in ours
+    assert "mathdefault" not in ours
+    assert "mathdefault" in theirs  # the control

@@ -13,7 +13,7 @@ import pytest
 from onnx import helper
 
 from archspec.api import verify_model
-from archspec.errors import ArchspecError, InputError, RuntimeFailure
+from archspec.errors import ArchspecError, InputError, ModelError, RuntimeFailure
 from archspec.ops import Mean, Shape, Vote
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
@@ -90,6 +90,15 @@ def test_what_is_no_model_is_said(tmp_path: Path) -> None:
     assert (found.passed, found.facts) == (False, None)
     assert "not an ONNX file, or it is cut off" in found.checks[0].text
     assert "does not exist" in verify_model(tmp_path / "nowhere.onnx").checks[0].text
+
+
+def test_names_that_are_no_text_are_no_verdict_on_a_model(tmp_path: Path) -> None:
+    """One byte of a name was changed: the file is damaged, and what it says of its maker is not repeated."""
+    path = export(tmp_path, *make())
+    assert verify_model(path).passed
+    path.write_bytes(path.read_bytes().replace(b"archspec", b"arc\x97spec", 1))
+    with pytest.raises(ModelError, match=r"is not an ONNX file, or it is damaged: its field '\w+' holds no text"):
+        verify_model(path)
 
 
 def test_external_data_is_read_and_checked(tmp_path: Path) -> None:
