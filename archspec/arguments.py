@@ -147,6 +147,16 @@ def _take_text(value: Any, what: str) -> str:
     return value
 
 
+def _take_texts(value: Any, what: str) -> list[str]:
+    return [_take_text(text, f"{what}: each") for text in _take_several(value, what, "names")]
+
+
+def _take_function(value: Any, what: str) -> Any:
+    if not callable(value):
+        raise InputError(f"{what} is a function, found {tell_value(value)}")
+    return value
+
+
 def _take_original(value: Any, what: str) -> tuple[Graph, Any]:
     if not isinstance(value, tuple) or len(value) != 2:
         raise InputError(f"{what} is a graph and its weights, found {tell_value(value)}")
@@ -164,7 +174,7 @@ def _take_made_by(place: str, verb: str = "is") -> Callable[[Any, str], Any]:
     return take
 
 
-def _take_seed(value: Any, what: str) -> int:
+def _take_natural(value: Any, what: str) -> int:
     return _take_whole(value, what, 0)
 
 
@@ -197,11 +207,13 @@ TAKERS: Mapping[str, Callable[[Any, str], Any]] = {
     "spec": _take_spec,
     **dict.fromkeys(("path", "source", "folder"), _take_path),
     **dict.fromkeys(("params", "sizes"), _take_mapping),
+    **dict.fromkeys(("wanted", "words"), _take_texts),
+    **dict.fromkeys(("on_step", "on_check", "on_spec"), _take_function),
     "files": _take_files,
-    **dict.fromkeys(("data", "how"), _take_text),
+    **dict.fromkeys(("data", "how", "what", "precision", "optimizer"), _take_text),
     "batches": _take_batches,
-    "seed": _take_seed,
-    **dict.fromkeys(("max_nodes", "passes", "batch", "monte_carlo", "mc_batch"), _take_count),
+    **dict.fromkeys(("seed", "budget"), _take_natural),
+    **dict.fromkeys(("max_nodes", "passes", "batch", "monte_carlo", "mc_batch", "samples"), _take_count),
     "original": _take_original,
     "options": _take_made_by("compiler.onnx_target.options.ExportOptions", "are"),
     "calibration": _take_made_by("runtime.export.plan.Calibration"),

@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from archspec.errors import ArchspecError, suggest
+from archspec.arguments import checked
+from archspec.errors import InputError, suggest
 from archspec.spec.load import load
 from archspec.spec.zoo import zoo_specs
 from compiler.analysis.report import analyze
 from compiler.elaborate.elaborate import elaborate
 
 
+@checked
 def list_zoo(
     words: Sequence[str] = (), on_spec: Callable[[str, int, int], None] = lambda name, number, count: None
 ) -> list[dict[str, Any]]:
@@ -20,7 +22,7 @@ def list_zoo(
     (conv-linear) and, by output, paths.
 
     With `words`, only the specs that have one of them in their name, or whose family has that name. Calls `on_spec`
-    before each with its name, its number from 1 and how many there are. Raises ArchspecError where a word fits none.
+    before each with its name, its number from 1 and how many there are. Raises InputError where a word fits none.
 
     >>> [(row["name"], row["parameters"]) for row in archspec.list_zoo(["resnet_digits"])]
     [('resnet_digits', 174970)]
@@ -30,7 +32,7 @@ def list_zoo(
     for word in words:
         if not any(_is_meant(path, word) for path in files):
             near = suggest(word, [*zoo_specs(), *(path.parent.name for path in files)])
-            raise ArchspecError(f"no name and no family in the zoo fits '{word}'{near or '; try `archspec list`'}")
+            raise InputError(f"no name and no family in the zoo fits '{word}'{near or '; try `archspec list`'}")
     rows = []
     for number, path in enumerate(chosen, start=1):
         on_spec(path.stem, number, len(chosen))

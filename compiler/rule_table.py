@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, TypeVar
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError, tell_value
 from archspec.ops import Op
 
 Rule = TypeVar("Rule", bound=Callable[..., object])
@@ -24,14 +24,16 @@ class RuleTable(Generic[Rule]):
         def enter(rule: Rule) -> Rule:
             for op in ops:
                 if op in self._rules:
-                    raise ValueError(f"{self.target} has two rules for {op.kind}")
+                    raise InputError(f"{self.target} has two rules for {op.kind}")
                 self._rules[op] = rule
             return rule
 
         return enter
 
     def extended(self, rules: Mapping[type[Op], Rule]) -> RuleTable[Rule]:
-        """A copy with the rules of a caller's own operations."""
+        """A copy with the rules of a caller's own operations. Raises InputError where they are none."""
+        if not _are_rules(rules):
+            raise InputError(f"rules are functions by the classes of operations, found {tell_value(rules)}")
         table: RuleTable[Rule] = RuleTable(self.target)
         table._rules = dict(self._rules)
         for op, rule in rules.items():
@@ -48,3 +50,9 @@ class RuleTable(Generic[Rule]):
 
     def __iter__(self) -> Iterator[type[Op]]:
         return iter(self._rules)
+
+
+def _are_rules(given: object) -> bool:
+    return isinstance(given, Mapping) and all(
+        isinstance(op, type) and issubclass(op, Op) and callable(rule) for op, rule in given.items()
+    )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from archspec.errors import ArchspecError, suggest
+from archspec.errors import InputError, suggest
 from archspec.ops import Shape
 from archspec.precision import FloatPrecision
 from compiler.analysis.analysis_cache import AnalysisCache
@@ -109,7 +109,7 @@ def analyze(
     """Answer what is asked of every network, and of `PARTS` what is `wanted`.
 
     `spec` is what the graph was made of, whose comments `lint` reads. `by_length`: see `count_paths`; `batch`,
-    `precision` and `optimizer`: see `measure_memory`. Raises ArchspecError for a part that there is not.
+    `precision` and `optimizer`: see `measure_memory`. Raises InputError for a part that there is not.
 
     >>> graph = archspec.elaborate(archspec.load("residual_mlp", params={"blocks": 1, "width": 8}))
     >>> report = archspec.analyze(graph, wanted=["memory"])
@@ -118,7 +118,7 @@ def analyze(
     """
     for part in sorted({*wanted} - {*PARTS}):
         near = suggest(part, PARTS) or f"; there are {', '.join(PARTS)}"
-        raise ArchspecError(f"there is no analysis '{part}'{near}")
+        raise InputError(f"there is no analysis '{part}'{near}")
     analyses, paths = AnalysisCache(graph), count_paths(graph, by_length=by_length)
     setup = TrainingSetup(batch, precision, optimizer)
     return Report(

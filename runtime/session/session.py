@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.errors import ArchspecError, InputError, ModelError, RuntimeFailure, tell_value
+from archspec.errors import ArchspecError, InputError, ModelError, RuntimeFailure, raising, tell_value
+from archspec.files import check_name
 from archspec.log import warn
 from compiler.onnx_file.metadata import read_sizes
 from runtime.session.binding import Binding
@@ -269,6 +270,8 @@ def _read_path(path: object) -> Path:
     name = os.fspath(path) if isinstance(path, str | os.PathLike) else path
     if not isinstance(name, str):
         raise InputError(f"a model is named by a string or a Path, found {tell_value(path)}")
+    with raising(InputError):
+        check_name(name)
     return Path(name)
 
 

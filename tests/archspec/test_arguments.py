@@ -197,6 +197,45 @@ def test_files_are_names_of_files() -> None:
     assert archspec.combine_weights(graph, (Path("w.pth"), "w.pth"), "mean")[2]["archspec.members"] == "2"
 
 
+def test_words_functions_and_rules_are_taken_or_refused() -> None:
+    spec = archspec.load("tiny.yaml")
+    graph = archspec.elaborate(spec)
+    rules = "rules are functions by the classes of operations, found"
+    calls: list[tuple[str, Callable[..., object], dict[str, Any]]] = [
+        (
+            "`wanted` are several names, found a value of type NoneType",
+            partial(archspec.analyze, graph),
+            {"wanted": None},
+        ),
+        ("`wanted` are several names, found 'memory'", partial(archspec.analyze, graph), {"wanted": "memory"}),
+        ("`wanted`: each is a name, found 3", partial(archspec.analyze, graph), {"wanted": [3]}),
+        ("there is no analysis 'memori'", partial(archspec.analyze, graph), {"wanted": ["memori"]}),
+        ("`optimizer` is a name, found 3", partial(archspec.analyze, graph), {"optimizer": 3, "wanted": ["memory"]}),
+        ("compare_choices: `what` is a name, found 3", partial(archspec.compare_choices, spec), {"what": 3}),
+        ("there is no choice 'nor'", partial(archspec.compare_choices, spec), {"what": "nor"}),
+        ("`budget` is a whole number from 0 on, found 'x'", partial(archspec.largest_batch, graph), {"budget": "x"}),
+        ("`precision` is a name, found", partial(archspec.largest_batch, graph, 1 << 20), {"precision": ["fp32"]}),
+        ("precision should be one of", partial(archspec.largest_batch, graph, 1 << 20), {"precision": "fp8"}),
+        ("list_zoo: `words` are several names, found 3", archspec.list_zoo, {"words": 3}),
+        ("list_zoo: `words` are several names, found 'vgg'", archspec.list_zoo, {"words": "vgg"}),
+        ("list_zoo: `on_spec` is a function, found", archspec.list_zoo, {"on_spec": None}),
+        ("no name and no family in the zoo fits", archspec.list_zoo, {"words": ["vgh"]}),
+        ("verify_model: `on_check` is a function, found", verify, {"on_check": None}),
+        ("train: `on_step` is a function, found 3", partial(train, spec, "run"), {"on_step": 3}),
+        ("`samples` is a whole number", partial(archspec.measure_path_gradient, graph), {"samples": "x"}),
+        (rules, partial(archspec.measure_path_gradient, graph), {"rules": "x"}),
+        (rules, partial(archspec.measure_signal, graph), {"rules": 3}),
+        (rules, partial(archspec.to_torch, graph), {"rules": [print]}),
+        (rules, partial(archspec.to_torch, graph), {"rules": {"relu": print}}),
+    ]
+    for words, call, given in calls:
+        with pytest.raises(InputError, match=re.escape(words)):
+            call(**given)
+    assert archspec.analyze(graph, wanted={"memory"}, precision="fp16").memory is not None
+    assert archspec.largest_batch(graph, np.int64(0)) == 0  # type: ignore[arg-type]
+    assert [row["name"] for row in archspec.list_zoo(("resnet_digits",))] == ["resnet_digits"]
+
+
 WAITING = """\
 import os
 import archspec

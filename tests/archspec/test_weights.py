@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from archspec.api import elaborate, load, to_torch
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError
 from archspec.weights import combine_weights, find_rules, match_weights, read_weights, sample_ensemble, write_converted
 from compiler.onnx_file.metadata import GRAPH
 from runtime.weights.safetensors_file import load_weights
@@ -66,7 +66,7 @@ def test_several_files_are_one_ensemble(tmp_path: Path) -> None:
     for member, state in enumerate(states):
         assert all(np.array_equal(weights[f"member{member}.{name}"], value) for name, value in state.items())
     assert facts == {"archspec.combine": "mean", "archspec.members": "2"}
-    with pytest.raises(ArchspecError, match="mean or vote"):
+    with pytest.raises(InputError, match="mean or vote"):
         combine_weights(GRAPH_OF_TWO, [tmp_path / "0.pth", tmp_path / "1.pth"], "median")
 
 

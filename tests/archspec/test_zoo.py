@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.spec.zoo import zoo_specs
 from archspec.zoo import list_zoo
 
@@ -20,7 +20,7 @@ def test_words_choose_by_name_and_by_family() -> None:
 
 
 def test_word_that_fits_nothing_names_a_near_one() -> None:
-    with pytest.raises(ArchspecError, match=r"'unnet'; did you mean 'unet'\?"):
+    with pytest.raises(InputError, match=r"'unnet'; did you mean 'unet'\?"):
         list_zoo(["unnet"])
 
 

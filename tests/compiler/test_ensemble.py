@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from archspec.api import elaborate, load, proof_cases, to_onnx, to_torch
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError
 from compiler.ensemble import combine, member_weights
 from compiler.graph import Graph
 from compiler.graph_check import verify
@@ -143,13 +143,13 @@ def test_a_graph_whose_output_is_its_input() -> None:
     ],
 )
 def test_what_is_no_ensemble_is_refused(count: int, how: str, message: str) -> None:
-    with pytest.raises(ArchspecError, match=message):
+    with pytest.raises(InputError, match=message):
         combine(build(), count, how)
 
 
 def test_a_vote_needs_channels() -> None:
     graph = build({"archspec": 1, "inputs": {"x": [3]}, "network": [{"linear": 1}]})
-    with pytest.raises(ArchspecError, match="'output' of spec has one; combine by mean"):
+    with pytest.raises(InputError, match="'output' of spec has one; combine by mean"):
         combine(graph, 2, "vote")
     assert combine(graph, 2, "mean")
 

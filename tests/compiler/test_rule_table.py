@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError
 from archspec.ops import Elu, Relu, Tanh
 from compiler.rule_table import RuleTable
 
@@ -30,7 +31,7 @@ def test_a_rule_is_entered_for_each_operation() -> None:
 
 
 def test_a_second_rule_is_refused() -> None:
-    with pytest.raises(ValueError, match="paper has two rules for relu"):
+    with pytest.raises(InputError, match="paper has two rules for relu"):
         make_table().rule(Relu)(lambda: "again")
 
 
@@ -44,6 +45,12 @@ def test_an_exact_type_is_asked_for() -> None:
         """An operation that derives from one with a rule, and has none."""
 
     assert Leaky not in make_table()
+
+
+@pytest.mark.parametrize("given", [3, "relu", [Tanh], {"tanh": print}, {Tanh(): print}, {Tanh: None}, {int: print}])
+def test_what_is_no_rule_of_a_caller_is_refused(given: Any) -> None:
+    with pytest.raises(InputError, match="rules are functions by the classes of operations, found"):
+        make_table().extended(given)
 
 
 def test_rules_of_a_caller_are_in_a_copy() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archspec.bounds import MAX_WHOLE
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.ops.values import Layout
 from archspec.precision import BYTES, FloatPrecision
 from compiler.analysis.certainty import Mark, estimate
@@ -114,10 +114,10 @@ def measure_memory(
 
     `precision` is that of the values: fp32, or fp16 or bf16, which in training means mixed precision. Where it is None
     inference has the types that a file says, and fp32 where none does; training has fp32. `optimizer` is sgd, momentum
-    or adam. Raises ArchspecError for others, and for a batch below one.
+    or adam. Raises InputError for others, and for a batch below one.
     """
     if batch < 1:
-        raise ArchspecError(f"a batch has at least one sample, found {batch}")
+        raise InputError(f"a batch has at least one sample, found {batch}")
     layouts = find_layouts(graph, batch)
     training = _train(graph, layouts, batch, precision, optimizer)
     inference = _sweep(graph, layouts, batch, precision)
@@ -151,7 +151,7 @@ def largest_batch(
 
 def _require(word: str, what: str, known: Collection[str]) -> None:
     if word not in known:
-        raise ArchspecError(f"{what} should be one of {', '.join(known)}, found '{word}'")
+        raise InputError(f"{what} should be one of {', '.join(known)}, found '{word}'")
 
 
 def _mark(graph: Graph, layouts: Mapping[str, Layout]) -> dict[str, Mark]:

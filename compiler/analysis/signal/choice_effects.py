@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from archspec.bounds import MAX_NODES
-from archspec.errors import ArchspecError, SpecError, suggest
+from archspec.errors import InputError, SpecError, suggest
 from archspec.ops import NORMALIZATIONS, OPS, Init
 from archspec.ops.signal.moments import Doubt
 from archspec.spec.document import merge_defaults
@@ -60,11 +60,11 @@ def compare_choices(
 ) -> tuple[ChoiceEffect, ...]:
     """Predict the signal of a spec with each `scaling`, each `norm` or each `init` as the default of all its nodes.
 
-    What a node says itself stays. Raises ArchspecError where nothing depends on the choice, and SpecError where the
+    What a node says itself stays. Raises InputError where nothing depends on the choice, and SpecError where the
     spec itself has mistakes.
     """
     if what not in CHOICES:
-        raise ArchspecError(f"there is no choice '{what}'{suggest(what, CHOICES) or f': choose of {list(CHOICES)}'}")
+        raise InputError(f"there is no choice '{what}'{suggest(what, CHOICES) or f': choose of {list(CHOICES)}'}")
     plain = elaborate(spec, sizes, max_nodes=max_nodes).digest()
     rows, digests = [], {plain}
     for word, defaults in CHOICES[what].items():
@@ -77,7 +77,7 @@ def compare_choices(
         digests.add(graph.digest())
         rows.append(_describe(word, graph, predict_signal(graph)))
     if digests == {plain}:
-        raise ArchspecError(f"nothing in {spec.name} depends on the default {what}: its nodes say it, or have none")
+        raise InputError(f"nothing in {spec.name} depends on the default {what}: its nodes say it, or have none")
     return tuple(rows)
 
 

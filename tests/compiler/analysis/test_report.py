@@ -7,7 +7,7 @@ import json
 import pytest
 
 from archspec.api import analyze, elaborate, load
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from compiler.analysis.report import PARTS
 
 ALWAYS = {
@@ -40,5 +40,5 @@ def test_all_answers_are_strict_json_of_these_keys() -> None:
     ("wanted", "said"), [(["linting"], "did you mean 'lint'"), (["xyz"], "there are receptive_field")]
 )
 def test_an_unknown_part_is_refused(wanted: list[str], said: str) -> None:
-    with pytest.raises(ArchspecError, match=said):
+    with pytest.raises(InputError, match=said):
         analyze(elaborate(load("mlp")), wanted=wanted)

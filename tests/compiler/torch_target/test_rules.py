@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError
 from archspec.ops import AvgPool, Conv, Linear, MaxPool, Op, Shape, Softmax
 from compiler.torch_target.rules import RULES
 
@@ -37,5 +37,5 @@ def test_an_operation_without_a_rule_is_named() -> None:
 
     with pytest.raises(ArchspecError, match="torch has no rule for twist; give one in `rules`"):
         RULES[Twist]
-    with pytest.raises(ValueError, match="torch has two rules for conv"):
+    with pytest.raises(InputError, match="torch has two rules for conv"):
         RULES.extended({Conv: RULES[Conv]})

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from torch import Tensor
 
 from archspec.api import elaborate, load, to_torch
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.ops import Mean, Mul, Shape, Vote
 from archspec.precision import FloatPrecision
 from archspec.spec.zoo import zoo_specs
@@ -141,5 +141,5 @@ def test_a_budget_below_the_weights_fits_no_batch() -> None:
     ],
 )
 def test_mistakes_are_named(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ArchspecError, match=message):
+    with pytest.raises(InputError, match=message):
         measure_memory(elaborate(load("residual_mlp")), **options)

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from archspec.api import load
-from archspec.errors import ArchspecError
+from archspec.errors import InputError
 from archspec.ops import NORMALIZATIONS
 from compiler.analysis.signal.choice_effects import CHOICES, ChoiceEffect, compare_choices
 
@@ -73,5 +73,5 @@ def test_rows_are_json() -> None:
     ],
 )
 def test_what_depends_on_nothing_is_refused(name: str, what: str, message: str) -> None:
-    with pytest.raises(ArchspecError, match=message):
+    with pytest.raises(InputError, match=message):
         compare_choices(load(name), what)

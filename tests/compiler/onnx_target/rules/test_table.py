@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError
 from archspec.ops import Relu
 from compiler.onnx_target.rules import RULES
 from compiler.onnx_target.rules.table import plain
 
 
 def test_a_second_rule_for_an_operation_is_refused() -> None:
-    with pytest.raises(ValueError, match="onnx has two rules for relu"):
+    with pytest.raises(InputError, match="onnx has two rules for relu"):
         RULES.extended({Relu: plain("Relu")})
 
 
