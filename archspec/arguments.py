@@ -194,6 +194,13 @@ def _take_whole(value: Any, what: str, least: int) -> int:
     return number
 
 
+def _take_number(value: Any, what: str) -> float:
+    number = value.item() if _is_scalar(value) else value
+    if not isinstance(number, int | float) or isinstance(number, bool):
+        raise InputError(f"{what} is a number, found {tell_value(number)}")
+    return number
+
+
 def _take_conversion(value: Any, what: str) -> Any:
     from runtime.weights.convert import Conversion
 
@@ -214,6 +221,7 @@ TAKERS: Mapping[str, Callable[[Any, str], Any]] = {
     "batches": _take_batches,
     **dict.fromkeys(("seed", "budget"), _take_natural),
     **dict.fromkeys(("max_nodes", "passes", "batch", "monte_carlo", "mc_batch", "samples"), _take_count),
+    "tolerance": _take_number,
     "original": _take_original,
     "options": _take_made_by("compiler.onnx_target.options.ExportOptions", "are"),
     "calibration": _take_made_by("runtime.export.plan.Calibration"),

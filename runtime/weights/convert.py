@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from archspec.arrays import Float32Array
-from archspec.errors import InputError, ModelError, raising, suggest
+from archspec.errors import InputError, ModelError, raising, suggest, tell_value
 from archspec.spec.zoo import RULES, ZOO, shown
 from archspec.wording import list_some
 from compiler.graph import Graph
@@ -165,6 +165,8 @@ def convert(
     Nothing is read yet. Raises InputError where no rules are of that source, or there are none and the names are not
     ours.
     """
+    if not _are_rules(rules):
+        raise InputError(f"rules of names are what archspec.find_rules(…) finds, not {tell_value(rules)}")
     every: list[NameRules | OwnNames] = [OwnNames(), *rules]
     known = [name for entry in every for name in entry.sources]
     chosen = [entry for entry in every if source in (AUTO, *entry.sources)]
@@ -209,3 +211,7 @@ def _match(
 
 def _list(what: str, items: Sequence[Any]) -> str:
     return f"{what}: {list_some(items, MAX_LISTED, ', ')}" if items else ""
+
+
+def _are_rules(given: object) -> bool:
+    return isinstance(given, Sequence) and all(isinstance(rules, NameRules) for rules in given)

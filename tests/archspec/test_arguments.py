@@ -200,6 +200,7 @@ def test_files_are_names_of_files() -> None:
 def test_words_functions_and_rules_are_taken_or_refused() -> None:
     spec = archspec.load("tiny.yaml")
     graph = archspec.elaborate(spec)
+    torch.save(archspec.to_torch(graph).state_dict(), "w.pth")
     rules = "rules are functions by the classes of operations, found"
     calls: list[tuple[str, Callable[..., object], dict[str, Any]]] = [
         (
@@ -221,6 +222,9 @@ def test_words_functions_and_rules_are_taken_or_refused() -> None:
         ("list_zoo: `on_spec` is a function, found", archspec.list_zoo, {"on_spec": None}),
         ("no name and no family in the zoo fits", archspec.list_zoo, {"words": ["vgh"]}),
         ("verify_model: `on_check` is a function, found", verify, {"on_check": None}),
+        ("verify_model: `tolerance` is a number, found '1e-3'", verify, {"tolerance": "1e-3"}),
+        ("find_rules(…) finds, not 3", partial(archspec.match_weights, "w.pth", graph), {"rules": 3}),
+        ("find_rules(…) finds, not a value", partial(archspec.match_weights, "w.pth", graph), {"rules": [{}]}),
         ("train: `on_step` is a function, found 3", partial(train, spec, "run"), {"on_step": 3}),
         ("`samples` is a whole number", partial(archspec.measure_path_gradient, graph), {"samples": "x"}),
         (rules, partial(archspec.measure_path_gradient, graph), {"rules": "x"}),
