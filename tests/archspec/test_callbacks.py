@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from tests.whole.test_house import list_functions
+from tests.support.product import list_functions
 
 SPELLED = "Callable[[int, int], None]"
 

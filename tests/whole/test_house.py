@@ -15,9 +15,8 @@ import networkx as nx
 import pytest
 
 from archspec.ops import OPS
+from tests.support.product import ROOT, list_files, list_functions, parse
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = ("archspec", "compiler", "runtime")
 MAX_LINES = 350
 MAX_FUNCTION_LINES = 45
 MAX_PARAMETERS = 7
@@ -53,16 +52,6 @@ NO_BEGINNING = re.compile(
 """Prepositions, conjunctions and question words, with which no docstring of a function begins."""
 
 
-@cache
-def list_files() -> tuple[Path, ...]:
-    return tuple(path.relative_to(ROOT) for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
-
-
-@cache
-def parse(path: Path) -> ast.Module:
-    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
-
-
 def name_module(path: Path) -> str:
     return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
 
@@ -88,13 +77,6 @@ def _read_import(node: ast.AST) -> Iterator[str]:
     elif isinstance(node, ast.ImportFrom):
         assert node.level == 0, "imports are absolute"
         yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def list_functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
-    for path in list_files():
-        for node in ast.walk(parse(path)):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield f"{path}:{node.name}", node
 
 
 def count_parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
