@@ -25,11 +25,12 @@ from pydantic_core import PydanticCustomError
 from archspec.bounds import MAX_WHOLE
 from archspec.errors import Place
 from archspec.ops import LAYERS
+from archspec.spec.body import Body
 from archspec.spec.expressions import Expression, ExpressionError
 from archspec.spec.layers import SpecNode, adapter_of, annotation_of, layer_node, overlay
 from archspec.spec.marked import Table, place_in
 from archspec.spec.messages import report_invalid
-from archspec.spec.nodes import STRUCTURE, Body
+from archspec.spec.nodes import STRUCTURE
 from archspec.spec.reading import ARGUMENT_TYPES, Argument, Reading, reading_of
 from archspec.spec.suggestions import suggest_field, suggest_kind
 from archspec.spec.values import MAX_ITEMS, MAX_NAMES, Numeric, Variable, read_number

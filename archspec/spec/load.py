@@ -12,12 +12,12 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from archspec.errors import Diagnostic, Mistakes, Place, SpecError
+from archspec.spec.body import CallNode
 from archspec.spec.comments import Comment
 from archspec.spec.document import Block, Document, is_size, merge_defaults, read_param, read_signature
 from archspec.spec.layers import SpecNode
 from archspec.spec.marked import Items, Marked, Table, place_in
 from archspec.spec.messages import report_invalid
-from archspec.spec.nodes import CallNode
 from archspec.spec.params import explain_mismatch
 from archspec.spec.reading import Reading
 from archspec.spec.suggestions import suggest_field

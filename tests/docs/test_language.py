@@ -14,7 +14,7 @@ from archspec.bounds import MAX_NODES, MAX_WHOLE
 from archspec.ops import LAYERS
 from archspec.spec import document, expressions, nodes, text, values
 from archspec.spec import load as loading
-from compiler.elaborate import words
+from compiler.elaborate import bodies
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGE = ROOT / "docs" / "language.md"
@@ -70,8 +70,8 @@ BOUNDS = {
     "absolute value in an expression": expressions.MAX_VALUE,
     "a field, an extent or a size": MAX_WHOLE,
     "nodes and turns of loops that a spec expands to (`--max-nodes` raises it)": MAX_NODES,
-    "levels of nodes, block calls included": words.MAX_NESTING,
-    "characters of a node's whole name": words.MAX_PATH,
+    "levels of nodes, block calls included": bodies.MAX_NESTING,
+    "characters of a node's whole name": bodies.MAX_PATH,
     "mistakes reported": errors.MAX_MISTAKES,
 }
 

@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from archspec.spec.body import CallNode
 from archspec.spec.document import Block
 from archspec.spec.expressions import Expression, ExpressionError, Template
 from archspec.spec.layers import SpecNode
-from archspec.spec.nodes import CallNode, Ext, Turns
+from archspec.spec.nodes import Ext, Turns
 
 
 def free_names(value: Any) -> frozenset[str]:

@@ -7,10 +7,11 @@ from typing import Any, TypeAlias
 
 from archspec.errors import Place
 from archspec.ops import Input
+from archspec.spec.body import CallNode
 from archspec.spec.document import Block
 from archspec.spec.expressions import Template
 from archspec.spec.marked import Table, place_in
-from archspec.spec.nodes import CallNode, From, Tap, Turns
+from archspec.spec.nodes import From, Tap, Turns
 from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Hit, LintRule, at_each_place
 from compiler.analysis.lint.names import find_unread, free_names, list_bodies, walk

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from archspec.spec.body import CallNode
 from archspec.spec.document import merge_defaults
 from archspec.spec.expressions import Expression, ExpressionError
 from archspec.spec.layers import LayerNode, SpecNode, overlay
 from archspec.spec.load import Spec
-from archspec.spec.nodes import CallNode, Turns
+from archspec.spec.nodes import Turns
 from archspec.wording import write_shape
 from compiler.draw.labels import SILENT, USUAL
 

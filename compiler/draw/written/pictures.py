@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from archspec.spec.body import CallNode
 from archspec.spec.layers import LayerNode
 from archspec.spec.nodes import (
     Branching,
-    CallNode,
     Dense,
     EncoderDecoder,
     From,

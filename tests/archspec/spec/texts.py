@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 
-from archspec.errors import Diagnostic, SpecError
+from archspec.errors import Diagnostic, Place, SpecError
 from archspec.ops import Op
+from archspec.spec.body import read_node
+from archspec.spec.layers import ErrorNode, SpecNode
 from archspec.spec.load import Spec, load, read_spec
+from archspec.spec.reading import Argument, Reading
+from archspec.spec.text import read_bytes
 from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
 
@@ -44,6 +48,14 @@ def unmarked(text: str) -> tuple[str, list[tuple[int, int]]]:
 def _columns(line: str) -> list[int]:
     pieces = line.split(MARK)[:-1]
     return [sum(map(len, pieces[: i + 1])) + 1 for i in range(len(pieces))]
+
+
+def read_one(text: str) -> tuple[SpecNode | ErrorNode, list[str]]:
+    """The node that a text is, where `unit` is a block and `f` a handed body; and the codes of what is wrong."""
+    signatures = {"unit": {"width": Argument("int"), "body": Argument("block", "none")}}
+    reading = Reading("a.yaml", signatures=dict(signatures), bodies=frozenset({"f"}))
+    node = read_node(read_bytes(text.encode(), "a.yaml").data, Place("a.yaml", 1, 1), reading)
+    return node, [mistake.code for mistake in reading.mistakes]
 
 
 def write(folder: Path, text: str | bytes, name: str = "spec.yaml") -> Path:

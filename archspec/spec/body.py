@@ -1,4 +1,4 @@
-"""The nodes of a body, as pydantic models. Layer nodes are derived from the operations; structure nodes stand here.
+"""Bodies of nodes as they are written: each node is read by the model of its word, or as a call of a block.
 
 A mistake in one node does not hide the next: it is reported to the `Reading`, and a `ErrorNode` node takes its place.
 """
@@ -7,36 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import (
-    ConfigDict,
-    Field,
-    PlainValidator,
-    TypeAdapter,
-    ValidationError,
-    ValidationInfo,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import Field, PlainValidator, TypeAdapter, ValidationError, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from archspec.errors import Place, suggest
 from archspec.ops import LAYERS
-from archspec.ops.values import Draw
-from archspec.spec.layers import ErrorNode, NormNode, SpecNode, layer_node
+from archspec.spec.layers import ErrorNode, SpecNode, layer_node
 from archspec.spec.marked import Table, place_in
 from archspec.spec.messages import report_invalid
 from archspec.spec.reading import Reading, reading_of
 from archspec.spec.suggestions import suggest_node
-from archspec.spec.values import (
-    MAX_NAMES,
-    Label,
-    NumberList,
-    Numeric,
-    Variable,
-    read_node_name,
-)
+from archspec.spec.values import NumberList, Numeric, read_node_name
+
+STRUCTURE: dict[str, type[SpecNode]] = {}
+"""The words that stand for no operation, and their models. They hold bodies, so `archspec.spec.nodes`, where they are
+declared, puts them in."""
 
 
 def _read_body(value: Any, info: ValidationInfo) -> tuple[Any, ...]:
@@ -49,162 +36,6 @@ def _read_body(value: Any, info: ValidationInfo) -> tuple[Any, ...]:
 
 
 Body: TypeAlias = Annotated[tuple[Any, ...], PlainValidator(_read_body), WithJsonSchema({"x-ref": "body"})]
-Branches: TypeAlias = Annotated[list[Body], Field(min_length=1)]
-Fit: TypeAlias = Literal["error", "crop", "pad"]
-Scaling: TypeAlias = Literal["none", "sqrt_half", "skip_init", "stable", "fixup"]
-Decay: TypeAlias = Literal["constant", "linear"]
-Drop: TypeAlias = Literal["sample", "batch", "shake"]
-MergeWord: TypeAlias = Literal["add", "concat", "mul"]
-
-
-class Turns(SpecNode):
-    """A loop's `n` turns, or one for each position of lists of equal length; or neither."""
-
-    n: Numeric | None = None
-    each: dict[Variable, NumberList] | None = Field(None, max_length=MAX_NAMES)
-    as_: Variable = Field("i", alias="as")
-
-    @model_validator(mode="after")
-    def _name_turns(self) -> Turns:
-        if self.each is not None and not self.each:
-            raise PydanticCustomError("bad-loop", "needs at least one list in `each`")
-        if self.as_ in (self.each or ()):
-            raise PydanticCustomError(
-                "bad-loop",
-                "has a list '{name}' in `each`, which is the index's name; give another by `as`",
-                {"name": self.as_},
-            )
-        return self
-
-
-class Loop(Turns):
-    """Turns, one after the other."""
-
-    @model_validator(mode="after")
-    def _count_once(self) -> Loop:
-        if (self.n is None) == (self.each is None):
-            raise PydanticCustomError("bad-loop", "needs either `n` or `each`")
-        return self
-
-
-class Repeat(Loop):
-    word = "repeat"
-    body: Body
-
-
-class Dense(Loop):
-    word = "dense"
-    body: Body
-
-
-class EncoderDecoder(Loop):
-    word = "encoder_decoder"
-    encoder: Body = ()
-    skip: Body = ()
-    down: Body = ()
-    bottom: Body = ()
-    up: Body = ()
-    merge: MergeWord = "concat"
-    fit: Fit = "error"
-    decoder: Body = ()
-
-    settings = ("merge", "fit")
-
-
-class Residual(SpecNode):
-    word = "residual"
-    body: Body
-    shortcut: Body | None = None
-    project: Body | None = None
-    scale: Numeric | None = None
-    survival: Numeric | None = None
-    scaling: Scaling = "none"
-    decay: Decay = "constant"
-    drop: Drop | None = None
-
-    settings = ("scale", "survival", "scaling", "decay", "drop")
-
-    @model_validator(mode="after")
-    def _choose_one(self) -> Residual:
-        if self.shortcut is not None and self.project is not None:
-            raise PydanticCustomError(
-                "bad-residual", "takes `shortcut` (always used) or `project` (where shapes differ), not both"
-            )
-        return self
-
-
-class Branching(Turns):
-    """Branches of one value, merged: a list of bodies, or one body for each turn of a loop."""
-
-    main = "branches"
-    branches: Branches | None = None
-    body: Body | None = None
-    fit: Fit = "error"
-
-    settings: ClassVar[tuple[str, ...]] = ("fit",)
-
-    @model_validator(mode="after")
-    def _choose_one(self) -> Branching:
-        turning = (self.n is None) != (self.each is None)
-        listed = self.branches is not None and self.body is None and self.n is None and self.each is None
-        if not listed and not (turning and self.body is not None and self.branches is None):
-            raise PydanticCustomError("bad-branches", "needs a list of bodies, or `n` or `each` with one `body`")
-        return self
-
-
-class AddNode(Branching):
-    word = "add"
-
-
-class ConcatNode(Branching):
-    word = "concat"
-
-
-class MulNode(Branching):
-    word = "mul"
-
-
-class ShakeNode(Branching):
-    """Branches whose weights in the sum are drawn anew at each step of training."""
-
-    word = "shake"
-    draw: Draw = "sample"
-
-    settings: ClassVar[tuple[str, ...]] = ("fit", "draw")
-
-
-class When(SpecNode):
-    word = "when"
-    test: Numeric
-    then: Body
-    else_: Body = Field((), alias="else")
-
-
-class Labelled(SpecNode):
-    main = "label"
-    label: Label
-
-
-class Tap(Labelled):
-    word = "tap"
-
-
-class From(Labelled):
-    word = "from"
-
-
-class Output(Labelled):
-    word = "output"
-
-
-class Ext(SpecNode):
-    """An operation in Python that the caller allowed by name; its fields are the operation's own."""
-
-    model_config = ConfigDict(extra="allow")
-
-    word = "ext"
-    main = "use"
-    use: str
 
 
 class CallNode(SpecNode):
@@ -216,13 +47,6 @@ class CallNode(SpecNode):
     @property
     def called(self) -> str:
         return self.block
-
-
-_NODES: tuple[type[SpecNode], ...] = (
-    *(Residual, Dense, AddNode, ConcatNode, MulNode, ShakeNode, EncoderDecoder, Repeat, When),
-    *(Tap, From, Output, NormNode, Ext),
-)
-STRUCTURE: dict[str, type[SpecNode]] = {node.word: node for node in _NODES}
 
 
 def read_node(raw: Any, place: Place, reading: Reading) -> SpecNode | ErrorNode:
@@ -280,7 +104,7 @@ def _explain_fields(model: type[SpecNode], value: Any) -> str:
     if "body" in fields:
         count = "n: 2, " if "n" in fields else ""
         message = f"{word} takes named fields, as in `{word}: {{{count}body: [...]}}`"
-    if model is Dense and not isinstance(value, list):
+    if word == "dense" and not isinstance(value, list):
         message += f"; a fully connected layer is `linear: {value}`"
     return message
 

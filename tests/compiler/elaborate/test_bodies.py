@@ -1,5 +1,4 @@
-"""Words that choose for a whole network: the normalization, the scaling of residuals and what is dropped; and the
-defaults of libraries."""
+"""Bodies are unrolled with every mistake at its place, and one mistake hides no other."""
 
 from __future__ import annotations
 

@@ -6,33 +6,22 @@ from typing import Any
 
 import pytest
 
-from archspec.errors import Place
+from archspec.spec.body import CallNode
 from archspec.spec.expressions import Expression
 from archspec.spec.layers import ErrorNode, SpecNode
-from archspec.spec.nodes import STRUCTURE, CallNode, Repeat, Residual, read_node
-from archspec.spec.reading import Argument, Reading
-from archspec.spec.text import read_bytes
-
-PLACE = Place("a.yaml", 1, 1)
-SIGNATURES = {"unit": {"width": Argument("int"), "body": Argument("block", "none")}}
-
-
-def read(text: str) -> tuple[SpecNode | ErrorNode, list[str]]:
-    """The node that a text is, where `unit` is a block and `f` a handed body; and the codes of what is wrong."""
-    reading = Reading("a.yaml", signatures=dict(SIGNATURES), bodies=frozenset({"f"}))
-    node = read_node(read_bytes(text.encode(), "a.yaml").data, PLACE, reading)
-    return node, [mistake.code for mistake in reading.mistakes]
+from archspec.spec.nodes import STRUCTURE, Repeat, Residual
+from tests.archspec.spec.texts import read_one
 
 
 def test_a_word_alone_has_no_fields_and_a_value_is_the_main_field() -> None:
     for text, given in (("relu", {}), ("conv: 3", {"out": 3}), ("conv: {out: 3, kernel: 1}", {"out": 3, "kernel": 1})):
-        node, mistakes = read(text)
+        node, mistakes = read_one(text)
         assert isinstance(node, SpecNode)
         assert (node.given, mistakes) == (given, [])
 
 
 def test_structure_holds_bodies() -> None:
-    node, _ = read("repeat: {n: 2, body: [residual: {body: [relu, conv: n]}]}")
+    node, _ = read_one("repeat: {n: 2, body: [residual: {body: [relu, conv: n]}]}")
     assert isinstance(node, Repeat)
     (residual,) = node.body
     assert isinstance(residual, Residual)
@@ -41,12 +30,12 @@ def test_structure_holds_bodies() -> None:
 
 
 def test_a_block_is_called_with_its_arguments() -> None:
-    node, mistakes = read("unit: {width: 2 * n, body: [relu], name: first}")
+    node, mistakes = read_one("unit: {width: 2 * n, body: [relu], name: first}")
     assert isinstance(node, CallNode)
     assert (node.block, node.called, node.name, mistakes) == ("unit", "unit", "first", [])
     assert node.arguments["width"] == Expression.parse("2 * n")
     assert [inner.called for inner in node.arguments["body"]] == ["relu"]
-    handed, _ = read("f")
+    handed, _ = read_one("f")
     assert isinstance(handed, CallNode)
     assert handed.block == "f"
 
@@ -70,7 +59,7 @@ def test_a_block_is_called_with_its_arguments() -> None:
     ],
 )
 def test_every_mistake_is_reported(text: str, codes: list[str]) -> None:
-    node, found = read(text)
+    node, found = read_one(text)
     assert found == codes
     assert isinstance(node, ErrorNode) or any(isinstance(inner, ErrorNode) for inner in bodies_of(node))
 
@@ -82,5 +71,5 @@ def bodies_of(node: SpecNode) -> tuple[Any, ...]:
 @pytest.mark.parametrize("word", STRUCTURE)
 def test_every_word_says_what_it_takes(word: str) -> None:
     """A number behind it is the main field of some and a mistake of the others, and never an exception."""
-    node, codes = read(f"{word}: 3")
+    node, codes = read_one(f"{word}: 3")
     assert isinstance(node, ErrorNode) == bool(codes)

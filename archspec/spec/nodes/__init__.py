@@ -1,0 +1,33 @@
+"""The words of structure, as pydantic models: a file for each subject, and the list of all."""
+
+from archspec.spec.body import STRUCTURE
+from archspec.spec.layers import NormNode, SpecNode
+from archspec.spec.nodes.ext import Ext
+from archspec.spec.nodes.flow import Dense, Loop, Repeat, Turns, When
+from archspec.spec.nodes.levels import EncoderDecoder
+from archspec.spec.nodes.merges import AddNode, Branching, ConcatNode, MulNode, ShakeNode
+from archspec.spec.nodes.residual import Residual, Scaling
+from archspec.spec.nodes.taps import From, Output, Tap
+
+__all__ = [
+    "STRUCTURE",
+    "Branching",
+    "Dense",
+    "EncoderDecoder",
+    "Ext",
+    "From",
+    "Loop",
+    "Output",
+    "Repeat",
+    "Residual",
+    "Scaling",
+    "Tap",
+    "Turns",
+    "When",
+]
+
+_NODES: tuple[type[SpecNode], ...] = (
+    *(Residual, Dense, AddNode, ConcatNode, MulNode, ShakeNode, EncoderDecoder, Repeat, When),
+    *(Tap, From, Output, NormNode, Ext),
+)
+STRUCTURE.update({node.word: node for node in _NODES})

@@ -1,0 +1,17 @@
+"""The word of an operation that the caller brings."""
+
+from __future__ import annotations
+
+from pydantic import ConfigDict
+
+from archspec.spec.layers import SpecNode
+
+
+class Ext(SpecNode):
+    """An operation in Python that the caller allowed by name; its fields are the operation's own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    word = "ext"
+    main = "use"
+    use: str

@@ -1,0 +1,56 @@
+"""The words that merge several bodies of one value."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, TypeAlias
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from archspec.ops.values import Draw
+from archspec.spec.body import Body
+from archspec.spec.nodes.flow import Turns
+
+Branches: TypeAlias = Annotated[list[Body], Field(min_length=1)]
+Fit: TypeAlias = Literal["error", "crop", "pad"]
+MergeWord: TypeAlias = Literal["add", "concat", "mul"]
+
+
+class Branching(Turns):
+    """Branches of one value, merged: a list of bodies, or one body for each turn of a loop."""
+
+    main = "branches"
+    branches: Branches | None = None
+    body: Body | None = None
+    fit: Fit = "error"
+
+    settings: ClassVar[tuple[str, ...]] = ("fit",)
+
+    @model_validator(mode="after")
+    def _choose_one(self) -> Branching:
+        turning = (self.n is None) != (self.each is None)
+        listed = self.branches is not None and self.body is None and self.n is None and self.each is None
+        if not listed and not (turning and self.body is not None and self.branches is None):
+            raise PydanticCustomError("bad-branches", "needs a list of bodies, or `n` or `each` with one `body`")
+        return self
+
+
+class AddNode(Branching):
+    word = "add"
+
+
+class ConcatNode(Branching):
+    word = "concat"
+
+
+class MulNode(Branching):
+    word = "mul"
+
+
+class ShakeNode(Branching):
+    """Branches whose weights in the sum are drawn anew at each step of training."""
+
+    word = "shake"
+    draw: Draw = "sample"
+
+    settings: ClassVar[tuple[str, ...]] = ("fit", "draw")

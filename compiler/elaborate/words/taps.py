@@ -1,0 +1,44 @@
+"""Values that are named, and taken up by their name."""
+
+from __future__ import annotations
+
+from archspec.spec.nodes import From, Output, Tap
+from compiler.elaborate.bodies import elaborates
+from compiler.elaborate.reporter import SkipNode
+from compiler.elaborate.scope import MaybeNode, Step
+from compiler.elaborate.walk import Walk
+
+
+@elaborates(Tap)
+def tap(walk: Walk, node: Tap, step: Step) -> MaybeNode:
+    """Name the value that goes by."""
+    label = walk.evaluator.fill_label(step, node.label)
+    step.scope.taps[label] = step.value
+    walk.taps.keep(label, step.scope)
+    return step.value
+
+
+@elaborates(From)
+def take_from(walk: Walk, node: From, step: Step) -> MaybeNode:
+    """Take the value that a tap has named."""
+    label = walk.evaluator.fill_label(step, node.label)
+    if label not in step.scope.taps:
+        if walk.incomplete:
+            raise SkipNode
+        message = f"unknown tap '{label}'{walk.taps.explain_missing(label, step.scope)}"
+        walk.reporter.fail("unknown-tap", message, step.place("label"), step.calls)
+    return step.scope.taps[label]
+
+
+@elaborates(Output)
+def output(walk: Walk, node: Output, step: Step) -> MaybeNode:
+    """Name a result of the network."""
+    label = walk.evaluator.fill_label(step, node.label)
+    if label in walk.output_names or label in walk.spec.inputs:
+        other = "output" if label in walk.output_names else "input"
+        message = f"there is an {other} called '{label}' already"
+        walk.reporter.fail("duplicate-output", message, step.place("label"), step.calls)
+    walk.output_names.add(label)
+    if step.value is not None:
+        walk.outputs[label] = step.value.id
+    return step.value
