@@ -1,0 +1,93 @@
+"""Adds a network's row to the zoo's table, with the figures of a library's own model:
+
+    python -m tests.zoo.add_row FILE LIBRARY NAME [MODEL] [--set classes=10]… [--small H=64 --small W=64] [--size H=…]
+
+FILE is that of `facts/` without its suffix, LIBRARY torchvision or one of `tests.zoo.witness`, whose row of that name
+it takes where there is one. Parameters, buffers and multiply-accumulates are counted in the library's model; the sizes
+that fit, and the shapes of outputs for each `--set`, are ours, to be read before they are believed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from archspec.api import accepted_sizes, elaborate, load
+from archspec.spec.params import parse_value
+from tests.support.torchvision_models import import_torchvision_models
+from tests.zoo.rows import FACTS
+from tests.zoo.witness import DISTRIBUTIONS, make_model
+from tests.zoo.witnessed_rows import LIBRARIES, WitnessedRow, read_witnessed
+
+WITH_WEIGHTS = ("convolution", "addmm", "mm")
+"""The products with stored weights, in aten's words; those of attention are `bmm` and others."""
+
+
+def count_macs(model: nn.Module, shapes: Sequence[tuple[int, ...]]) -> int:
+    """Count the multiply-accumulates of convolutions and linear layers for one sample, as torch's own counter does."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(*(torch.zeros(1, *shape) for shape in shapes))
+    counts: Mapping[Any, int] = counter.get_flop_counts()["Global"]
+    return sum(flops for op, flops in counts.items() if str(op).removeprefix("aten.") in WITH_WEIGHTS) // 2
+
+
+def make_row(library: str, witnessed: WitnessedRow, sets: Sequence[str], small: Mapping[str, int]) -> dict[str, Any]:
+    """Make the row of a network, at its usual sizes."""
+    graph = elaborate(load(witnessed.name, witnessed.params), witnessed.sizes)
+    if library == "torchvision":
+        model: nn.Module = getattr(import_torchvision_models(), witnessed.model)(weights=None, **witnessed.arguments)
+    else:
+        model = make_model(library, witnessed)
+    state = {name: tensor for name, tensor in model.state_dict().items() if tensor.dim()}
+    own = {name: p.numel() for name, p in model.named_parameters() if not name.startswith(tuple(witnessed.leaves))}
+    buffers = [tensor.numel() for name, tensor in state.items() if "running_" in name]
+    rules = {str(rule) for rule in accepted_sizes(graph).values()}
+    return {
+        "name": witnessed.name,
+        "sizes": dict(graph.sizes),
+        "parameters": sum(own.values()),
+        "buffers": sum(buffers),
+        "macs": count_macs(model.eval(), [tuple(node.shape) for node in graph.inputs.values()]),
+        "figures": f"{library} {version(DISTRIBUTIONS.get(library, library))}'s model {witnessed.model}",
+        "accepted": " | ".join(sorted(rules)) or None,
+        "small": dict(small),
+        "settings": [_try_setting(witnessed.name, text) for text in sets],
+    }
+
+
+def _try_setting(name: str, text: str) -> list[Any]:
+    param, _, value = text.partition("=")
+    graph = elaborate(load(name, {param: parse_value(value, f"--set {param}")}))
+    return [param, value, {output: list(graph[id].shape) for output, id in graph.outputs.items()}]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("file", "library", "name"):
+        parser.add_argument(name)
+    parser.add_argument("model", nargs="?")
+    for name in ("--set", "--small", "--size"):
+        parser.add_argument(name, action="append", default=[])
+    given = parser.parse_args()
+    known = {row.name: row for row in read_witnessed(given.library)} if given.library in LIBRARIES else {}
+    found = known.get(given.name, WitnessedRow(given.name, given.model or given.name))
+    sizes = {key: int(value) for key, _, value in (text.partition("=") for text in given.size)}
+    small = {key: int(value) for key, _, value in (text.partition("=") for text in given.small)}
+    row = make_row(given.library, WitnessedRow(found.name, found.model, found.arguments, sizes), given.set, small)
+    file = FACTS / f"{given.file}.json"
+    rows = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    rows = [other for other in rows if other["name"] != given.name] + [row]
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    file.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    print(json.dumps(row, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()
