@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from functools import partial
 from math import inf
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args
 
 from pydantic import BeforeValidator, Field
 
 from archspec.bounds import MAX_WHOLE
+from archspec.ops.values import OpError, Shape
+from archspec.wording import tell_count
 
 MAX_REAL = 3.4e38
 """The largest magnitude of a real number that a field takes: about what single precision holds."""
@@ -59,3 +64,104 @@ Padding: TypeAlias = Annotated[
     Literal["same"] | _Count,
     BeforeValidator(_exact_padding, json_schema_input_type=Literal["same"] | _Count),
 ]
+
+MAX_AXES = 3
+"""The largest number of spatial axes that a window slides along."""
+
+
+def _read_whole(value: Any, least: int) -> int:
+    """Read a whole number within bounds. They are checked here, since a union would say what is wrong once for each
+    alternative."""
+    whole: int = _exact_int(value)
+    if whole < least:
+        raise ValueError(f"should be greater than or equal to {least}, found {whole}")
+    if whole > MAX_WHOLE:
+        raise ValueError(f"should be less than or equal to {MAX_WHOLE}, found {whole}")
+    return whole
+
+
+def per_axis(read: Callable[[Any], Any], what: str) -> Callable[[Any], Any]:
+    """Make the reader of a value, or of a list of such with an entry for each spatial axis; `what` says in the plural
+    what the entries are."""
+
+    def read_all(value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            return read(value)
+        found = f"[{', '.join(map(str, value[: MAX_AXES + 1]))}{', …' if len(value) > MAX_AXES + 1 else ''}]"
+        if not 1 <= len(value) <= MAX_AXES:
+            raise ValueError(f"should have an entry for each of one to {MAX_AXES} spatial axes, found {found}")
+        try:
+            return tuple(map(read, value))
+        except ValueError:
+            raise ValueError(f"should be a list of {what}, found {found}") from None
+
+    return read_all
+
+
+AnyNumber = TypeVar("AnyNumber", bound=int | float | str | Fraction)
+
+AlongAxes: TypeAlias = AnyNumber | tuple[AnyNumber, ...]
+"""A value for all spatial axes, or one for each."""
+
+_Sizes = Annotated[list[_Size], Field(min_length=1, max_length=MAX_AXES)]
+_Counts = Annotated[list[_Count], Field(min_length=1, max_length=MAX_AXES)]
+
+PositivePerAxis: TypeAlias = Annotated[
+    AlongAxes[int],
+    BeforeValidator(
+        per_axis(partial(_read_whole, least=1), "whole numbers from 1"), json_schema_input_type=_Size | _Sizes
+    ),
+]
+NonNegativePerAxis: TypeAlias = Annotated[
+    AlongAxes[int],
+    BeforeValidator(
+        per_axis(partial(_read_whole, least=0), "whole numbers from 0"), json_schema_input_type=_Count | _Counts
+    ),
+]
+
+PaddingRule: TypeAlias = Literal["same", "same_end", "causal"]
+"""The rules by which a window has its padding: `same` and `same_end` keep the extent at stride 1, `causal` looks at
+nothing behind."""
+
+_PADDING_RULES = get_args(PaddingRule)
+
+
+def _read_padding(value: Any) -> Any:
+    if value in _PADDING_RULES and isinstance(value, str):
+        return value
+    if isinstance(value, str) or not 0 <= _exact_int(value) <= MAX_WHOLE:
+        raise ValueError(f"should be `same`, `same_end`, `causal` or a whole number from 0, found {value}")
+    return int(value)
+
+
+PaddingPerAxis: TypeAlias = Annotated[
+    AlongAxes[PaddingRule | int],
+    BeforeValidator(
+        per_axis(_read_padding, "`same`, `same_end`, `causal` or whole numbers from 0"),
+        json_schema_input_type=PaddingRule
+        | _Count
+        | Annotated[list[PaddingRule | _Count], Field(min_length=1, max_length=MAX_AXES)],
+    ),
+]
+
+
+def along(value: AlongAxes[AnyNumber], x: Shape, field: str) -> tuple[AnyNumber, ...]:
+    """The value of a field along each spatial axis of x. Raises OpError where a list has another number of entries."""
+    if not isinstance(value, tuple):
+        return (value,) * x.rank
+    if len(value) != x.rank:
+        entries, axes = tell_count(len(value), "entry", "entries"), tell_count(x.rank, "spatial axis", "spatial axes")
+        remedy = "give one for each axis, or one alone for all"
+        raise OpError(f"{field}: [{', '.join(map(str, value))}] has {entries}, and {x} has {axes}; {remedy}", field)
+    return value
+
+
+def at_axis(value: AlongAxes[AnyNumber], axis: int) -> AnyNumber:
+    """The value of a field along one spatial axis, counted from 0."""
+    return value[axis] if isinstance(value, tuple) else value
+
+
+def one_or_each(values: Iterable[AnyNumber]) -> AlongAxes[AnyNumber]:
+    """The value of a field from those along each spatial axis: one alone where they are equal."""
+    each = tuple(values)
+    return each[0] if len(set(each)) == 1 else each

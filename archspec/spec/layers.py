@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -21,7 +21,8 @@ from pydantic_core import PydanticCustomError
 
 from archspec.errors import NOWHERE, Place
 from archspec.ops import LAYERS, NORMALIZATIONS, Op
-from archspec.spec.expressions import MAX_LENGTH
+from archspec.ops.fields import MAX_AXES
+from archspec.spec.expressions import MAX_LENGTH, Expression
 from archspec.spec.marked import Table, place_in
 from archspec.spec.values import parse_expression, read_node_name
 
@@ -132,12 +133,19 @@ def _spelled(info: FieldInfo) -> Any:
 @cache
 def _spell(annotation: Any) -> Any:
     words, numeric = _words_of(annotation), _takes_number(annotation)
+    listed = _takes_list(annotation)
 
     def read(value: Any) -> Any:
         if isinstance(value, str) and value not in words:
             if not numeric:
                 raise PydanticCustomError("bad-value", "should be {words}", {"words": " or ".join(words)})
             return parse_expression(value)
+        if listed and isinstance(value, list) and len(value) <= MAX_AXES:
+            entries = [
+                parse_expression(item) if isinstance(item, str) and item not in words else item for item in value
+            ]
+            if any(isinstance(item, Expression) for item in entries):
+                return entries  # they are held against the field's type when each has its value
         return adapter_of(annotation).validate_python(value)
 
     return Annotated[Any, PlainValidator(read), _SpelledSchema(annotation, bool(words), numeric)]
@@ -162,9 +170,19 @@ class _SpelledSchema:
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
         plain = adapter_of(self.annotation).json_schema()
-        if not self.numeric:
-            return plain
-        return {"anyOf": [*(plain["anyOf"] if self.words else [plain]), {"type": "string", "maxLength": MAX_LENGTH}]}
+        return _allow_expressions(plain, self.words) if self.numeric else plain
+
+
+def _allow_expressions(plain: dict[str, Any], words: bool) -> dict[str, Any]:
+    """The schema of a value, or of each entry of a list, that may be an expression."""
+    forms = plain["anyOf"] if words or any("items" in form for form in plain.get("anyOf", ())) else [plain]
+    spelled = [
+        {**form, "items": _allow_expressions(form["items"], words="anyOf" in form["items"])}
+        if "items" in form
+        else form
+        for form in forms
+    ]
+    return {"anyOf": [*spelled, {"type": "string", "maxLength": MAX_LENGTH}]}
 
 
 def _words_of(annotation: Any) -> tuple[str, ...]:
@@ -179,12 +197,20 @@ def describe_values(op: type[Op], field: str) -> str:
     annotation = annotation_of(op.model_fields[field])
     kinds = {bool: "true or false", int: "a whole number", float: "a number"}
     taken = _flatten(annotation)
-    return " or ".join([*(f"`{word}`" for word in _words_of(annotation)), *(kinds[k] for k in kinds if k in taken)])
+    words = dict.fromkeys(f"`{word}`" for word in _words_of(annotation))
+    *head, last = [*words, *(kinds[k] for k in kinds if k in taken)]
+    each = ", or a list with one for each spatial axis" if _takes_list(annotation) else ""
+    return f"{', '.join(head)} or {last}{each}" if head else f"{last}{each}"
 
 
 def _flatten(annotation: Any) -> set[Any]:
     parts = get_args(annotation)
     return set().union(*map(_flatten, parts)) if parts else {annotation} if isinstance(annotation, type) else set()
+
+
+def _takes_list(annotation: Any) -> bool:
+    """Tell whether a field takes a list with an entry for each spatial axis."""
+    return get_origin(annotation) is tuple or any(_takes_list(part) for part in get_args(annotation))
 
 
 def _takes_number(annotation: Any) -> bool:

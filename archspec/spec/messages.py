@@ -64,7 +64,7 @@ def describe_problem(detail: ErrorDetails, subject: str, path: str, known: Itera
     text = detail["msg"].removeprefix("Value error, ")
     text = text.replace("Input should be", "should be").replace("valid ", "")
     described = f"`{path}` of {subject} {text}" if path else f"{subject} {text}"
-    explained = not found or f"found {found}" in text or detail["type"] in _SELF_EXPLAINING
+    explained = not found or ", found " in text or detail["type"] in _SELF_EXPLAINING
     return described if explained else f"{described}, found {found}"
 
 

@@ -36,7 +36,7 @@ class Evaluator:
         spelled = renamed or {}
         plain = {
             key: self._compute_field(step, op, key, written, spelled.get(key, key))
-            if isinstance(written, Expression)
+            if isinstance(written, Expression | list)
             else written
             for key, written in fields.items()
         }
@@ -57,7 +57,9 @@ class Evaluator:
                 self.reporter.report(code, message, place, step.calls)
             raise SkipNode from None
 
-    def _compute_field(self, step: Step, op: type[Op], key: str, written: Expression, spelled: str) -> Any:
+    def _compute_field(self, step: Step, op: type[Op], key: str, written: Any, spelled: str) -> Any:
+        if isinstance(written, list):
+            return [self._compute_field(step, op, key, item, spelled) for item in written]
         lookup, place = self._look_in(step.scope, step.value), step.place(spelled)
         return self.compute(written, lookup, place, step.calls, takes=(op, key))
 

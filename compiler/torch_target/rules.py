@@ -170,9 +170,10 @@ def global_max_pool(op: ops.GlobalMaxPool, x: Shape) -> nn.Module:
 
 @rule(ops.Upsample)
 def upsample(op: ops.Upsample, x: Shape) -> nn.Module:
+    factors = tuple(map(float, op.scale)) if isinstance(op.scale, tuple) else float(op.scale)
     if op.mode == "nearest":
-        return nn.Upsample(scale_factor=float(op.scale), mode="nearest")
-    return nn.Upsample(scale_factor=float(op.scale), mode=LINEAR_MODE[x.rank - 1], align_corners=False)
+        return nn.Upsample(scale_factor=factors, mode="nearest")
+    return nn.Upsample(scale_factor=factors, mode=LINEAR_MODE[x.rank - 1], align_corners=False)
 
 
 @rule(ops.PadChannels)

@@ -68,6 +68,8 @@ EXAMPLES: list[tuple[Op, tuple[Shape, ...]]] = [
     *each(ops.GlobalMaxPool(), SPATIAL),
     *each(ops.Upsample(), SPATIAL),
     *each(ops.Upsample(scale=3, mode="linear"), SPATIAL),
+    (ops.Upsample(scale=(1, 2)), (IMAGE,)),
+    (ops.Upsample(scale=(3, 1, 2), mode="linear"), (VOLUME,)),
     *each(ops.Flatten(), EVERY),
     *each(ops.PadChannels(out=11), EVERY),
     *each(ops.Scale(value=0.25), EVERY),

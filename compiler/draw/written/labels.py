@@ -162,11 +162,16 @@ def spelled(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return f"{value:g}"
-    if isinstance(value, list):
+    if isinstance(value, list) or is_along_axes(value):
         return f"[{', '.join(map(spelled, value))}]"
     if isinstance(value, tuple):
         return ", ".join(_called(node) for node in value) or "[]"
     return str(value)
+
+
+def is_along_axes(value: Any) -> bool:
+    """Tell a value for each spatial axis from a body, which is a tuple too."""
+    return isinstance(value, tuple) and any(isinstance(item, int | float | str) for item in value)
 
 
 def _called(node: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from archspec.ops import Upsample
+from archspec.ops.fields import one_or_each
 from archspec.wording import write_shape
 from compiler.onnx_source.call import NodeCall, NodeRule, build
 from compiler.onnx_source.ops.moves import DepthToSpace
@@ -33,13 +34,12 @@ def resize(call: NodeCall) -> Operand:
     if shape[:2] != x.shape[:2] or mode not in TAPS or where == "tf_crop_and_resize":
         raise UnknownOpError
     call.keep_samples(x)
-    scales = {Fraction(new, now) for new, now in zip(shape[2:], x.shape[2:], strict=True)}
-    scale = next(iter(scales))
+    scales = [Fraction(new, now) for new, now in zip(shape[2:], x.shape[2:], strict=True)]
     repeats = mode == "nearest" and (where in HALF or (where == "asymmetric" and rounding == "floor"))
     rounds = rounding.startswith("round") or where not in HALF
     said = (repeats and rounds) or (mode == "linear" and where in HALF and not call.attribute("antialias", 0))
-    if said and len(scales) == 1 and scale.denominator == 1 and call.is_map(x):
-        return call.add(build(call, Upsample, scale=int(scale), mode=mode), x)
+    if said and all(scale.denominator == 1 for scale in scales) and call.is_map(x):
+        return call.add(build(call, Upsample, scale=one_or_each(map(int, scales)), mode=mode), x)
     return _resample(call, x, shape, mode, where, rounding)
 
 

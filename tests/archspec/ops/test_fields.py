@@ -8,7 +8,23 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from archspec.bounds import MAX_WHOLE
-from archspec.ops.fields import MAX_REAL, Flag, NonNegative, Number, Padding, Positive, Probability, Ratio
+from archspec.ops import OpError, Shape
+from archspec.ops.fields import (
+    MAX_REAL,
+    Flag,
+    NonNegative,
+    NonNegativePerAxis,
+    Number,
+    Padding,
+    PaddingPerAxis,
+    Positive,
+    PositivePerAxis,
+    Probability,
+    Ratio,
+    along,
+    at_axis,
+    one_or_each,
+)
 
 TAKEN: list[tuple[Any, Any, Any]] = [
     (Positive, 2.0, 2),
@@ -21,6 +37,11 @@ TAKEN: list[tuple[Any, Any, Any]] = [
     (Flag, True, True),
     (Padding, "same", "same"),
     (Padding, 4.0, 4),
+    (PositivePerAxis, 2.0, 2),
+    (PositivePerAxis, [3, 7.0], (3, 7)),
+    (NonNegativePerAxis, (0, 1, 2), (0, 1, 2)),
+    (PaddingPerAxis, "causal", "causal"),
+    (PaddingPerAxis, ["same", 2], ("same", 2)),
 ]
 REFUSED: list[tuple[Any, Any, str]] = [
     (Positive, 0, "greater than or equal to 1"),
@@ -39,6 +60,15 @@ REFUSED: list[tuple[Any, Any, str]] = [
     (Padding, -1, "should be `same` or a whole number from 0, found -1"),
     (Padding, 1.5, "should be a whole number, found 1.5"),
     (Padding, "valid", "should be a whole number"),
+    (PositivePerAxis, 0, "greater than or equal to 1"),
+    (PositivePerAxis, MAX_WHOLE + 1, "less than or equal to"),
+    (PositivePerAxis, [3, 0], "should be a list of whole numbers from 1, found \\[3, 0\\]"),
+    (PositivePerAxis, [[3, 3]], "should be a list of whole numbers from 1"),
+    (PositivePerAxis, [], "an entry for each of one to 3 spatial axes, found \\[\\]"),
+    (NonNegativePerAxis, [0] * 5, "one to 3 spatial axes, found \\[0, 0, 0, 0, …\\]"),
+    (NonNegativePerAxis, [0, True], "should be a list of whole numbers from 0"),
+    (PaddingPerAxis, "valid", "should be `same`, `same_end`, `causal` or a whole number from 0"),
+    (PaddingPerAxis, ["same", -1], "should be a list of `same`, `same_end`, `causal` or whole numbers from 0"),
 ]
 
 
@@ -53,3 +83,16 @@ def test_is_taken_as(type: Any, given: Any, expected: Any) -> None:
 def test_is_refused(type: Any, given: Any, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         TypeAdapter(type).validate_python(given)
+
+
+def test_a_value_spreads_over_the_spatial_axes() -> None:
+    image = Shape(3, 8, 9)
+    assert along(3, image, "kernel") == (3, 3)
+    assert along((3, 5), image, "kernel") == (3, 5)
+    assert (at_axis(3, 1), at_axis((3, 5), 1)) == (3, 5)
+    assert (one_or_each([3, 3]), one_or_each(iter([3, 5]))) == (3, (3, 5))
+    with pytest.raises(
+        OpError, match=r"kernel: \[1, 2, 3\] has 3 entries, and 3×8×9 has 2 spatial axes; give"
+    ) as found:
+        along((1, 2, 3), image, "kernel")
+    assert found.value.field == "kernel"

@@ -26,6 +26,16 @@ def test_a_number_may_be_an_expression_and_a_word_may_not() -> None:
         layer_node("conv").model_validate({"init": "2 * width"})
 
 
+def test_entries_of_a_list_may_be_expressions() -> None:
+    """They have a value when the body is elaborated; a list of numbers alone is held against the field's type."""
+    assert layer_node("upsample").model_validate({"scale": [1, 2]}).given == {"scale": (1, 2)}
+    node = layer_node("upsample").model_validate({"scale": [1, "s"]})
+    assert node.given == {"scale": [1, Expression.parse("s")]}
+    for wrong in ([0, 2], [1, 2, 3, 4], ["s"] * 4, [[1, 2]]):
+        with pytest.raises(ValidationError, match="should "):
+            layer_node("upsample").model_validate({"scale": wrong})
+
+
 def test_fields_keep_their_bounds() -> None:
     assert layer_node("conv").model_validate({"kernel": 3}).given == {"kernel": 3}
     with pytest.raises(ValidationError, match="greater than"):
@@ -53,6 +63,7 @@ def test_a_norm_has_the_fields_of_every_kind() -> None:
         ("conv", "bias", "true or false"),
         ("dropout", "rate", "a number"),
         ("upsample", "mode", "`nearest` or `linear`"),
+        ("upsample", "scale", "a whole number, or a list with one for each spatial axis"),
     ],
 )
 def test_what_a_field_takes_in_words(kind: str, field: str, words: str) -> None:
