@@ -105,11 +105,11 @@ def describe(op: type[Layer]) -> str:
         lines.append(_one_line(rest) + "\n")
     if op.model_fields:
         properties = op.model_json_schema()["properties"]
-        lines += ["| field | takes | default |", "|---|---|---|"]
+        lines += ["| field | meaning | takes | default |", "|---|---|---|---|"]
         for name, schema in properties.items():
             main = " (main)" if name == op.main else ""
             default = f"`{_as_written(schema['default'])}`" if "default" in schema else "needed"
-            lines.append(f"| `{name}`{main} | {_takes(schema)} | {default} |")
+            lines.append(f"| `{name}`{main} | {schema['description']} | {_takes(schema)} | {default} |")
         lines.append("")
     example, x = find_example(op)
     lines.append(f"`{_spelled(example)}` on {x} gives {example.infer(x)}.")

@@ -7,6 +7,8 @@ from dataclasses import replace
 from math import erf, exp, expm1, inf, isfinite, log1p, pi, prod, sqrt, tanh
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from archspec.ops.base import Gating
 from archspec.ops.bounds import POSITIVE, SHARE, UNKNOWN, Bounds
 from archspec.ops.fields import Number
@@ -108,7 +110,7 @@ class LeakyRelu(Rectifier):
 
     main: ClassVar[str | None] = "slope"
 
-    slope: Number = 0.01
+    slope: Number = Field(0.01, description="slope below zero")
 
     @property
     def below(self) -> float:
@@ -120,7 +122,7 @@ class Prelu(Rectifier):
 
     main: ClassVar[str | None] = "start"
 
-    start: Number = 0.25
+    start: Number = Field(0.25, description="first value of the slopes below zero")
 
     def weights(self, x: Shape) -> Weights:
         return {"weight": Weight((x.channels,), self.start)}
@@ -146,7 +148,7 @@ class Elu(Scalar):
 
     identity_on: ClassVar[Bounds | None] = POSITIVE
 
-    alpha: Number = 1.0
+    alpha: Number = Field(1.0, description="negative of the limit far below zero")
 
     def bound(self, x: Bounds) -> Bounds:
         if x.low >= 0:
@@ -168,7 +170,7 @@ class Gelu(Swish):
     image: ClassVar[Bounds] = Bounds(-0.18, inf)
     bends: ClassVar[tuple[float, ...]] = (-3.0, 0.0, 3.0)
 
-    approximate: Literal["none", "tanh"] = "none"
+    approximate: Literal["none", "tanh"] = Field("none", description="exact, or by the tanh formula")
 
     def curve(self, x: float) -> float:
         return x * _normal_below(x)  # the tanh formula differs by less than 0.0005

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
+from pydantic import Field
+
 from archspec.ops.base import Family, Op, Pointwise
 from archspec.ops.bounds import ZERO, Bounds
 from archspec.ops.fields import Flag, Probability
@@ -20,7 +22,7 @@ class Dropout(Pointwise):
     main: ClassVar[str | None] = "rate"
     odd: ClassVar[bool] = True
 
-    rate: Probability = 0.5
+    rate: Probability = Field(0.5, description="probability with which a number becomes zero")
 
     def bound(self, x: Bounds) -> Bounds:
         kept = 1 - self.rate
@@ -66,9 +68,12 @@ class StochasticDepth(Pointwise):
     main: ClassVar[str | None] = "survival"
     odd: ClassVar[bool] = True
 
-    survival: Probability = 0.8
-    draw: Draw = "sample"
-    rescale: Flag = False
+    survival: Probability = Field(0.8, description="probability with which a body is kept")
+    draw: Draw = Field("sample", description="draws for each sample, or once for a batch")
+    rescale: Flag = Field(
+        False,
+        description="divides what is kept by its probability while training, instead of multiplying by it at inference",
+    )
 
     def bound(self, x: Bounds) -> Bounds:
         return x.hull(ZERO, x.scaled(1 / self.survival if self.rescale and self.survival else 1.0))
@@ -117,8 +122,8 @@ class ShakeDrop(Pointwise):
     main: ClassVar[str | None] = "survival"
     odd: ClassVar[bool] = True
 
-    survival: Probability = 0.5
-    draw: Draw = "sample"
+    survival: Probability = Field(0.5, description="probability with which a body is kept")
+    draw: Draw = Field("sample", description="draws for each sample, or once for a batch")
 
     def bound(self, x: Bounds) -> Bounds:
         return x.times(Bounds(-1.0, 1.0))

@@ -9,6 +9,8 @@ from functools import lru_cache
 from math import prod, sqrt
 from typing import TYPE_CHECKING, ClassVar
 
+from pydantic import Field
+
 from archspec.ops.base import Family, Layer
 from archspec.ops.fields import Flag, Gain, NonNegative, Padding, Positive
 from archspec.ops.signal.axis import share_seen, share_sent
@@ -77,16 +79,18 @@ class Conv(Kernel):
     `padding: same` is dilation (kernel - 1) / 2 on both sides, whatever the stride.
     """
 
-    out: Positive
-    kernel: Positive = 3
-    stride: Positive = 1
-    padding: Padding = "same"
-    dilation: Positive = 1
-    groups: Positive = 1
-    bias: Flag = True
-    init: Init = "he"
-    gain: Gain = 1.0
-    weight_norm: Flag = False
+    out: Positive = Field(description="channels of the result")
+    kernel: Positive = Field(3, description="taps along each spatial axis")
+    stride: Positive = Field(1, description="positions of the input from one window to the next")
+    padding: Padding = Field(
+        "same", description="positions of zeros before and after each axis; `same` is dilation (kernel - 1) / 2"
+    )
+    dilation: Positive = Field(1, description="positions from one tap to the next")
+    groups: Positive = Field(1, description="groups of channels that are convolved apart")
+    bias: Flag = Field(True, description="adds a learned number to each channel of the result")
+    init: Init = Field("he", description="rule by which the kernel starts")
+    gain: Gain = Field(1.0, description="factor on what the rule draws")
+    weight_norm: Flag = Field(False, description="stores the kernel as a direction and lengths")
 
     @property
     def window(self) -> Window:
@@ -158,17 +162,17 @@ class ConvTranspose(Kernel):
     `output_padding` is smaller than the stride or the dilation.
     """
 
-    out: Positive
-    kernel: Positive = 2
-    stride: Positive = 2
-    padding: NonNegative = 0
-    output_padding: NonNegative = 0
-    dilation: Positive = 1
-    groups: Positive = 1
-    bias: Flag = True
-    init: Init = "he"
-    gain: Gain = 1.0
-    weight_norm: Flag = False
+    out: Positive = Field(description="channels of the result")
+    kernel: Positive = Field(2, description="taps along each spatial axis")
+    stride: Positive = Field(2, description="positions of the result from one kernel to the next")
+    padding: NonNegative = Field(0, description="positions cut off before and after each axis of the result")
+    output_padding: NonNegative = Field(0, description="positions more at the end of each axis")
+    dilation: Positive = Field(1, description="positions from one tap to the next")
+    groups: Positive = Field(1, description="groups of channels that are convolved apart")
+    bias: Flag = Field(True, description="adds a learned number to each channel of the result")
+    init: Init = Field("he", description="rule by which the kernel starts")
+    gain: Gain = Field(1.0, description="factor on what the rule draws")
+    weight_norm: Flag = Field(False, description="stores the kernel as a direction and lengths")
 
     @property
     def window(self) -> Window:
@@ -239,11 +243,11 @@ class Linear(Kernel):
 
     fixes_extents: ClassVar[bool] = True
 
-    out: Positive
-    bias: Flag = True
-    init: Init = "he"
-    gain: Gain = 1.0
-    weight_norm: Flag = False
+    out: Positive = Field(description="channels of the result")
+    bias: Flag = Field(True, description="adds a learned number to each channel of the result")
+    init: Init = Field("he", description="rule by which the kernel starts")
+    gain: Gain = Field(1.0, description="factor on what the rule draws")
+    weight_norm: Flag = Field(False, description="stores the kernel as a direction and lengths")
 
     def infer(self, x: Shape) -> Shape:
         if x.rank != 0:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import ClassVar, TypeAlias
 
+from pydantic import Field
+
 from archspec.ops.base import Family, Op
 from archspec.ops.bounds import SHARE, Bounds
 from archspec.ops.signal.gaussian import ChannelMoments
@@ -175,7 +177,7 @@ class Shake(Sum):
     With two operands the weights are α and 1 - α, with α uniform in [0, 1].
     """
 
-    draw: Draw = "sample"
+    draw: Draw = Field("sample", description="draws for each sample, or once for a batch")
 
     def at_inference(self) -> Op:
         return Mean()

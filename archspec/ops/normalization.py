@@ -9,6 +9,8 @@ from functools import lru_cache
 from math import inf, prod, sqrt
 from typing import ClassVar, Literal, NamedTuple
 
+from pydantic import Field
+
 from archspec.ops.base import Family, Pointwise
 from archspec.ops.fields import Epsilon, Flag, Gain, Number, Positive, Probability, Ratio
 from archspec.ops.signal.gaussian import ChannelMoments
@@ -29,9 +31,9 @@ class Normalization(Pointwise):
     family: ClassVar[Family] = "norm"
     odd: ClassVar[bool] = True
 
-    affine: Flag = True
-    start: Number = 1.0
-    eps: Epsilon = 1e-5
+    affine: Flag = Field(True, description="scales and shifts each channel by learned numbers")
+    start: Number = Field(1.0, description="first value of the scales")
+    eps: Epsilon = Field(1e-5, description="number that is added to the variance")
 
     def weights(self, x: Shape) -> Weights:
         if not self.affine:
@@ -109,7 +111,7 @@ class Normalization(Pointwise):
 class BatchNorm(Normalization):
     """Normalizes each channel over the batch and all positions; at inference with the running mean and variance."""
 
-    momentum: Probability = 0.1
+    momentum: Probability = Field(0.1, description="share of a batch's statistics in the new running ones")
 
     def at_inference(self) -> BatchNorm:
         if type(self) is BatchNorm:
@@ -136,7 +138,7 @@ class GhostBatchNorm(BatchNorm):
 
     main: ClassVar[str | None] = "size"
 
-    size: Positive = 32
+    size: Positive = Field(32, description="samples of a part of the batch")
 
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         """The values that are saved part by part; a last part of one value for each channel has no variance, and joins
@@ -159,9 +161,9 @@ class BatchRenorm(BatchNorm):
     without gradient; r_max = 1 and d_max = 0 are batch normalization. At inference it is batch normalization.
     """
 
-    momentum: Probability = 0.01
-    r_max: Ratio = 3.0
-    d_max: Gain = 5.0
+    momentum: Probability = Field(0.01, description="share of a batch's statistics in the new running ones")
+    r_max: Ratio = Field(3.0, description="largest correction of the deviation, as a factor")
+    d_max: Gain = Field(5.0, description="largest correction of the mean, in running deviations")
 
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         """The mean and deviation, and beside them r and, with scales, d and the product of the scales and r."""
@@ -230,7 +232,9 @@ class SampleNorm(Normalization):
 class LayerNorm(SampleNorm):
     """Normalizes each sample by itself: over channels and positions, or (`over: channels`) at each position."""
 
-    over: Literal["sample", "channels"] = "sample"
+    over: Literal["sample", "channels"] = Field(
+        "sample", description="what the statistics are taken over: the whole sample, or the channels at each position"
+    )
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return Layout(channels_last=True) if self.over == "channels" else super().lay(layouts, *xs, batch=batch)
@@ -254,7 +258,7 @@ class GroupNorm(SampleNorm):
 
     main: ClassVar[str | None] = "groups"
 
-    groups: Positive = 32
+    groups: Positive = Field(32, description="groups of channels, each with statistics of its own")
 
     def infer(self, x: Shape) -> Shape:
         fits = x.channels % self.groups == 0
@@ -272,7 +276,7 @@ class GroupNorm(SampleNorm):
 class InstanceNorm(SampleNorm):
     """Normalizes each channel of each sample over its positions."""
 
-    affine: Flag = False
+    affine: Flag = Field(False, description="scales and shifts each channel by learned numbers")
 
     def infer(self, x: Shape) -> Shape:
         if x.rank < 1:

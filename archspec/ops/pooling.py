@@ -7,6 +7,8 @@ from fractions import Fraction
 from math import prod
 from typing import ClassVar
 
+from pydantic import Field
+
 from archspec.ops.base import Family, Layer
 from archspec.ops.bounds import ZERO, Bounds
 from archspec.ops.fields import Flag, NonNegative, Positive
@@ -28,10 +30,12 @@ class Pool(Layer):
     saves: ClassVar[Saves] = "operands"
     keeps_zeros: ClassVar[bool] = True
 
-    kernel: Positive = 2
-    stride: Positive | None = None
-    padding: NonNegative = 0
-    ceil: Flag = False
+    kernel: Positive = Field(2, description="positions of a window along each spatial axis")
+    stride: Positive | None = Field(
+        None, description="positions of the input from one window to the next; the kernel's size unless given"
+    )
+    padding: NonNegative = Field(0, description="positions before and after each axis")
+    ceil: Flag = Field(False, description="lets a last window hang over the end")
 
     @property
     def window(self) -> Window:

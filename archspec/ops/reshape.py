@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import accumulate
 from math import prod
 from operator import mul
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -37,8 +37,8 @@ class Upsample(Layer):
     keeps_zeros: ClassVar[bool] = True
     passes_terms: ClassVar[bool] = True
 
-    scale: Annotated[PositivePerAxis, Field(description="how many times as large each spatial axis becomes")] = 2
-    mode: Literal["nearest", "linear"] = "nearest"
+    scale: PositivePerAxis = Field(2, description="how many times as large each spatial axis becomes")
+    mode: Literal["nearest", "linear"] = Field("nearest", description="repeats values, or interpolates them linearly")
 
     def commutes(self, *, flips: bool, adds: bool) -> bool:
         return True
@@ -147,7 +147,7 @@ class PadChannels(Layer):
     main: ClassVar[str | None] = "out"
     odd: ClassVar[bool] = True
 
-    out: Positive
+    out: Positive = Field(description="channels of the result")
 
     def bound(self, x: Bounds) -> Bounds:
         return x.hull(ZERO)

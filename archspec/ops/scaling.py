@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from archspec.ops.base import Family, Gating, Pointwise
 from archspec.ops.bounds import UNKNOWN, Bounds
 from archspec.ops.fields import Flag, Number
@@ -23,9 +25,9 @@ class Scale(Pointwise):
     keeps_zeros: ClassVar[bool] = True
     passes_terms: ClassVar[bool] = True
 
-    value: Number = 1.0
-    trainable: Flag = False
-    per: Literal["value", "channel"] = "value"
+    value: Number = Field(1.0, description="factor, or its first value")
+    trainable: Flag = Field(False, description="learns the factor")
+    per: Literal["value", "channel"] = Field("value", description="learns one number, or one for each channel")
 
     def bound(self, x: Bounds) -> Bounds:
         return UNKNOWN if self.trainable else x.scaled(self.value)
@@ -63,9 +65,9 @@ class Shift(Pointwise):
     main: ClassVar[str | None] = "value"
     passes_terms: ClassVar[bool] = True
 
-    value: Number = 0.0
-    trainable: Flag = False
-    per: Literal["value", "channel"] = "value"
+    value: Number = Field(0.0, description="term, or its first value")
+    trainable: Flag = Field(False, description="learns the term")
+    per: Literal["value", "channel"] = Field("value", description="learns one number, or one for each channel")
 
     def bound(self, x: Bounds) -> Bounds:
         return UNKNOWN if self.trainable else Bounds(x.low + self.value, x.high + self.value)

@@ -191,10 +191,14 @@ class Block(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    args: dict[Variable, ArgumentField] = Field(default_factory=dict, max_length=MAX_NAMES)
-    let: dict[Variable, Numeric] = Field(default_factory=dict, max_length=MAX_NAMES)
-    defaults: Defaults = Field(default_factory=dict)
-    body: Body
+    args: dict[Variable, ArgumentField] = Field(
+        default_factory=dict, max_length=MAX_NAMES, description="Arguments: a type, or a type and a default."
+    )
+    let: dict[Variable, Numeric] = Field(
+        default_factory=dict, max_length=MAX_NAMES, description="Expressions by name, each of them in turn."
+    )
+    defaults: Defaults = Field(default_factory=dict, description="Field defaults of its body, by node kind.")
+    body: Body = Field(description="The nodes that a call stands for.")
 
     _written: Any = PrivateAttr(default=None)
 
@@ -253,7 +257,7 @@ class Document(BaseModel):
     name: SingleLine | None = Field(
         None, description="Name of the network; the file's name unless given.", max_length=200
     )
-    description: str | None = None
+    description: str | None = Field(None, description="A sentence for lists of specs.")
     source: SingleLine | None = Field(None, description="Who published the network, in short.", max_length=200)
     extends: str | None = Field(None, description="Another spec, whose params, sizes and defaults this one replaces.")
     params: dict[Variable, Param] = Field(
@@ -269,4 +273,4 @@ class Document(BaseModel):
     defaults: Defaults = Field(default_factory=dict, description="Field defaults by node kind.")
     import_: list[str] = Field(default_factory=list, alias="import", description="Block libraries.")
     blocks: dict[BlockName, Block] = Field(default_factory=dict, description="Parametrised bodies.")
-    network: Body | None = None
+    network: Body | None = Field(None, description="The nodes, each on the result of the one before.")

@@ -11,6 +11,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     PlainValidator,
     PrivateAttr,
     TypeAdapter,
@@ -42,8 +43,9 @@ class SpecNode(BaseModel):
     settings: ClassVar[tuple[str, ...]] = ()
     """The fields that a spec's `defaults` may set for this kind."""
 
-    name: Annotated[str | None, BeforeValidator(read_node_name)] = None
-    """A name of its own, for weights and messages; otherwise the kind and its ordinal."""
+    name: Annotated[str | None, BeforeValidator(read_node_name)] = Field(
+        None, description="name of its own, for weights and messages; its word and ordinal unless given"
+    )
 
     _place: Place = PrivateAttr(default_factory=lambda: NOWHERE)  # a default would be copied, deeply, for each node
     _written: Any = PrivateAttr(default=None)
@@ -96,9 +98,10 @@ class NormChoice(SpecNode):
 def _choice_of(ops: Mapping[str, type[Op]], *others: str) -> type[NormChoice]:
     """The node that chooses one of several operations: a kind, and the fields of every kind, to be held against the
     chosen one's when it is known."""
-    fields: dict[str, Any] = {"kind": (Literal[(*ops, *others)], USUAL_NORM)}
+    kinds = Field(USUAL_NORM, description="which normalization it is; the other fields are those of this kind's layer")
+    fields: dict[str, Any] = {"kind": (Literal[(*ops, *others)], kinds)}
     for op in ops.values():
-        fields |= {name: (_spelled(info), None) for name, info in op.model_fields.items() if name not in fields}
+        fields |= {name: _spell_field(info, None) for name, info in op.model_fields.items() if name not in fields}
     model = create_model("NormNode", __base__=NormChoice, __doc__=NormChoice.__doc__, **fields)
     model.settings = tuple(fields)
     return model
@@ -113,7 +116,7 @@ def layer_node(kind: str) -> type[LayerNode]:
 def node_of(op: type[Op]) -> type[LayerNode]:
     """The node of an operation: its fields, each optional (`defaults` may give it), a number also by an expression."""
     fields: dict[str, Any] = {
-        name: (_spelled(info), None if info.is_required() else info.default) for name, info in op.model_fields.items()
+        name: _spell_field(info, None if info.is_required() else info.default) for name, info in op.model_fields.items()
     }
     model = create_model(f"{op.__name__}Node", __base__=LayerNode, __doc__=op.__doc__, **fields)
     model.word, model.main, model.op, model.settings = op.kind, op.main, op, tuple(fields)
@@ -125,9 +128,10 @@ def annotation_of(info: FieldInfo) -> Any:
     return Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
 
 
-def _spelled(info: FieldInfo) -> Any:
-    """The type of an operation's field as a spec may write it: an expression stands for a number or a boolean too."""
-    return _spell(annotation_of(info))
+def _spell_field(info: FieldInfo, default: Any) -> tuple[Any, Any]:
+    """An operation's field as a spec may write it, as pydantic takes it: its type, in which an expression stands for a
+    number or a boolean too, and its default with its description."""
+    return _spell(annotation_of(info)), Field(default, description=info.description)
 
 
 @cache

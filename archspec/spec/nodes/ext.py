@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from archspec.spec.layers import SpecNode
 
@@ -14,4 +14,4 @@ class Ext(SpecNode):
 
     word = "ext"
     main = "use"
-    use: str
+    use: str = Field(description="name by which the caller allowed the operation")

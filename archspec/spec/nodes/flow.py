@@ -13,9 +13,11 @@ from archspec.spec.values import MAX_NAMES, NumberList, Numeric, Variable
 class Turns(SpecNode):
     """A loop's `n` turns, or one for each position of lists of equal length; or neither."""
 
-    n: Numeric | None = None
-    each: dict[Variable, NumberList] | None = Field(None, max_length=MAX_NAMES)
-    as_: Variable = Field("i", alias="as")
+    n: Numeric | None = Field(None, description="number of turns")
+    each: dict[Variable, NumberList] | None = Field(
+        None, max_length=MAX_NAMES, description="lists by name; a turn for each position, and there the names' values"
+    )
+    as_: Variable = Field("i", alias="as", description="name of the turn's index, from 0")
 
     @model_validator(mode="after")
     def _name_turns(self) -> Turns:
@@ -42,16 +44,16 @@ class Loop(Turns):
 
 class Repeat(Loop):
     word = "repeat"
-    body: Body
+    body: Body = Field(description="run once in each turn, on the result of the turn before")
 
 
 class Dense(Loop):
     word = "dense"
-    body: Body
+    body: Body = Field(description="run once in each turn; its result is concatenated with its input")
 
 
 class When(SpecNode):
     word = "when"
-    test: Numeric
-    then: Body
-    else_: Body = Field((), alias="else")
+    test: Numeric = Field(description="expression that is true or false")
+    then: Body = Field(description="body where the test is true")
+    else_: Body = Field((), alias="else", description="body where it is false")

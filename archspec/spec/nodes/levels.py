@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from archspec.spec.body import Body
 from archspec.spec.nodes.flow import Loop
 from archspec.spec.nodes.merges import Fit, MergeWord
@@ -9,13 +11,13 @@ from archspec.spec.nodes.merges import Fit, MergeWord
 
 class EncoderDecoder(Loop):
     word = "encoder_decoder"
-    encoder: Body = ()
-    skip: Body = ()
-    down: Body = ()
-    bottom: Body = ()
-    up: Body = ()
-    merge: MergeWord = "concat"
+    encoder: Body = Field((), description="each level's body on the way down")
+    skip: Body = Field((), description="body across a level, from its encoder to its merge")
+    down: Body = Field((), description="body from a level to the one below")
+    bottom: Body = Field((), description="body below the last level")
+    up: Body = Field((), description="body from a level to the one above")
+    merge: MergeWord = Field("concat", description="how what comes across a level and what comes up become one")
     fit: Fit = "error"
-    decoder: Body = ()
+    decoder: Body = Field((), description="each level's body on the way up")
 
     settings = ("merge", "fit")

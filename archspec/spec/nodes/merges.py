@@ -12,7 +12,10 @@ from archspec.spec.body import Body
 from archspec.spec.nodes.flow import Turns
 
 Branches: TypeAlias = Annotated[list[Body], Field(min_length=1)]
-Fit: TypeAlias = Literal["error", "crop", "pad"]
+Fit: TypeAlias = Annotated[
+    Literal["error", "crop", "pad"],
+    Field(description="what is done about unequal extents: an error, cut to the smallest, or zeros up to the largest"),
+]
 MergeWord: TypeAlias = Literal["add", "concat", "mul"]
 
 
@@ -20,8 +23,8 @@ class Branching(Turns):
     """Branches of one value, merged: a list of bodies, or one body for each turn of a loop."""
 
     main = "branches"
-    branches: Branches | None = None
-    body: Body | None = None
+    branches: Branches | None = Field(None, description="bodies that all start from the input; `[]` is the input")
+    body: Body | None = Field(None, description="branch of each turn, instead of a list of branches")
     fit: Fit = "error"
 
     settings: ClassVar[tuple[str, ...]] = ("fit",)
@@ -51,6 +54,6 @@ class ShakeNode(Branching):
     """Branches whose weights in the sum are drawn anew at each step of training."""
 
     word = "shake"
-    draw: Draw = "sample"
+    draw: Draw = Field("sample", description="draws for each sample, or once for a batch")
 
     settings: ClassVar[tuple[str, ...]] = ("fit", "draw")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from archspec.spec.body import Body
@@ -18,14 +18,16 @@ Drop: TypeAlias = Literal["sample", "batch", "shake"]
 
 class Residual(SpecNode):
     word = "residual"
-    body: Body
-    shortcut: Body | None = None
-    project: Body | None = None
-    scale: Numeric | None = None
-    survival: Numeric | None = None
-    scaling: Scaling = "none"
-    decay: Decay = "constant"
-    drop: Drop | None = None
+    body: Body = Field(description="body whose result is added to the input")
+    shortcut: Body | None = Field(None, description="body of the other way, always used")
+    project: Body | None = Field(None, description="body of the other way, used where the shapes differ")
+    scale: Numeric | None = Field(None, description="factor on the body's result")
+    survival: Numeric | None = Field(None, description="probability with which the body is kept while training")
+    scaling: Scaling = Field("none", description="how bodies are kept from adding up")
+    decay: Decay = Field("constant", description="whether the survival falls linearly with the depth")
+    drop: Drop | None = Field(
+        None, description="what chance drops: the body of a sample or a batch, or it is weighted by chance (`shake`)"
+    )
 
     settings = ("scale", "survival", "scaling", "decay", "drop")
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from archspec.spec.layers import SpecNode
 from archspec.spec.values import Label
 
 
 class Labelled(SpecNode):
     main = "label"
-    label: Label
+    label: Label = Field(description="name of the value; an expression may stand in braces in it")
 
 
 class Tap(Labelled):
