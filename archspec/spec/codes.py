@@ -33,8 +33,8 @@ MISTAKES: tuple[Code, ...] = (
     Code(
         "bad-expression",
         "an expression cannot be parsed, uses something that is not allowed, or has no value",
-        "use numbers, names in scope, + - * / // %, comparisons, and, or, not, if-else, indexing, min, max, len and "
-        "round",
+        "use numbers, names in scope, + - * / // % **, comparisons, and, or, not, if-else, lists with their items and "
+        "slices, min, max, len, round and sum",
     ),
     Code(
         "bad-key",

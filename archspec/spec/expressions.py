@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import keyword
-import operator
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -13,6 +12,16 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from archspec.errors import suggest
+from archspec.spec.arithmetic import (
+    ARITHMETIC,
+    COMPARISONS,
+    FUNCTIONS,
+    SIGNS,
+    bound_list,
+    show_value,
+    take_item,
+    take_slice,
+)
 
 MAX_LENGTH = 200
 """The largest number of characters of an expression."""
@@ -34,33 +43,6 @@ class ExpressionError(ValueError):
         self.code = code
 
 
-_ARITHMETIC: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-}
-_SIGNS: dict[type[ast.AST], Callable[[Any], Any]] = {ast.USub: operator.neg, ast.UAdd: operator.pos}
-_COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], bool]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-}
-
-
-def _round(value: Any) -> Any:
-    """Round to the nearest whole number, halves to the even one; Python's second argument could cost without bound."""
-    if isinstance(value, bool):
-        raise TypeError("true and false are no numbers")
-    return round(value)
-
-
-FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "len": len, "round": _round}
 _CONSTANTS = {"true": True, "false": False}
 """The constants as YAML writes them; Python's `True` and `False` are constants of its syntax."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -165,40 +147,46 @@ def _check(node: ast.AST, text: str, depth: int = 1) -> None:
             if allowed:
                 return
         case ast.BinOp(op=op):
-            allowed = type(op) in _ARITHMETIC
+            allowed = type(op) in ARITHMETIC
         case ast.UnaryOp(op=op):
-            allowed = type(op) in _SIGNS or isinstance(op, ast.Not)
+            allowed = type(op) in SIGNS or isinstance(op, ast.Not)
         case ast.Compare(ops=ops):
-            allowed = all(type(op) in _COMPARISONS for op in ops)
+            allowed = all(type(op) in COMPARISONS for op in ops)
+        case ast.Subscript(slice=ast.Slice(step=step)):
+            allowed = step is None
         case ast.Subscript(slice=index):
-            allowed = not isinstance(index, ast.Slice | ast.Tuple)
-        case ast.BoolOp() | ast.IfExp():
+            allowed = not isinstance(index, ast.Tuple)
+        case ast.BoolOp() | ast.IfExp() | ast.List() | ast.Slice():
             allowed = True
         case _:
             allowed = False
     if not allowed:
         raise ExpressionError(
-            f"'{ast.unparse(node)}' is not allowed in an expression; there are names, numbers, + - * / // %, "
-            f"comparisons, and, or, not, if-else, indexing, min, max, len and round{_say_otherwise(node)}"
+            f"'{ast.unparse(node)}' is not allowed in an expression; there are names, numbers, + - * / // % **, "
+            f"comparisons, and, or, not, if-else, lists, their items and slices, {_name_functions()}"
+            f"{_say_otherwise(node)}"
         )
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.expr):
             _check(child, text, depth + 1)
 
 
+def _name_functions() -> str:
+    *others, last = FUNCTIONS
+    return f"{', '.join(others)} and {last}"
+
+
 def _say_otherwise(node: ast.AST) -> str:
     """Tell how what is not allowed is said in the language, as the end of a message."""
     match node:
-        case ast.List() | ast.Tuple():
-            return "; a list is a param, used by its name"
+        case ast.Tuple():
+            return "; a list stands in square brackets"
         case ast.Call(func=ast.Name(id="int" | "floor"), args=[ast.BinOp(left=left, op=ast.Div(), right=right)]):
             return f"; say `{ast.unparse(left)} // {ast.unparse(right)}`"
         case ast.Call(func=ast.Name(id="int" | "floor")):
             return "; `a // b` divides and rounds down"
         case ast.Call(func=ast.Name(id="ceil"), args=[ast.BinOp(left=left, op=ast.Div(), right=right)]):
             return f"; say `-(-{_in_brackets(left)} // {ast.unparse(right)})`"
-        case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=2)):
-            return f"; say `{_in_brackets(left)} * {_in_brackets(left)}`"
     return ""
 
 
@@ -214,41 +202,43 @@ def _value(node: ast.expr, lookup: Lookup) -> Any:
         case ast.Name(id=name):
             return _CONSTANTS[name] if name in _CONSTANTS else lookup(name)
         case ast.BinOp(left=left, op=op, right=right):
-            return _bounded(_ARITHMETIC[type(op)](_number(left, lookup), _number(right, lookup)), node)
+            first, second = _value(left, lookup), _value(right, lookup)
+            if isinstance(op, ast.Add) and isinstance(first, list) and isinstance(second, list):
+                return bound_list(first + second)
+            numbers = _as_number(first, left), _as_number(second, right)
+            return _bounded(ARITHMETIC[type(op)](*numbers), node)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return not _value(operand, lookup)
         case ast.UnaryOp(op=op, operand=operand):
-            return _SIGNS[type(op)](_number(operand, lookup))
+            return SIGNS[type(op)](_number(operand, lookup))
         case ast.BoolOp(op=op, values=values):
             truths = (bool(_value(part, lookup)) for part in values)
             return any(truths) if isinstance(op, ast.Or) else all(truths)
         case ast.Compare(left=left, ops=ops, comparators=rights):
             operands = [_value(part, lookup) for part in (left, *rights)]
-            return all(_COMPARISONS[type(op)](a, b) for op, a, b in zip(ops, operands, operands[1:], strict=False))
+            return all(COMPARISONS[type(op)](a, b) for op, a, b in zip(ops, operands, operands[1:], strict=False))
         case ast.IfExp(test=test, body=body, orelse=orelse):
             return _value(body if _value(test, lookup) else orelse, lookup)
+        case ast.List(elts=entries):
+            return bound_list([_value(entry, lookup) for entry in entries])
+        case ast.Subscript(value=value, slice=ast.Slice(lower=lower, upper=upper)):
+            start, stop = (None if end is None else _value(end, lookup) for end in (lower, upper))
+            return take_slice(_value(value, lookup), start, stop)
         case ast.Subscript(value=value, slice=index):
-            return _item(_value(value, lookup), _value(index, lookup))
+            return take_item(_value(value, lookup), _value(index, lookup))
         case ast.Call(func=ast.Name(id=name), args=args):
             return FUNCTIONS[name](*(_value(argument, lookup) for argument in args))
     raise AssertionError(f"the allow-list let {type(node).__name__} through")
 
 
 def _number(node: ast.expr, lookup: Lookup) -> int | float:
-    value = _value(node, lookup)
+    return _as_number(_value(node, lookup), node)
+
+
+def _as_number(value: Any, node: ast.expr) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ExpressionError(f"'{ast.unparse(node)}' should be a number, found {_shown(value)}")
+        raise ExpressionError(f"'{ast.unparse(node)}' should be a number, found {show_value(value)}")
     return value
-
-
-def _item(values: Any, index: Any) -> Any:
-    if not isinstance(values, list):
-        raise TypeError("only a list can be indexed")
-    if isinstance(index, bool) or not isinstance(index, int):
-        raise TypeError(f"an index should be a whole number, found {_shown(index)}")
-    if not -len(values) <= index < len(values):
-        raise IndexError(f"index {index} in a list of {len(values)}")
-    return values[index]
 
 
 def _bounded(value: Any, node: ast.expr) -> Any:
@@ -259,10 +249,6 @@ def _bounded(value: Any, node: ast.expr) -> Any:
 
 def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
-
-
-def _shown(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value}"
 
 
 def lookup_of(*layers: Mapping[str, Value]) -> Lookup:

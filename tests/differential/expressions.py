@@ -89,6 +89,16 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
             return not _value(operand, names)
         case ast.UnaryOp(op=op, operand=operand):
             return -_number(operand, names) if isinstance(op, ast.USub) else _number(operand, names)
+        case ast.BinOp(left=left, op=ast.Add(), right=right) if isinstance(_value(left, names), list):
+            after = _value(right, names)
+            require(isinstance(after, list), f"{ast.unparse(right)} is no list")
+            return [*_value(left, names), *after]
+        case ast.BinOp(left=left, op=ast.Pow(), right=right):
+            exponent = _number(right, names)
+            require(isinstance(exponent, int) and 0 <= exponent <= 64, f"no exponent: {exponent}")
+            return _number(left, names) ** exponent
+        case ast.List(elts=entries):
+            return [_value(entry, names) for entry in entries]
         case ast.BinOp(left=left, op=op, right=right):
             return _BINARY[type(op)](_number(left, names), _number(right, names))
         case ast.BoolOp(op=op, values=parts):
@@ -103,6 +113,9 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
                     return False
                 before = after
             return True
+        case ast.Subscript(value=whole, slice=ast.Slice(lower=lower, upper=upper)):
+            ends = [None if end is None else _number(end, names) for end in (lower, upper)]
+            return _value(whole, names)[slice(*ends)]
         case ast.Subscript(value=whole, slice=index):
             return _value(whole, names)[_number(index, names)]
         case ast.Call(func=ast.Name(id=function), args=arguments):
@@ -113,6 +126,6 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
 def _call(function: str, values: list[Any]) -> Any:
     if function == "len":
         return len(values[0])
-    if function == "round":
-        return round(values[0])
+    if function in ("round", "sum"):
+        return round(values[0]) if function == "round" else sum(values[0])
     return (min if function == "min" else max)(*values)

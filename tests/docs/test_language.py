@@ -12,7 +12,7 @@ from archspec import errors
 from archspec.api import accepted_sizes, elaborate, load
 from archspec.bounds import MAX_NODES, MAX_WHOLE
 from archspec.ops import LAYERS
-from archspec.spec import document, expressions, nodes, text, values
+from archspec.spec import arithmetic, document, expressions, nodes, text, values
 from archspec.spec import load as loading
 from compiler.elaborate import bodies
 
@@ -66,6 +66,7 @@ BOUNDS = {
     "names of one kind in one scope": values.MAX_NAMES,
     "files that a spec is made of": loading.MAX_FILES,
     "characters of an expression": expressions.MAX_LENGTH,
+    "entries of a list that an expression makes": arithmetic.MAX_ENTRIES,
     "levels of an expression": expressions.MAX_DEPTH,
     "absolute value in an expression": expressions.MAX_VALUE,
     "a field, an extent or a size": MAX_WHOLE,
@@ -85,7 +86,7 @@ def find_codes() -> set[str]:
     """The codes of diagnostics: what stands first in the calls that make or refuse something."""
     makers = {"Diagnostic", "PydanticCustomError", "LookupError", "report", "_report", "_fail", "_refuse"}
     codes: set[str] = set()
-    for path in [*(ROOT / "archspec" / "spec").glob("*.py"), *(ROOT / "compiler").glob("*.py")]:
+    for path in [*(ROOT / "archspec" / "spec").rglob("*.py"), *(ROOT / "compiler").glob("*.py")]:
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(call, ast.Call) and call.args and name_of(call.func) in makers:
                 first = call.args[0]

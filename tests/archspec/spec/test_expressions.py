@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from archspec.spec.arithmetic import FUNCTIONS, MAX_ENTRIES
 from archspec.spec.expressions import (
-    FUNCTIONS,
     MAX_DEPTH,
     MAX_LENGTH,
     MAX_VALUE,
@@ -62,6 +62,10 @@ def problem(text: str) -> ExpressionError:
         ("max(a, b, 9)", 9), ("max(xs)", 3), ("len(xs)", 3), ("len(none)", 0), ("min(xs[1], a)", 2),
         ("round(2.4)", 2), ("round(2.5)", 2), ("round(3.5)", 4), ("round(a / b)", 4), ("round(-0.4)", 0),
         ("round(a)", 7), ("max(1, a // 16)", 1), ("len(xs) - 1 == 2", True),
+        ("[1, 2]", [1, 2]), ("[]", []), ("[2, 4][b - 1]", 4), ("[a, [b]]", [7, [2]]), ("xs + [a]", [1, 2, 3, 7]),
+        ("xs[0:2]", [1, 2]), ("xs[:]", [1, 2, 3]), ("xs[1:]", [2, 3]), ("xs[:-1]", [1, 2]), ("xs[5:]", []),
+        ("sum(xs)", 6), ("sum(xs[:b])", 3), ("sum([])", 0), ("sum([half, 1])", 1.5), ("b ** 3", 8), ("-b ** 2", -4),
+        ("a ** 0", 1), ("half ** 2", 0.25), ("2 ** 3 ** 2", 512), ("len(deep + [xs])", 3),
     ],
 )  # fmt: skip
 def test_value(text: str, expected: Any) -> None:
@@ -72,12 +76,12 @@ def test_value(text: str, expected: Any) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "a ** b", "a << b", "a >> b", "a & b", "a | b", "a ^ b", "~a", "a @ b", "a is b", "a in xs", "a not in xs",
+        "a << b", "a >> b", "a & b", "a | b", "a ^ b", "~a", "a @ b", "a is b", "a in xs", "a not in xs",
         "'text'", "b'raw'", "f'{a}'", "None", "...", "1j", "3.5j", "a.real", "xs.append(1)", "().__class__",
-        "a.__class__.__mro__", "xs[0].x", "[1, 2]", "(1, 2)", "()", "{1: 2}", "{1, 2}", "[x for x in xs]",
-        "(x for x in xs)", "{x: x for x in xs}", "lambda: 1", "(lambda: 1)()", "(x := 1)", "*xs", "xs[0:2]", "xs[:]",
+        "a.__class__.__mro__", "xs[0].x", "(1, 2)", "()", "{1: 2}", "{1, 2}", "[x for x in xs]",
+        "(x for x in xs)", "{x: x for x in xs}", "lambda: 1", "(lambda: 1)()", "(x := 1)", "*xs", "xs[0:2, 1]",
         "xs[0, 1]", "xs[::2]", "abs(a)", "eval('1')", "exec('1')", "open('x')", "__import__('os')", "print(a)",
-        "int(a)", "sum(xs)", "range(9)", "a(b)", "min", "max + 1", "[min][0](1)", "min(*xs)", "max(xs, key=len)",
+        "int(a)", "abs(xs)", "range(9)", "a(b)", "min", "max + 1", "[min][0](1)", "min(*xs)", "max(xs, key=len)",
         "min(xs, default=0)", "round(number=1)", "(min if a else max)(1, 2)", "min(a, b)(1)", "len(xs)(1)",
         "max(max, 1)", "await a", "yield", "yield a", f"{MAX_VALUE + 1}", "1e19", "1e999", "9" * 190,
         "0x" + "f" * 100,
@@ -110,7 +114,21 @@ def test_what_is_no_expression(text: str) -> None:
         ("a * off", "'off' should be a number, found false"),
         ("true + true", "'true' should be a number, found true"),
         ("-flag", "'flag' should be a number, found true"),
-        ("xs + xs", "'xs' should be a number, found [1, 2, 3]"),
+        ("xs + a", "'xs' should be a number, found [1, 2, 3]"),
+        ("a + xs", "'xs' should be a number, found [1, 2, 3]"),
+        ("xs - xs", "'xs' should be a number"),
+        ("2 ** -1", "'2 ** -1' has no value: an exponent should be a whole number from 0 to 64, found -1"),
+        ("4 ** half", "an exponent should be a whole number from 0 to 64, found 0.5"),
+        ("a ** 65", "an exponent should be a whole number from 0 to 64, found 65"),
+        ("b ** flag", "'flag' should be a number, found true"),
+        ("a ** 64", "is larger than any size could be"),
+        ("1e18 ** 64", "has no value"),
+        ("sum(a)", "'sum(a)' has no value: sum takes a list"),
+        ("sum(deep)", "sum takes a list of numbers, found [1, 2] in it"),
+        ("sum([a > b])", "sum takes a list of numbers, found true in it"),
+        ("a[1:]", "only a list has slices"),
+        ("xs[half:]", "an index should be a whole number, found 0.5"),
+        ("[[c]]", "unknown name 'c'"),
         ("xs * 2", "'xs' should be a number"),
         ("(a > b) + 1", "'a > b' should be a number, found true"),
         ("a / 0", "'a / 0' has no value: division by zero"),
@@ -142,6 +160,14 @@ def test_what_is_no_expression(text: str) -> None:
 )
 def test_what_has_no_value(text: str, message: str) -> None:
     assert message in str(problem(text))
+
+
+@pytest.mark.parametrize("text", ["long + [1]", "[long, 1]", "[deep, [long]]", "long[1:] + long", "[long] + [long]"])
+def test_lists_that_are_made_are_bounded(text: str) -> None:
+    long = [0] * MAX_ENTRIES
+    with pytest.raises(ExpressionError, match="a list has at most 1,000 entries, those of lists in it counted"):
+        value(text, long=long)
+    assert value("long[1:] + [1]", long=long) == [0] * (MAX_ENTRIES - 1) + [1]
 
 
 def test_length_and_depth_are_bounded() -> None:
@@ -345,7 +371,19 @@ def test_arithmetic_is_pythons(text: str) -> None:
 
 def test_allow_list_is_closed() -> None:
     """Every kind of expression that Python has: known here, or refused."""
-    allowed = {"Constant", "Name", "BinOp", "UnaryOp", "BoolOp", "Compare", "IfExp", "Subscript", "Call"}
+    allowed = {
+        "Constant",
+        "Name",
+        "BinOp",
+        "UnaryOp",
+        "BoolOp",
+        "Compare",
+        "IfExp",
+        "Subscript",
+        "Call",
+        "List",
+        "Slice",
+    }
     kinds = {kind.__name__ for kind in ast.expr.__subclasses__()}
     assert allowed <= kinds
-    assert set(FUNCTIONS) == {"min", "max", "len", "round"}
+    assert set(FUNCTIONS) == {"min", "max", "len", "round", "sum"}
