@@ -38,6 +38,7 @@ FAMILIES: dict[str, str] = {
     "mobilenet": "MobileNet",
     "efficientnet": "EfficientNet",
     "convnext": "ConvNeXt",
+    "regnet": "RegNet",
 }
 """The families' headings, in the order of the page; a folder that is missing here comes last, by its own name."""
 
@@ -108,6 +109,7 @@ SHOWN: dict[str, Sequence[Shown]] = {
         ("mobilenet_v2", "inverted_body", {"gate": ()}, ()),
     ],
     "efficientnet": [("efficientnet_b0", "squeeze_gate", {}, ()), ("efficientnet_b0", "inverted_body", {}, ())],
+    "regnet": [("regnet_y_400mf", "regnet_block", {"width": 48, "in_channels": 48}, ())],
     "convnext": [("convnext_tiny", "convnext_block", {}, ()), ("convnext_tiny", None, {}, ())],
 }
 """The network that a family's picture shows; of one that is missing here, the network of its first spec."""

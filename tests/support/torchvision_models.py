@@ -32,6 +32,11 @@ def import_torchvision_models() -> ModuleType:
 
 def build_on_meta(name: str) -> nn.Module:
     """A model of torchvision with shapes and without numbers, in evaluation mode."""
-    with torch.device("meta"):
-        model: nn.Module = getattr(import_torchvision_models(), name)(weights=None)
+    make = getattr(import_torchvision_models(), name)
+    model: nn.Module
+    try:
+        with torch.device("meta"):
+            model = make(weights=None)
+    except (NotImplementedError, RuntimeError):  # it computes its own widths, or rates, by tensors
+        model = make(weights=None).to("meta")
     return model.eval()

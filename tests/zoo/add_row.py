@@ -20,6 +20,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.api import accepted_sizes, elaborate, load
+from archspec.errors import ArchspecError
 from archspec.spec.params import parse_value
 from tests.support.torchvision_models import import_torchvision_models
 from tests.zoo.rows import FACTS
@@ -90,4 +91,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ArchspecError as error:
+        raise SystemExit(f"{error}") from None

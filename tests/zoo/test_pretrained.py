@@ -35,6 +35,8 @@ MODELS = {
     "densenet121": SMALL,
     "mobilenet_v2": SMALL,
     "efficientnet_b0": SMALL,
+    "regnet_y_400mf": SMALL,
+    "regnet_x_800mf": SMALL,
     "convnext_tiny": SMALL,
     "vgg16_bn": {},  # its first linear layer reads 7×7 positions, those of 224 pixels
 }
