@@ -32,6 +32,7 @@ from archspec.ops.normalization import (
 from archspec.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archspec.ops.reshape import Crop, Flatten, PadChannels, PadSpace, Upsample
 from archspec.ops.scaling import Scale, Shift
+from archspec.ops.slicing import Slice
 from archspec.ops.values import Init, OpError, Saved, Shape, Weight, Weights, in_words
 from archspec.ops.window import Positions, Span, Window
 
@@ -40,6 +41,7 @@ OPS: tuple[type[Op], ...] = (
     *(BatchNorm, GhostBatchNorm, BatchRenorm, LayerNorm, GroupNorm, InstanceNorm),
     *(Relu, Relu6, LeakyRelu, Prelu, Elu, Gelu, Silu, Sigmoid, HardSigmoid, HardSwish, Tanh, Softplus, Softmax),
     *(MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, Upsample, Flatten, PadChannels),
+    *(Slice,),
     *(Scale, Shift, Dropout, StochasticDepth, ShakeDrop),
     *(Input, Add, Mul, Concat, Mean, Shake, Vote, Crop, PadSpace),
 )
@@ -104,6 +106,7 @@ __all__ = [
     "Shift",
     "Sigmoid",
     "Silu",
+    "Slice",
     "Softmax",
     "Softplus",
     "Span",

@@ -37,6 +37,7 @@ def _exact_float(value: Any) -> Any:
 
 _Size = Annotated[int, Field(ge=1, le=MAX_WHOLE)]
 _Count = Annotated[int, Field(ge=0, le=MAX_WHOLE)]
+_Whole = Annotated[int, Field(ge=-MAX_WHOLE, le=MAX_WHOLE)]
 _Real = Annotated[float, Field(allow_inf_nan=False)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Gain = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -45,6 +46,8 @@ _Tiny = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Flag: TypeAlias = Annotated[bool, Field(strict=True)]
 Positive: TypeAlias = Annotated[_Size, BeforeValidator(_exact_int, json_schema_input_type=_Size)]
 NonNegative: TypeAlias = Annotated[_Count, BeforeValidator(_exact_int, json_schema_input_type=_Count)]
+Whole: TypeAlias = Annotated[_Whole, BeforeValidator(_exact_int, json_schema_input_type=_Whole)]
+"""A whole number of either sign."""
 Number: TypeAlias = Annotated[_Real, BeforeValidator(_exact_float, json_schema_input_type=_Real)]
 Epsilon: TypeAlias = Annotated[_Tiny, BeforeValidator(_exact_float, json_schema_input_type=_Tiny)]
 Gain: TypeAlias = Annotated[_Gain, BeforeValidator(_exact_float, json_schema_input_type=_Gain)]

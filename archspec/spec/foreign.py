@@ -120,13 +120,15 @@ upsample: {scale: 2, mode: linear} | with half-pixel centres; torch's Upsampling
     identity noop
 | `flatten` makes a vector
     reshape view transpose permute squeeze unsqueeze expanddims rearrange unflatten swapaxes expand tile repeatvector
-| give each part a layer of its own, in branches or behind `from`
-    split slice chunk narrow select gather index stridedslice unstack
+slice: {start: 0, stop: 8} | of channels; `axis: 1` is the first axis of space
+    narrow select stridedslice index
+| `slice` takes channels or positions that stand one behind the other
+    gather take
 | layers with a window have `padding`, merges `fit: pad`, and `pad_channels` appends channels of zeros
     pad zeropad zeropadding constantpad
 | padding is with zeros
     reflectionpad replicationpad circularpad
-| merges have `fit: crop`
+slice: {axis: 1, start: 1, stop: -1} | along one axis; merges have `fit: crop`
     crop cropping centercrop centercroppad
 
 concat: [[], [relu]]

@@ -32,6 +32,8 @@ class GraphBuilder:
         """The paths above the nodes: what torch makes modules of that hold others."""
         self._inferred: dict[tuple[int, tuple[Shape, ...]], tuple[Op, Shape]] = {}
         """Results by the operation, which is kept so that its id stays its own, and the shapes of its operands."""
+        self._settled: dict[tuple[int, int], tuple[Op, Op]] = {}
+        """Operations that leave something open, kept so too, and what they are for values of so many axes."""
 
     def apply(self, step: Step, op: Op, values: list[MaybeNode], id: str, body: str | None = None) -> MaybeNode:
         """Put in an operation on these values; None where one of them is. `body` is the scope of the residual or dense
@@ -43,12 +45,22 @@ class GraphBuilder:
         if taken is not None:
             message = f"there are two nodes '{taken}'; rename one of them"
             self.reporter.fail("duplicate-name", message, step.place(), step.calls)
+        shapes = tuple([operand.shape for operand in operands])
+        op = self._settle(op, shapes)
         try:
-            shape = self._infer(op, tuple([operand.shape for operand in operands]))
+            shape = self._infer(op, shapes)
         except OpError as error:
             self._refuse_shapes(step, error)
         source = NodeSource(step.node.place, step.scope.calls)
         return self.keep(Node(id, op, tuple([operand.id for operand in operands]), shape, source, body))
+
+    def _settle(self, op: Op, operands: tuple[Shape, ...]) -> Op:
+        """The operation for values of so many axes; repeated blocks go on sharing theirs."""
+        settled = op.settle(*operands)
+        if settled is op:
+            return op
+        key = id(op), operands[0].rank
+        return self._settled.setdefault(key, (op, settled))[1]
 
     def _infer(self, op: Op, operands: tuple[Shape, ...]) -> Shape:
         """The shape of a result. Raises OpError. Repeated blocks share their operations, and ask once."""

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from archspec import ops
 from archspec.ops import Shape
 from compiler.rule_table import RuleTable
-from compiler.torch_target import modules, normalization, randomness
+from compiler.torch_target import modules, moves, normalization, randomness
 
 TorchRule: TypeAlias = Callable[..., nn.Module | Callable[..., Tensor]]
 RULES: RuleTable[TorchRule] = RuleTable("torch")
@@ -179,6 +179,11 @@ def upsample(op: ops.Upsample, x: Shape) -> nn.Module:
 @rule(ops.PadChannels)
 def pad_channels(op: ops.PadChannels, x: Shape) -> nn.Module:
     return modules.PadChannels(op.out)
+
+
+@rule(ops.Slice)
+def slice_(op: ops.Slice, x: Shape) -> nn.Module:
+    return moves.Slice(op.axis, op.start, op.stop, op.step)
 
 
 @rule(ops.Scale)

@@ -187,6 +187,11 @@ def hard_sigmoid(x: Tensor) -> Tensor:
     return (x + 3).clamp(0, 6) / 6
 
 
+def _dim(f: Fields) -> int:
+    """The axis of a batch, of one that is counted from 0 for the channels or from the last."""
+    return int(f["axis"]) + (f["axis"] >= 0)
+
+
 Compute = Callable[[Tensor, Fields, Weights], Tensor]
 
 LAYERS: dict[str, Compute] = {
@@ -217,6 +222,7 @@ LAYERS: dict[str, Compute] = {
     "upsample": upsample,
     "flatten": lambda x, f, w: x.flatten(1),
     "pad_channels": pad_channels,
+    "slice": lambda x, f, w: x.movedim(_dim(f), 0)[f["start"] : f["stop"] : f["step"]].movedim(0, _dim(f)),
     "scale": lambda x, f, w: x * along_channels(w["factor"], x.dim()) if f["trainable"] else x * f["value"],
     "shift": lambda x, f, w: x + along_channels(w["term"], x.dim()) if f["trainable"] else x + f["value"],
     "dropout": lambda x, f, w: x,

@@ -178,7 +178,10 @@ class Interpreter:
 
     def put_layer(self, kind: str, given: Mapping[str, Any], value: str, name: str) -> str:
         fields = layers.complete(kind, given)
-        return self.put(name, kind, fields, [value], layers.infer(kind, fields, self.shape(value)))
+        result = layers.infer(kind, fields, self.shape(value))
+        if kind == "slice":
+            fields["axis"] %= len(result)  # counted from 0, whichever way it is written
+        return self.put(name, kind, fields, [value], result)
 
     def layer(self, kind: str, given: Mapping[str, Any], value: str, name: str, around: Around) -> str:
         """A layer that is written as a node, with the biases that FixUp puts before it."""

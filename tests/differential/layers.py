@@ -74,6 +74,18 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def from_either_end(default: int | None) -> Field:
+    """A whole number, negative where it counts from the end."""
+
+    def take(value: Any) -> int | None:
+        if value is None and default is None:
+            return None
+        require(is_number(value) and value == value // 1 and abs(value) <= LARGEST, f"{value} is no whole number")
+        return int(value)
+
+    return Field(take, default)
+
+
 _NORM = {"affine": flag(True), "start": number(1.0), "eps": number(1e-5, above=0)}
 _RUNNING = {**_NORM, "momentum": number(0.1, 0, 1)}
 _START = {
@@ -122,6 +134,12 @@ FIELDS: dict[str, dict[str, Field]] = {
     "upsample": {"scale": whole(1, 2), "mode": word("nearest", "linear")},
     "flatten": {},
     "pad_channels": {"out": whole(1)},
+    "slice": {
+        "axis": from_either_end(0),
+        "start": from_either_end(0),
+        "stop": from_either_end(None),
+        "step": whole(1, 1),
+    },
     "scale": {"value": number(1.0), **_LEARNED},
     "shift": {"value": number(0.0), **_LEARNED},
     "dropout": {"rate": number(0.5, 0, 1)},
@@ -175,6 +193,8 @@ def infer(kind: str, f: Fields, shape: Shape) -> Shape:
     if kind == "pad_channels":
         require(f["out"] >= channels, "fewer channels than there are")
         return (f["out"], *space)
+    if kind == "slice":
+        return _slice(f, shape)
     if kind == "group_norm":
         require(channels % f["groups"] == 0, "groups do not divide the channels")
     if kind in ("conv", "conv_transpose", "max_pool", "avg_pool", "global_avg_pool", "global_max_pool", "upsample"):
@@ -189,6 +209,17 @@ def infer(kind: str, f: Fields, shape: Shape) -> Shape:
     if kind == "instance_norm":
         require(bool(space), "instance_norm needs a map")
     return shape
+
+
+def _slice(f: Fields, shape: Shape) -> Shape:
+    require(-len(shape) <= f["axis"] < len(shape), f"{shape} has no axis {f['axis']}")
+    extents = list(shape)
+    extent = extents[f["axis"]]
+    stop = extent if f["stop"] is None else f["stop"]
+    require(all(-extent <= end <= extent for end in (f["start"], stop)), f"outside {shape}")
+    extents[f["axis"]] = len(range(extent)[f["start"] : stop : f["step"]])
+    require(min(extents) > 0, f"nothing of {shape}")
+    return tuple(extents)
 
 
 def conv_padding(f: Fields) -> int:

@@ -138,6 +138,9 @@ class Writer:
     def field_value(self, kind: str, name: str, shape: Shape, scope: Scope) -> Any:
         """A value for a layer's field, or an expression of one."""
         channels = shape[0]
+        if (kind, name) in FROM_EITHER_END:
+            number = self.one(*FROM_EITHER_END[kind, name])
+            return f"{number} + 1 - 1" if number is not None and self.chance(30) else number
         if name in WORDS:
             return self.one(*WORDS[name])
         if name in FLAGS:
@@ -244,6 +247,12 @@ WHOLES = {
     "dilation": (1, 1, 1, 2, 3),
     "output_padding": (0, 0, 1),
     "size": (1, 2, 32),
+    "step": (1, 1, 2, 3),
+}
+FROM_EITHER_END: dict[tuple[str, str], tuple[int | None, ...]] = {
+    ("slice", "axis"): (0, 0, 1, 1, 2, -1),
+    ("slice", "start"): (0, 0, 1, 2, -2, -3),
+    ("slice", "stop"): (2, 4, 5, -1, -1, -2, None),
 }
 
 KEEPING = (
@@ -252,7 +261,7 @@ KEEPING = (
     *("scale", "shift", "dropout", "stochastic_depth", "shake_drop"),
 )
 """Layers that keep every shape they take."""
-ANYWHERE = (*KEEPING, "flatten", "pad_channels", "pad_channels")
+ANYWHERE = (*KEEPING, "flatten", "pad_channels", "pad_channels", "slice", "slice", "slice")
 ON_ROWS = ("linear",) * 12
 ON_MAPS = (
     *("conv",) * 12,

@@ -78,6 +78,28 @@ class Axis:
         before, values = max(0, -start), self.values[max(0, start) : max(0, start + size)]
         return even_out((*(0.0,) * before, *values, *(0.0,) * (size - before - len(values))), self.exact)
 
+    def take(self, taken: range) -> tuple[float, Axis]:
+        """The spread over some of the positions: its mean, relative to that of all, and how it is spread."""
+        size = len(taken)
+        if self.profile is None or max(self.size, size) > MAX_AXIS:
+            return 1.0, Axis(size, exact=self.exact and self.profile is None)
+        return even_out(self.profile[taken.start : taken.stop : taken.step], self.exact)
+
+    def give(self, taken: range, size: int) -> tuple[float, Axis]:
+        """The spread of the reverse: over `size` positions, of which those that are not taken have nothing."""
+        if max(self.size, size) > MAX_AXIS:
+            return self.size / size, Axis(size, exact=False)
+        values = [0.0] * size
+        values[taken.start : taken.stop : taken.step] = self.values
+        return even_out(values, self.exact)
+
+    def roll(self, shift: int) -> Axis:
+        """The spread with each position so many further, and those at the end at the start."""
+        if self.profile is None:
+            return self
+        start = -shift % self.size
+        return Axis(self.size, (*self.profile[start:], *self.profile[:start]), self.exact)
+
     def mask(self, other: Axis) -> tuple[float, Axis]:
         """The spread where another is not zero."""
         if not other.gaps:

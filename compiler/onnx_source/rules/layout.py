@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import prod
 from typing import Any, get_args
 
-from archspec.ops import Concat, Flatten, GlobalAvgPool, GlobalMaxPool, PadChannels
+from archspec.ops import Concat, Flatten, GlobalAvgPool, GlobalMaxPool, PadChannels, Slice
 from archspec.ops.window import Fill
 from archspec.wording import write_shape
 from compiler.onnx_source.call import NodeCall, NodeRule, build
@@ -108,7 +108,7 @@ def concat(call: NodeCall) -> Operand:
 
 
 def split(call: NodeCall) -> list[Operand]:
-    x, count = call.straighten(call.value()), len(call.proto.output)
+    x, count = call.value(), len(call.proto.output)
     axis = call.axis(call.attribute("axis", 0), len(x.shape))
     each = -(-x.shape[axis] // count)
     sizes = call.given("split", 1) or [each] * (count - 1) + [x.shape[axis] - each * (count - 1)]
@@ -119,7 +119,7 @@ def split(call: NodeCall) -> list[Operand]:
 
 
 def slice_(call: NodeCall) -> Operand:
-    x = call.straighten(call.value())
+    x = call.value()
     starts, ends = call.given("starts", 1), call.given("ends", 2)
     if starts is None or ends is None or len(starts) != len(ends):
         call.fail("should have as many starts as ends")
@@ -142,11 +142,31 @@ def _cut(call: NodeCall, x: FileValue, taken: Mapping[int, range]) -> Operand:
     given = [len(positions) for positions in ranges]
     if 0 in given:
         return Constant(call.proto.output[0], tuple(given), None, x.type)
+    if _are_slices(call, x, ranges):
+        for axis, positions in enumerate(ranges):
+            x = _slice_axis(call, x, axis, positions)
+        return x
+    x = call.straighten(x)
     kept = [positions for axis, positions in enumerate(ranges) if axis != call.writer.find_dropped(x)]
     if x.samples and ranges[x.samples.axis] != range(x.shape[x.samples.axis]):
         raise MixedSamplesError
     starts, steps = (tuple(getattr(positions, name) for positions in kept) for name in ("start", "step"))
     return call.foreign(Cut, [x], given, starts=starts, steps=steps)
+
+
+def _are_slices(call: NodeCall, x: FileValue, ranges: Sequence[range]) -> bool:
+    """True if what is taken is all samples of a map, and rising positions along its axes."""
+    rising = all(positions.step > 0 for positions in ranges)
+    whole = ranges[x.order.index(0)] == range(x.shape[x.order.index(0)])
+    return rising and whole and call.is_map(x, least=2)
+
+
+def _slice_axis(call: NodeCall, x: FileValue, axis: int, positions: range) -> FileValue:
+    extent = x.shape[axis]
+    if positions == range(extent):
+        return x
+    stop = None if positions[-1] + positions.step >= extent else positions[-1] + 1
+    return call.add(build(call, Slice, axis=x.order[axis] - 1, start=positions[0], stop=stop, step=positions.step), x)
 
 
 def select(call: NodeCall) -> list[Operand]:

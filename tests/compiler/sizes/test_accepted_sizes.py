@@ -45,6 +45,16 @@ def accepted(network: str, value: int = 24) -> str:
         # what follows a global pooling has extent 1 and a grid of its own
         (f"[mul: [[], [{DOWN_UP.format(3)}, global_avg_pool]], {DOWN_UP.format(2)}]", "6 + 6·k"),
         ("[concat: [[], [max_pool: 2, upsample: 2]], max_pool: 3]", "4 + 2·k"),
+        # what counts from both ends goes along with the size, what counts from one is fixed and must be there
+        ("[slice: {axis: 1, start: 2, stop: -3}]", "any from 6"),
+        ("[slice: {axis: -1, start: 2, step: 3}]", "any from 3"),
+        ("[slice: {axis: 1, start: 2, stop: 9}, flatten, linear: 3]", "any from 9"),
+        ("[slice: {axis: 1, start: -5}, flatten, linear: 3]", "any from 5"),
+        ("[add: [[slice: {axis: 1, stop: -1}], [slice: {axis: 1, start: 1}]]]", "any from 2"),
+        (
+            "[add: [[slice: {axis: 1, stop: 8}], [slice: {axis: 1, start: 8, stop: 16}]], flatten, linear: 3]",
+            "any from 16",
+        ),
     ],
 )
 def test_accepted(network: str, expected: str) -> None:

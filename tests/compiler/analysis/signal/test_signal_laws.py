@@ -51,6 +51,7 @@ from archspec.ops import (
     Shift,
     Sigmoid,
     Silu,
+    Slice,
     Softmax,
     Softplus,
     StochasticDepth,
@@ -103,6 +104,9 @@ CASES: list[tuple[Op, tuple[Shape, ...]]] = [
         )
         for shape in (VECTOR, IMAGE)
     ],
+    *[(op, (shape,)) for op in (Slice(start=16), Slice(stop=-1, step=3)) for shape in (VECTOR, IMAGE)],
+    (Slice(axis=1, start=1, stop=-2), (IMAGE,)),
+    (Slice(axis=1, start=5, step=2), (SIGNAL,)),
     (StochasticDepth(survival=0.7), (VECTOR,)),
     (StochasticDepth(survival=0.7, rescale=True), (VECTOR,)),
     (ShakeDrop(survival=0.6), (VECTOR,)),

@@ -1,0 +1,31 @@
+"""Words that move numbers: a mistake is told where it stands, with what was found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.archspec.spec.texts import HEAD, codes, mistakes_of, unmarked
+
+MISTAKES: list[tuple[str, str, str]] = [
+    ("[slice: {start: ▸4}]", "shape-mismatch", "there is none of the 4 channels of 4×8×8; slice needs one at least"),
+    ("[slice: {stop: ▸0}]", "shape-mismatch", "from 0 to 0 there is none"),
+    ("[slice: {axis: 1, stop: ▸9}]", "shape-mismatch", "outside the 8 positions along axis 1"),
+    ("[slice: {axis: ▸3}]", "shape-mismatch", "4×8×8 has the axes 0 (its channels) to 2"),
+    ("[flatten, slice: {axis: ▸1}]", "shape-mismatch", "256 has axis 0 alone, its channels"),
+    ("[▸slice: 4]", "wrong-type", "slice takes named fields: axis, start, stop, step"),
+    ("[slice: {stop: ▸1.5}]", "bad-value", "should be a whole number, found 1.5"),
+    ("[slice: {step: ▸0}]", "bad-value", "step"),
+    ("[slice: {stop: ▸in_channel}]", "unknown-name", "in_channel"),
+    ("[slice: {▸end: 2}]", "unknown-field", "stop"),
+]
+
+
+@pytest.mark.parametrize(("network", "code", "message"), MISTAKES, ids=[network for network, *_ in MISTAKES])
+def test_mistake_is_told_where_it_stands(network: str, code: str, message: str) -> None:
+    text, marks = unmarked(f"{HEAD}network: {network}\n")
+    found: list[Any] = mistakes_of(text)
+    assert codes(found) == [code]
+    assert message in found[0].message
+    assert [(item.place.line, item.place.column) for item in found] == marks
