@@ -142,10 +142,9 @@ def _cut(call: NodeCall, x: FileValue, taken: Mapping[int, range]) -> Operand:
     given = [len(positions) for positions in ranges]
     if 0 in given:
         return Constant(call.proto.output[0], tuple(given), None, x.type)
-    if _are_slices(call, x, ranges):
-        for axis, positions in enumerate(ranges):
-            x = _slice_axis(call, x, axis, positions)
-        return x
+    cut = [axis for axis, extent in enumerate(x.shape) if ranges[axis] != range(extent)]
+    if len(cut) == 1 and x.order[cut[0]] and ranges[cut[0]].step > 0 and call.is_map(x, least=2):
+        return _slice_axis(call, x, cut[0], ranges[cut[0]])
     x = call.straighten(x)
     kept = [positions for axis, positions in enumerate(ranges) if axis != call.writer.find_dropped(x)]
     if x.samples and ranges[x.samples.axis] != range(x.shape[x.samples.axis]):
@@ -154,18 +153,8 @@ def _cut(call: NodeCall, x: FileValue, taken: Mapping[int, range]) -> Operand:
     return call.foreign(Cut, [x], given, starts=starts, steps=steps)
 
 
-def _are_slices(call: NodeCall, x: FileValue, ranges: Sequence[range]) -> bool:
-    """True if what is taken is all samples of a map, and rising positions along its axes."""
-    rising = all(positions.step > 0 for positions in ranges)
-    whole = ranges[x.order.index(0)] == range(x.shape[x.order.index(0)])
-    return rising and whole and call.is_map(x, least=2)
-
-
 def _slice_axis(call: NodeCall, x: FileValue, axis: int, positions: range) -> FileValue:
-    extent = x.shape[axis]
-    if positions == range(extent):
-        return x
-    stop = None if positions[-1] + positions.step >= extent else positions[-1] + 1
+    stop = None if positions[-1] + positions.step >= x.shape[axis] else positions[-1] + 1
     return call.add(build(call, Slice, axis=x.order[axis] - 1, start=positions[0], stop=stop, step=positions.step), x)
 
 

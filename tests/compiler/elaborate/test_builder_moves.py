@@ -18,7 +18,7 @@ MISTAKES: list[tuple[str, str, str]] = [
     ("[slice: {stop: ▸1.5}]", "bad-value", "should be a whole number, found 1.5"),
     ("[slice: {step: ▸0}]", "bad-value", "step"),
     ("[slice: {stop: ▸in_channel}]", "unknown-name", "in_channel"),
-    ("[slice: {▸end: 2}]", "unknown-field", "stop"),
+    ("[slice: {▸end: 2}]", "unknown-field", "unknown field 'end' of slice"),
 ]
 
 

@@ -20,7 +20,7 @@ def test_a_node_that_becomes_several_gives_the_first_its_name(tmp_path: Path) ->
 def test_parts_of_a_split_are_named_after_its_node(tmp_path: Path) -> None:
     nodes = [node("Split", "x", "a b", axis=1), node("Concat", "b a", axis=1)]
     graph = read_nodes(nodes, (1, 4, 9, 12), {}, tmp_path)
-    assert [item.id for item in graph] == ["x", "a", "a.cut", "y"]
+    assert [item.id for item in graph] == ["x", "a", "a.slice", "y"]
     assert graph["y"].inputs == ("a.cut", "a")
 
 

@@ -70,7 +70,7 @@ WORDS: list[tuple[onnx.NodeProto, Arrays, str, str, str]] = [
         {"a": np.array([1, 8]), "b": np.array([7, -99]), "c": np.array([2, 3]), "d": np.array([2, -4])},
         "slice 0:4, 1:7:2, 8::-4",
         "slice(positions=0:4, 1:7:2, 8::-4)",
-        "call",
+        "resize",
     ),
     (
         node("Pad", "x a", mode="reflect"),
