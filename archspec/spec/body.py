@@ -19,7 +19,7 @@ from archspec.spec.marked import Table, place_in
 from archspec.spec.messages import report_invalid
 from archspec.spec.reading import Reading, reading_of
 from archspec.spec.suggestions import suggest_node
-from archspec.spec.values import NumberList, Numeric, read_node_name
+from archspec.spec.values import NumberList, Numeric, Reference, read_node_name
 
 STRUCTURE: dict[str, type[SpecNode]] = {}
 """The words that stand for no operation, and their models. They hold bodies, so `archspec.spec.nodes`, where they are
@@ -151,5 +151,6 @@ def _read_handed_body(value: Any, info: ValidationInfo) -> Any:
 _ARGUMENT_READERS: dict[str, TypeAdapter[Any]] = {
     **{kind: TypeAdapter(Numeric) for kind in ("int", "float", "bool")},
     "list": TypeAdapter(NumberList),
+    "value": TypeAdapter(Reference),
     "block": TypeAdapter(Annotated[tuple[Any, ...], PlainValidator(_read_handed_body)]),
 }

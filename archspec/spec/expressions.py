@@ -95,15 +95,16 @@ class Template:
         return sum(part.cost for part in self.parts if isinstance(part, Expression))
 
     @classmethod
-    def parse(cls, text: str) -> Template:
-        """Parse a name with expressions in it. Raises ExpressionError."""
+    def parse(cls, text: str, *, dotted: bool = False) -> Template:
+        """Parse a name with expressions in it, or `dotted`, names joined by dots. Raises ExpressionError."""
         if len(text) > MAX_LENGTH:
             raise ExpressionError(f"should have at most {MAX_LENGTH} characters, found {len(text)}", "bad-name")
         pieces = re.split(r"\{([^{}]*)\}", text)
         parts = tuple(Expression.parse(piece) if i % 2 else piece for i, piece in enumerate(pieces))
         literal = "".join(part if isinstance(part, str) else "0" for part in parts)
-        if not _NAME.fullmatch(literal):
-            raise ExpressionError(f"'{text}' is not a name: letters, digits, _ and {{expressions}}", "bad-name")
+        if not all(map(_NAME.fullmatch, literal.split(".") if dotted else [literal])):
+            also = " between dots" if dotted else ""
+            raise ExpressionError(f"'{text}' is not a name: letters, digits, _ and {{expressions}}{also}", "bad-name")
         return cls(text, parts)
 
     def __call__(self, lookup: Lookup) -> str:

@@ -12,9 +12,11 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from archspec.errors import Diagnostic, Mistakes, Place, SpecError
+from archspec.spec.blocks import Block, read_signature
 from archspec.spec.body import CallNode
 from archspec.spec.comments import Comment
-from archspec.spec.document import Block, Document, is_size, merge_defaults, read_param, read_signature
+from archspec.spec.defaults import merge_defaults
+from archspec.spec.document import Document, is_size, read_param
 from archspec.spec.layers import SpecNode
 from archspec.spec.marked import Items, Marked, Table, place_in
 from archspec.spec.messages import report_invalid

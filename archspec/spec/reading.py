@@ -12,7 +12,7 @@ from pydantic import ValidationInfo
 from archspec.errors import Diagnostic, Mistakes, Place
 from archspec.spec.expressions import Expression
 
-ArgumentType: TypeAlias = Literal["int", "float", "bool", "list", "block"]
+ArgumentType: TypeAlias = Literal["int", "float", "bool", "list", "block", "value"]
 ARGUMENT_TYPES: tuple[str, ...] = get_args(ArgumentType)
 
 

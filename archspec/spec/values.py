@@ -48,10 +48,19 @@ def parse_expression(text: str) -> Expression:
 
 
 def _read_template(value: Any) -> Template:
+    return _parse_template(value, dotted=False)
+
+
+def read_reference(value: Any) -> Template:
+    """Read the name of a tap or an input, or, behind the name of a call and a dot, of what that call gives."""
+    return _parse_template(value, dotted=True)
+
+
+def _parse_template(value: Any, *, dotted: bool) -> Template:
     if not isinstance(value, str):
         raise PydanticCustomError("wrong-type", "should be a name")
     try:
-        return Template.parse(value)
+        return Template.parse(value, dotted=dotted)
     except ExpressionError as error:
         raise PydanticCustomError(error.code, "{text}", {"text": str(error)}) from error
 
@@ -83,6 +92,9 @@ NumberList: TypeAlias = Annotated[
 ]
 Label: TypeAlias = Annotated[
     Template, PlainValidator(_read_template), WithJsonSchema({"type": "string", "minLength": 1})
+]
+Reference: TypeAlias = Annotated[
+    Template, PlainValidator(read_reference), WithJsonSchema({"type": "string", "minLength": 1})
 ]
 Variable: TypeAlias = Annotated[
     str, PlainValidator(_read_variable), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"})

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from archspec.errors import Place
 from archspec.ops import Conv, ConvTranspose, Linear, Op
-from archspec.spec.document import merge_defaults
+from archspec.spec.defaults import merge_defaults
 from archspec.spec.expressions import Expression, ExpressionError, Lookup, Template, lookup_of
 from archspec.spec.layers import describe_values, overlay
 from archspec.spec.messages import code_of, describe_problem
@@ -115,13 +115,20 @@ class Evaluator:
             self.reporter.fail("unequal-each", message, step.place("each"), step.calls)
         return columns
 
-    def fill_label(self, step: Step, label: Template) -> str:
-        """Write the label of a tap or an output, with the values of the expressions in it."""
-        self.reporter.spend(label.cost, step.place(), step.calls)
+    def fill_label(self, step: Step, label: Template, field: str = "label") -> str:
+        """Write the label of a tap or an output in a field, with the values of the expressions in it."""
+        return self._fill(label, self._look_in(step.scope, step.value), step.place(field), step.calls)
+
+    def write_label(self, label: Template, scope: Scope, place: Place) -> str:
+        """Write a label that stands at no node, with the values of the names that a scope has."""
+        return self._fill(label, lookup_of(scope.names), place, scope.calls)
+
+    def _fill(self, label: Template, lookup: Lookup, place: Place, calls: Calls) -> str:
+        self.reporter.spend(label.cost, place, calls)
         try:
-            return label(self._look_in(step.scope, step.value))
+            return label(lookup)
         except ExpressionError as error:
-            self.reporter.fail(error.code, str(error), step.place("label"), step.calls)
+            self.reporter.fail(error.code, str(error), place, calls)
 
     def convert(self, step: Step, key: str, kind: str, value: Any, place: Place) -> Any:
         """Convert the value of an argument to its declared type; nothing rounds."""

@@ -114,5 +114,9 @@ class TapRecord:
             return ""
         calls = self._calls[label]
         if len(calls) > len(scope.calls):
-            return f"; it is set inside {calls[0].text}, and what a block taps is known in the block alone"
+            block = calls[0].text.partition("(")[0]
+            return (
+                f"; it is set inside {calls[0].text}, and what a block taps is known in the block alone: with "
+                f"`gives: [{label}]` in {block} and a `name` for its call, it is `NAME.{label}`"
+            )
         return "; it is set outside, and a block sees no taps of its caller"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from archspec.spec.layers import SpecNode
-from archspec.spec.values import Label
+from archspec.spec.values import Label, Reference
 
 
 class Labelled(SpecNode):
@@ -17,8 +17,10 @@ class Tap(Labelled):
     word = "tap"
 
 
-class From(Labelled):
+class From(SpecNode):
     word = "from"
+    main = "label"
+    label: Reference = Field(description="name of a tap or an input, or what a call gives: its name, a dot, the tap")
 
 
 class Output(Labelled):

@@ -9,7 +9,7 @@ from heapq import heapify, heappop, heappush
 from typing import Any
 
 from archspec.ops import Add, Bounds, Op
-from archspec.spec.document import Block
+from archspec.spec.blocks import Block
 from archspec.spec.load import Spec
 from compiler.analysis.analysis_cache import AnalysisCache
 from compiler.analysis.field.receptive_field import ReceptiveField

@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from archspec.spec.blocks import Block
 from archspec.spec.body import CallNode
-from archspec.spec.document import Block
 from archspec.spec.expressions import Expression, ExpressionError, Template
 from archspec.spec.layers import SpecNode
 from archspec.spec.nodes import Ext, Turns
+from archspec.spec.references import walk_nodes
 
 
 def free_names(value: Any) -> frozenset[str]:
@@ -45,19 +46,6 @@ def _parse(value: Any) -> Any:
         return Expression.parse(value) if isinstance(value, str) else value
     except ExpressionError:
         return value
-
-
-def walk(value: Any) -> Iterator[SpecNode]:
-    """Give every node in a body, at any depth, bodies that are handed to blocks included."""
-    if isinstance(value, SpecNode):
-        yield value
-        for name in type(value).model_fields:
-            yield from walk(getattr(value, name))
-    elif isinstance(value, Mapping):
-        yield from walk(tuple(value.values()))
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from walk(item)
 
 
 def list_bodies(value: Any) -> Iterator[tuple[SpecNode, ...]]:
@@ -105,4 +93,4 @@ def reach_blocks(start: Any, blocks: Mapping[str, Block]) -> dict[str, Block]:
 
 
 def _called(body: Any) -> Iterable[str]:
-    return (node.block for node in walk(body) if isinstance(node, CallNode))
+    return (node.block for node in walk_nodes(body) if isinstance(node, CallNode))

@@ -7,14 +7,15 @@ from typing import Any, TypeAlias
 
 from archspec.errors import Place
 from archspec.ops import Input
+from archspec.spec.blocks import Block
 from archspec.spec.body import CallNode
-from archspec.spec.document import Block
 from archspec.spec.expressions import Template
 from archspec.spec.marked import Table, place_in
-from archspec.spec.nodes import From, Tap, Turns
+from archspec.spec.nodes import Tap, Turns
+from archspec.spec.references import list_references, walk_nodes
 from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Hit, LintRule, at_each_place
-from compiler.analysis.lint.names import find_unread, free_names, list_bodies, walk
+from compiler.analysis.lint.names import find_unread, free_names, list_bodies
 from compiler.graph import Graph, Node
 
 Definition: TypeAlias = tuple[str, str, frozenset[str]]
@@ -82,7 +83,8 @@ def _list_steps(block: Block) -> list[Definition]:
 
 def _names_in(block: Block) -> frozenset[str]:
     """List what the body reads, with the block's defaults."""
-    return free_names([block.defaults, block.body])
+    values = {label.text for label in list_references(block.body)}
+    return free_names([block.defaults, block.body, tuple(block.gives.values())]) | values
 
 
 def _names_from_outside(block: Block) -> frozenset[str]:
@@ -116,7 +118,7 @@ def _is_read(own: str, later: Iterable[Definition], inside: frozenset[str]) -> b
 
 def _unused_columns(body: Any, general: frozenset[str]) -> Iterator[Hit]:
     """Find lists of loops that nothing in the loop reads. Where none is read, one of them may count the turns."""
-    for node in walk(body):
+    for node in walk_nodes(body):
         columns = node.each or {} if isinstance(node, Turns) else {}
         inside = free_names([getattr(node, name) for name in type(node).model_fields if name != "each"])
         unread = [name for name in columns if name not in general | inside]
@@ -125,11 +127,10 @@ def _unused_columns(body: Any, general: frozenset[str]) -> Iterator[Hit]:
 
 
 def find_unused_taps(context: LintContext) -> Iterator[Hit]:
-    for body in context.bodies:
-        nodes = list(walk(body))
-        taps = [node for node in nodes if isinstance(node, Tap)]
-        read = [node.label for node in nodes if isinstance(node, From)]
-        unread = set(find_unread((tap.label for tap in taps), read))
+    given = [() for _ in context.specs] + [tuple(block.gives.values()) for block in context.blocks.values()]
+    for body, gives in zip(context.bodies, given, strict=True):
+        taps = [node for node in walk_nodes(body) if isinstance(node, Tap)]
+        unread = set(find_unread((tap.label for tap in taps), [*list_references(body), *gives]))
         for tap in taps:
             if tap.label in unread:
                 yield Hit(f"nothing reads the tap '{tap.label.text}'", tap.place)
@@ -148,8 +149,7 @@ def _overwritten_taps(body: Any) -> Iterator[Hit]:
 
 def _find_replacement(label: Template, nodes: Iterable[Any]) -> Tap | None:
     for node in nodes:
-        read = [inner.label for inner in walk(node) if isinstance(inner, From)]
-        if not list(find_unread([label], read)):
+        if not list(find_unread([label], list_references(node))):
             return None
         if isinstance(node, Tap) and node.label == label:
             return node
@@ -160,7 +160,7 @@ def find_unused_defaults(context: LintContext) -> Iterator[Hit]:
     kinds = {node.op.kind for node in context.graph}
     if any(spec.defaults.get("norm", {}).get("kind") == "weight" for spec in context.specs):
         kinds.add("norm")  # a choice for every layer with a kernel, which needs no node of its own
-    kinds |= {node.word for body in context.bodies for node in walk(body) if not isinstance(node, CallNode)}
+    kinds |= {node.word for body in context.bodies for node in walk_nodes(body) if not isinstance(node, CallNode)}
     for spec in context.specs:
         written = spec.written.get("defaults")
         for kind in written if isinstance(written, Table) else ():  # those of a variant are its base's and its own

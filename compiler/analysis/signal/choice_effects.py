@@ -11,7 +11,7 @@ from archspec.bounds import MAX_NODES
 from archspec.errors import InputError, SpecError, suggest
 from archspec.ops import NORMALIZATIONS, OPS, Init
 from archspec.ops.signal.moments import Doubt
-from archspec.spec.document import merge_defaults
+from archspec.spec.defaults import merge_defaults
 from archspec.spec.load import Spec
 from archspec.spec.nodes import Scaling
 from compiler.analysis.signal.signal import NodeSignal, Signal, predict_signal

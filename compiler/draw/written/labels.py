@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any
 
 from archspec.spec.body import CallNode
-from archspec.spec.document import merge_defaults
+from archspec.spec.defaults import merge_defaults
 from archspec.spec.expressions import Expression, ExpressionError
 from archspec.spec.layers import LayerNode, SpecNode, overlay
 from archspec.spec.load import Spec

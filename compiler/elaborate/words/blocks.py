@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from archspec.errors import BlockCall
+from archspec.errors import BlockCall, suggest
+from archspec.spec.blocks import Block
 from archspec.spec.body import CallNode
-from archspec.spec.document import Block
 from compiler.elaborate.bodies import elaborates, run_body
 from compiler.elaborate.evaluator import tell
 from compiler.elaborate.scope import Closure, MaybeNode, Scope, Step
 from compiler.elaborate.walk import Walk
+from compiler.elaborate.words.taps import find_value
 
 
 @elaborates(CallNode)
@@ -25,25 +26,57 @@ def call(walk: Walk, node: CallNode, step: Step) -> MaybeNode:
         return run_body(walk, closure.body, step.value, here)
     block = walk.spec.blocks[node.block]
     given = _evaluate_arguments(walk, node, step, block)
+    values = _find_values(walk, node, step, block)
     bodies = {
         key: Closure(node.arguments.get(key) or (), scope)
         for key, argument in block.args.items()
         if argument.type == "block"
     }
-    text = f"{node.block}({', '.join(f'{key}={tell(item)}' for key, item in given.items())})"
+    told = {**{key: tell(item) for key, item in given.items()}, **{key: label for key, (label, _) in values.items()}}
+    text = f"{node.block}({', '.join(f'{key}={item}' for key, item in told.items())})"
     names = {**walk.spec.params, **given}
     calls = (BlockCall(text, node.place), *scope.calls)
-    inside = Scope(names, {}, bodies, step.id, calls, scope.depth + 1, block.defaults, scope.fixup)
+    taps = {key: value for key, (_, value) in values.items()}
+    inside = Scope(names, taps, bodies, step.id, calls, scope.depth + 1, block.defaults, scope.fixup)
     for key, expression in block.let.items():
         names[key] = walk.evaluator.evaluate(step.within(inside), expression, block.place_of("let", key))
-    return run_body(walk, block.body, step.value, inside)
+    result = run_body(walk, block.body, step.value, inside)
+    _hand_out(walk, node, step, block, inside)
+    return result
+
+
+def _hand_out(walk: Walk, node: CallNode, step: Step, block: Block, inside: Scope) -> None:
+    """Name what a block gives behind the name of its call, where the call has one."""
+    for i, (key, label) in enumerate(block.gives.items()):
+        place = block.place_of("gives", i if isinstance(block.written["gives"], list) else key)
+        wanted = walk.evaluator.write_label(label, inside, place)
+        if wanted in inside.taps:
+            value = inside.taps[wanted]
+        elif walk.incomplete:
+            value = None
+        else:
+            known = suggest(wanted, inside.taps) or f"; it taps {', '.join(inside.taps) or 'nothing'}"
+            message = f"the block {node.block} should give '{wanted}', which its body never taps{known}"
+            walk.reporter.fail("unknown-tap", message, place, inside.calls)
+        if node.name is not None:
+            step.scope.taps[f"{node.name}.{key}"] = value
+            walk.taps.keep(f"{node.name}.{key}", step.scope)
+
+
+def _find_values(walk: Walk, node: CallNode, step: Step, block: Block) -> Mapping[str, tuple[str, MaybeNode]]:
+    """The values that are handed to a block, by argument, each with its name at the call."""
+    return {
+        key: (node.arguments[key].text, find_value(walk, step, node.arguments[key], key))
+        for key, argument in block.args.items()
+        if argument.type == "value"
+    }
 
 
 def _evaluate_arguments(walk: Walk, node: CallNode, step: Step, block: Block) -> Mapping[str, Any]:
     """The values of a block's arguments; a default sees the spec's params and the arguments before it."""
     given: dict[str, Any] = {}
     for key, argument in block.args.items():
-        if argument.type == "block":
+        if argument.type in ("block", "value"):
             continue
         if key in node.arguments:
             place = step.place(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archspec.spec.expressions import Template
 from archspec.spec.nodes import From, Output, Tap
 from compiler.elaborate.bodies import elaborates
 from compiler.elaborate.reporter import SkipNode
@@ -21,12 +22,17 @@ def tap(walk: Walk, node: Tap, step: Step) -> MaybeNode:
 @elaborates(From)
 def take_from(walk: Walk, node: From, step: Step) -> MaybeNode:
     """Take the value that a tap has named."""
-    label = walk.evaluator.fill_label(step, node.label)
+    return find_value(walk, step, node.label, "label")
+
+
+def find_value(walk: Walk, step: Step, reference: Template, field: str) -> MaybeNode:
+    """Find the value that a field of the node names: a tap, an input, or what a call gives."""
+    label = walk.evaluator.fill_label(step, reference, field)
     if label not in step.scope.taps:
         if walk.incomplete:
             raise SkipNode
         message = f"unknown tap '{label}'{walk.taps.explain_missing(label, step.scope)}"
-        walk.reporter.fail("unknown-tap", message, step.place("label"), step.calls)
+        walk.reporter.fail("unknown-tap", message, step.place(field), step.calls)
     return step.scope.taps[label]
 
 

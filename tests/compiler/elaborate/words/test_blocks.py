@@ -15,8 +15,8 @@ def test_block_has_arguments_with_defaults_that_see_those_before() -> None:
     head = BLOCKS + (
         "  b:\n"
         "    args: {width: int, twice: int = 2 * width, rate: float = 1 / twice, deep: bool = wide, l: list}\n"
-        "    let: {inner: twice + base, sum: 'inner + l[1]', from_outside: in_channels}\n"
-        "    body: [conv: inner, conv: sum, dropout: rate, when: {test: deep, then: [conv: from_outside]}]\n"
+        "    let: {inner: twice + base, total: 'inner + l[1]', from_outside: in_channels}\n"
+        "    body: [conv: inner, conv: total, dropout: rate, when: {test: deep, then: [conv: from_outside]}]\n"
     )
     graph = graph_of(head + "network: [b: {width: 2.0, l: [7, base + 5]}]\n")
     assert list(shapes(graph).values()) == ["7×8×8", "15×8×8", "15×8×8", "4×8×8"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.archspec.spec.texts import HEAD
 from tests.support.listing import listed
 
 
@@ -54,4 +55,31 @@ def test_encoder_decoder_crops_where_asked() -> None:
         "encoder_decoder_0.i0.merge.crop0 = crop(x, encoder_decoder_0.i0.down.conv_0) 4×6×6",
         "encoder_decoder_0.i0.merge.mul = "
         "mul(encoder_decoder_0.i0.merge.crop0, encoder_decoder_0.i0.down.conv_0) 4×6×6",
+    ]
+
+
+def test_order_says_which_comes_first_in_the_merge() -> None:
+    network = "[encoder_decoder: {n: 1, skip: [tanh], down: [max_pool: 2], up: [upsample: 2], order: up_first}]"
+    assert listed(network)[-1] == (
+        "encoder_decoder_0.i0.merge.concat = "
+        "concat(encoder_decoder_0.i0.up.upsample_0, encoder_decoder_0.i0.skip.tanh_0) 8×8×8"
+    )
+    head = HEAD + "defaults: {encoder_decoder: {order: up_first}}\n"
+    assert listed(network.replace(", order: up_first", ""), head) == listed(network)
+
+
+def test_skip_reads_what_comes_up_as_a_tap() -> None:
+    """A gate of Attention U-Net (Oktay et al., 2018); outside, a tap of that name stays."""
+    head = HEAD + "blocks: {gate: {args: {by: value}, body: [mul: [[], [from: by, sigmoid]]]}}\n"
+    network = (
+        "[tap: up, encoder_decoder: {n: 1, down: [max_pool: 2], up: [upsample: 2], skip: [gate: {by: up}]}, "
+        "from: up, relu]"
+    )
+    assert listed(network, head)[-4:] == [
+        "encoder_decoder_0.i0.skip.gate_0.mul_0.branch1.sigmoid_0 = sigmoid(encoder_decoder_0.i0.up.upsample_0) 4×8×8",
+        "encoder_decoder_0.i0.skip.gate_0.mul_0.mul = "
+        "mul(x, encoder_decoder_0.i0.skip.gate_0.mul_0.branch1.sigmoid_0) 4×8×8",
+        "encoder_decoder_0.i0.merge.concat = "
+        "concat(encoder_decoder_0.i0.skip.gate_0.mul_0.mul, encoder_decoder_0.i0.up.upsample_0) 8×8×8",
+        "relu_0 = relu(x) 4×8×8",
     ]

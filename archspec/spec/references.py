@@ -1,0 +1,38 @@
+"""References to values: where a body reads what a tap or an input has named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from archspec.spec.expressions import Template
+from archspec.spec.layers import SpecNode
+from archspec.spec.nodes import Output, Tap
+
+
+def walk_nodes(value: Any) -> Iterator[SpecNode]:
+    """Give every node in a body, at any depth, bodies that are handed to blocks included."""
+    if isinstance(value, SpecNode):
+        yield value
+        for name in type(value).model_fields:
+            yield from walk_nodes(getattr(value, name))
+    elif isinstance(value, Mapping):
+        yield from walk_nodes(tuple(value.values()))
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from walk_nodes(item)
+
+
+def list_references(body: Any) -> Iterator[Template]:
+    """Give the names of values that the nodes in a body read, at any depth: of `from`, of arguments, of fields such as
+    `like`."""
+    for node in walk_nodes(body):
+        if not isinstance(node, Tap | Output):
+            yield from _templates_of(node)
+
+
+def _templates_of(node: SpecNode) -> Iterator[Template]:
+    for name in type(node).model_fields:
+        value = getattr(node, name)
+        parts = value.values() if isinstance(value, Mapping) else [value]
+        yield from (part for part in parts if isinstance(part, Template))

@@ -1,0 +1,29 @@
+"""References to values: what the nodes of a body read by name, at any depth."""
+
+from __future__ import annotations
+
+from archspec.spec.references import list_references, walk_nodes
+from tests.archspec.spec.texts import HEAD, spec_of
+
+SPEC = (
+    HEAD
+    + """
+blocks:
+  gate: {args: {up: value, f: block}, body: [from: up, f]}
+network:
+  - tap: a
+  - repeat: {n: 2, body: [tap: "t{i}", add: [[], [from: "t{i}"]]]}
+  - gate: {up: a, f: [from: e.x]}
+"""
+)
+
+
+def test_every_node_is_walked_at_any_depth() -> None:
+    spec = spec_of(SPEC)
+    assert [node.called for node in walk_nodes(spec.network)] == ["tap", "repeat", "tap", "add", "from", "gate", "from"]
+    assert [node.called for node in walk_nodes(spec.blocks["gate"].body)] == ["from", "f"]
+
+
+def test_taps_are_read_by_from_and_by_arguments_and_not_by_tap() -> None:
+    spec = spec_of(SPEC)
+    assert sorted(label.text for label in list_references(spec.network)) == ["a", "e.x", "t{i}"]
