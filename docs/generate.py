@@ -30,6 +30,8 @@ from docs import limits, zoo_page  # noqa: E402
 EXAMPLE_SHAPES = (Shape(32, 8, 8), Shape(32))
 EXAMPLE_OUT = 64
 """The values that the examples give to fields that have no default."""
+EXAMPLE_FIELDS: dict[str, dict[str, Any]] = {"roll": {"shift": 2}}
+"""The fields of examples that the value above does not fit."""
 
 MACS = {
     "conv": "out_elements * in_channels // groups * kernel**rank",
@@ -118,7 +120,8 @@ def describe(op: type[Layer]) -> str:
 
 def find_example(op: type[Layer]) -> tuple[Layer, Shape]:
     """The layer with as few fields as it needs, and the first example shape that it takes."""
-    example = op(**{name: EXAMPLE_OUT for name, info in op.model_fields.items() if info.is_required()})
+    fields = {name: EXAMPLE_OUT for name, info in op.model_fields.items() if info.is_required()}
+    example = op(**{**fields, **EXAMPLE_FIELDS.get(op.kind, {})})
     for x in EXAMPLE_SHAPES:
         try:
             example.infer(x)

@@ -32,7 +32,7 @@ from archspec.ops.normalization import (
 from archspec.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archspec.ops.reshape import Crop, Flatten, PadChannels, PadSpace, Upsample
 from archspec.ops.scaling import Scale, Shift
-from archspec.ops.slicing import Slice
+from archspec.ops.slicing import Roll, Slice
 from archspec.ops.values import Init, OpError, Saved, Shape, Weight, Weights, in_words
 from archspec.ops.window import Positions, Span, Window
 
@@ -41,7 +41,7 @@ OPS: tuple[type[Op], ...] = (
     *(BatchNorm, GhostBatchNorm, BatchRenorm, LayerNorm, GroupNorm, InstanceNorm),
     *(Relu, Relu6, LeakyRelu, Prelu, Elu, Gelu, Silu, Sigmoid, HardSigmoid, HardSwish, Tanh, Softplus, Softmax),
     *(MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, Upsample, Flatten, PadChannels),
-    *(Slice,),
+    *(Slice, Roll),
     *(Scale, Shift, Dropout, StochasticDepth, ShakeDrop),
     *(Input, Add, Mul, Concat, Mean, Shake, Vote, Crop, PadSpace),
 )
@@ -98,6 +98,7 @@ __all__ = [
     "Prelu",
     "Relu",
     "Relu6",
+    "Roll",
     "Saved",
     "Scale",
     "Shake",

@@ -122,6 +122,14 @@ NonNegativePerAxis: TypeAlias = Annotated[
     ),
 ]
 
+WholePerAxis: TypeAlias = Annotated[
+    AlongAxes[int],
+    BeforeValidator(
+        per_axis(partial(_read_whole, least=-MAX_WHOLE), "whole numbers"),
+        json_schema_input_type=_Whole | Annotated[list[_Whole], Field(min_length=1, max_length=MAX_AXES)],
+    ),
+]
+
 PaddingRule: TypeAlias = Literal["same", "same_end", "causal"]
 """The rules by which a window has its padding: `same` and `same_end` keep the extent at stride 1, `causal` looks at
 nothing behind."""

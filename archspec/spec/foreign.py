@@ -128,6 +128,8 @@ slice: {start: 0, stop: 8} | of channels; `axis: 1` is the first axis of space
     pad zeropad zeropadding constantpad
 | padding is with zeros
     reflectionpad replicationpad circularpad
+roll: 1 | along all axes of space; `[1, 0]` along the first of two
+    circshift shiftpositions
 slice: {axis: 1, start: 1, stop: -1} | along one axis; merges have `fit: crop`
     crop cropping centercrop centercroppad
 

@@ -186,6 +186,11 @@ def slice_(op: ops.Slice, x: Shape) -> nn.Module:
     return moves.Slice(op.axis, op.start, op.stop, op.step)
 
 
+@rule(ops.Roll)
+def roll(op: ops.Roll, x: Shape) -> nn.Module:
+    return moves.Roll(op.along_axes(x))
+
+
 @rule(ops.Scale)
 def scale(op: ops.Scale, x: Shape) -> nn.Module:
     return modules.LearnedScale(op.weights(x)["factor"].shape) if op.trainable else modules.Scale(op.value)

@@ -223,6 +223,7 @@ LAYERS: dict[str, Compute] = {
     "flatten": lambda x, f, w: x.flatten(1),
     "pad_channels": pad_channels,
     "slice": lambda x, f, w: x.movedim(_dim(f), 0)[f["start"] : f["stop"] : f["step"]].movedim(0, _dim(f)),
+    "roll": lambda x, f, w: torch.roll(x, [f["shift"]] * (x.dim() - 2), spatial(x)),
     "scale": lambda x, f, w: x * along_channels(w["factor"], x.dim()) if f["trainable"] else x * f["value"],
     "shift": lambda x, f, w: x + along_channels(w["term"], x.dim()) if f["trainable"] else x + f["value"],
     "dropout": lambda x, f, w: x,

@@ -140,6 +140,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         "stop": from_either_end(None),
         "step": whole(1, 1),
     },
+    "roll": {"shift": from_either_end(1)},
     "scale": {"value": number(1.0), **_LEARNED},
     "shift": {"value": number(0.0), **_LEARNED},
     "dropout": {"rate": number(0.5, 0, 1)},
@@ -158,6 +159,7 @@ MAIN = {
     "prelu": "start",
     "elu": "alpha",
     "upsample": "scale",
+    "roll": "shift",
     "dropout": "rate",
 }
 
@@ -195,6 +197,9 @@ def infer(kind: str, f: Fields, shape: Shape) -> Shape:
         return (f["out"], *space)
     if kind == "slice":
         return _slice(f, shape)
+    if kind == "roll":
+        require(bool(space) and abs(f["shift"]) <= min(space), f"cannot roll {shape}")
+        return shape
     if kind == "group_norm":
         require(channels % f["groups"] == 0, "groups do not divide the channels")
     if kind in ("conv", "conv_transpose", "max_pool", "avg_pool", "global_avg_pool", "global_max_pool", "upsample"):

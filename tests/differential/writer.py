@@ -251,6 +251,7 @@ WHOLES = {
 }
 FROM_EITHER_END: dict[tuple[str, str], tuple[int | None, ...]] = {
     ("slice", "axis"): (0, 0, 1, 1, 2, -1),
+    ("roll", "shift"): (0, 1, 2, -1, -3),
     ("slice", "start"): (0, 0, 1, 2, -2, -3),
     ("slice", "stop"): (2, 4, 5, -1, -1, -2, None),
 }
@@ -267,5 +268,5 @@ ON_MAPS = (
     *("conv",) * 12,
     *("conv_transpose",) * 4,
     *("max_pool", "avg_pool") * 3,
-    *("global_avg_pool", "global_max_pool", "upsample", "upsample"),
+    *("global_avg_pool", "global_max_pool", "upsample", "upsample", "roll"),
 )
