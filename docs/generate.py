@@ -30,8 +30,8 @@ from docs import coverage_page, limits, zoo_page  # noqa: E402
 EXAMPLE_SHAPES = (Shape(32, 8, 8), Shape(32))
 EXAMPLE_OUT = 64
 """The values that the examples give to fields that have no default."""
-EXAMPLE_FIELDS: dict[str, dict[str, Any]] = {"roll": {"shift": 2}}
-"""The fields of examples that the value above does not fit."""
+EXAMPLE_FIELDS: dict[str, dict[str, Any]] = {"roll": {"shift": 2}, "clip": {"low": 0.0, "high": 1.0}}
+"""The fields of examples that the value above does not fit, and those of which a layer needs some."""
 
 MACS = {
     "conv": "out_elements * in_channels // groups * kernel**rank",

@@ -18,6 +18,7 @@ from archspec.ops.activation import (
 from archspec.ops.base import Layer, Op
 from archspec.ops.bounds import Bounds
 from archspec.ops.chance import Dropout, ShakeDrop, StochasticDepth
+from archspec.ops.functions import Abs, Clip, Exp, Glu, HardTanh, Mish, Selu
 from archspec.ops.linear import Conv, ConvTranspose, Kernel, Linear
 from archspec.ops.merge import Add, Concat, Input, Mean, Merge, Mul, Shake, Sum, Vote
 from archspec.ops.normalization import (
@@ -40,6 +41,7 @@ OPS: tuple[type[Op], ...] = (
     *(Conv, ConvTranspose, Linear),
     *(BatchNorm, GhostBatchNorm, BatchRenorm, LayerNorm, GroupNorm, InstanceNorm),
     *(Relu, Relu6, LeakyRelu, Prelu, Elu, Gelu, Silu, Sigmoid, HardSigmoid, HardSwish, Tanh, Softplus, Softmax),
+    *(Mish, Selu, HardTanh, Clip, Exp, Abs, Glu),
     *(MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, Upsample, Flatten, PadChannels),
     *(Slice, Roll),
     *(Scale, Shift, Dropout, StochasticDepth, ShakeDrop),
@@ -58,25 +60,30 @@ __all__ = [
     "LAYERS",
     "NORMALIZATIONS",
     "OPS",
+    "Abs",
     "Add",
     "AvgPool",
     "BatchNorm",
     "BatchRenorm",
     "Bounds",
+    "Clip",
     "Concat",
     "Conv",
     "ConvTranspose",
     "Crop",
     "Dropout",
     "Elu",
+    "Exp",
     "Flatten",
     "Gelu",
     "GhostBatchNorm",
     "GlobalAvgPool",
     "GlobalMaxPool",
+    "Glu",
     "GroupNorm",
     "HardSigmoid",
     "HardSwish",
+    "HardTanh",
     "Init",
     "Input",
     "InstanceNorm",
@@ -88,6 +95,7 @@ __all__ = [
     "MaxPool",
     "Mean",
     "Merge",
+    "Mish",
     "Mul",
     "Normalization",
     "Op",
@@ -101,6 +109,7 @@ __all__ = [
     "Roll",
     "Saved",
     "Scale",
+    "Selu",
     "Shake",
     "ShakeDrop",
     "Shape",

@@ -65,18 +65,14 @@ relu6
     clippedrelu
 elu | the same where alpha is 1
     celu
-[elu: 1.6732632423543772, scale: 1.0507009873554805]
-    selu
-mul: [[], [softplus, tanh]]
-    mish
 mul: [[], [scale: 1.702, sigmoid]]
     quickgelu
 gelu: {approximate: tanh}
     gelutanh gelunew fastgelu
 concat: [[relu], [scale: -1, relu]]
     crelu
-[scale: 3, hard_sigmoid, scale: 2, shift: -1] | between -1 and 1
-    hardtanh
+clip: {low: 0, high: 1}
+    clamp clipbyvalue
 [scale: -1, softmax]
     softmin
 [scale: -1, softplus, scale: -1]
@@ -85,10 +81,10 @@ add: [[], [tanh, scale: -1]]
     tanhshrink
 add: [[shift: -0.5, relu], [scale: -1, shift: -0.5, relu, scale: -1]] | with the bound 0.5
     softshrink
-mul: [[conv: 16], [conv: 16, sigmoid]] | of two layers instead of two halves of one
-    glu
-mul: [[conv: 16], [conv: 16, silu]] | of two layers instead of two halves of one
+mul: [[conv: 16], [conv: 16, silu]] | of two layers; `glu` gates one half of the channels by the sigmoid of the other
     swiglu
+mul: [[conv: 16], [conv: 16, gelu]] | of two layers; `glu` gates one half of the channels by the sigmoid of the other
+    geglu
 relu | each activation is a word of its own: gelu, silu, sigmoid, tanh and others
     act activation nonlinearity nonlin
 | training takes what comes before a softmax
@@ -149,8 +145,8 @@ add: [[from: a], [add: [[from: a], [from: b, scale: -1]], relu, scale: -1]] | of
     min minimum
 scale: -1
     neg negative
-add: [[relu], [scale: -1, relu]]
-    abs absolute
+abs
+    absolute
 mul: [[], []]
     square
 shift: {trainable: true, per: channel}
@@ -162,8 +158,8 @@ scale: {value: 0, trainable: true}
 [scale: {trainable: true, per: channel}, shift: {trainable: true, per: channel}]
     affine
 |
-    exp log sqrt rsqrt pow power reciprocal div divide erf sin cos tan asin acos atan sinh cosh asinh acosh atanh sign
-    floor ceil round mod clip clamp cumsum cumprod einsum dot lambda equal greater greaterorequal less lessorequal
+    log sqrt rsqrt pow power reciprocal div divide erf sin cos tan asin acos atan sinh cosh asinh acosh atanh sign
+    floor ceil round mod cumsum cumprod einsum dot lambda equal greater greaterorequal less lessorequal
     not and or xor argmax argmin topk sort nonzero unique scatter trilu reducesum reducemin reduceprod dft stft cast
     constant range shape size masking permuteaxes
 

@@ -62,6 +62,34 @@ def _by_channel(learned: Tensor, x: Tensor) -> Tensor:
     return learned.view(-1, *[1] * (x.dim() - 2)) if learned.dim() else learned
 
 
+class Abs(nn.Module):
+    """The absolute value."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.abs()
+
+
+class Exp(nn.Module):
+    """The exponential."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.exp()
+
+
+class Clip(nn.Module):
+    """Keeps x between two numbers, of which one may be missing."""
+
+    def __init__(self, low: float | None, high: float | None) -> None:
+        super().__init__()
+        self.low, self.high = low, high
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.clamp(self.low, self.high)
+
+    def extra_repr(self) -> str:
+        return f"{self.low}, {self.high}"
+
+
 class PadChannels(nn.Module):
     """Appends channels of zeros until there are `out`; more than these are a ValueError, where torch would cut."""
 

@@ -108,7 +108,7 @@ def leaky_relu(op: ops.LeakyRelu, x: Shape) -> nn.Module:
 
 @rule(ops.Prelu)
 def prelu(op: ops.Prelu, x: Shape) -> nn.Module:
-    return nn.PReLU(x.channels, op.start)
+    return nn.PReLU(op.weights(x)["weight"].numel, op.start)
 
 
 @rule(ops.Elu)
@@ -119,6 +119,16 @@ def elu(op: ops.Elu, x: Shape) -> nn.Module:
 @rule(ops.Gelu)
 def gelu(op: ops.Gelu, x: Shape) -> nn.Module:
     return nn.GELU(op.approximate)
+
+
+@rule(ops.Clip)
+def clip(op: ops.Clip, x: Shape) -> nn.Module:
+    return modules.Clip(op.low, op.high)
+
+
+@rule(ops.Glu)
+def glu(op: ops.Glu, x: Shape) -> nn.Module:
+    return nn.GLU(dim=1)
 
 
 @rule(ops.Softmax)
@@ -135,6 +145,11 @@ for _op, _module in (
     (ops.HardSwish, nn.Hardswish),
     (ops.Tanh, nn.Tanh),
     (ops.Softplus, nn.Softplus),
+    (ops.Mish, nn.Mish),
+    (ops.Selu, nn.SELU),
+    (ops.HardTanh, nn.Hardtanh),
+    (ops.Abs, modules.Abs),
+    (ops.Exp, modules.Exp),
     (ops.Flatten, nn.Flatten),
     (ops.Crop, modules.CentreCrop),
     (ops.PadSpace, modules.CentrePad),

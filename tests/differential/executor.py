@@ -215,6 +215,15 @@ LAYERS: dict[str, Compute] = {
     "tanh": lambda x, f, w: torch.tanh(x),
     "softplus": lambda x, f, w: F.softplus(x),  # torch's: above 20, where float32 sees no difference, it is x
     "softmax": lambda x, f, w: torch.softmax(x, 1),
+    "mish": lambda x, f, w: x * torch.tanh(F.softplus(x)),
+    "selu": lambda x, f, w: torch.where(
+        x > 0, 1.0507009873554805 * x, 1.7580993408473766 * torch.expm1(x.clamp(max=0))
+    ),
+    "hard_tanh": lambda x, f, w: x.clamp(-1, 1),
+    "clip": lambda x, f, w: x.clamp(f["low"], f["high"]),
+    "exp": lambda x, f, w: torch.exp(x),
+    "abs": lambda x, f, w: torch.where(x > 0, x, -x),
+    "glu": lambda x, f, w: x[:, : x.shape[1] // 2] * torch.sigmoid(x[:, x.shape[1] // 2 :]),
     "max_pool": lambda x, f, w: pool(x, f, largest),
     "avg_pool": lambda x, f, w: pool(x, f, average),
     "global_avg_pool": lambda x, f, w: x.mean(spatial(x), keepdim=True),

@@ -48,6 +48,11 @@ def number(default: float, low: float = -math.inf, high: float = math.inf, above
     return Field(take, default)
 
 
+def optional_number() -> Field:
+    """Any number, or none."""
+    return Field(lambda value: None if value is None else number(0).take(value), None)
+
+
 def flag(default: bool) -> Field:
     def take(value: Any) -> bool:
         require(isinstance(value, bool), f"{value} is not true or false")
@@ -124,7 +129,9 @@ FIELDS: dict[str, dict[str, Field]] = {
     **{name: {} for name in ("relu", "relu6", "silu", "sigmoid", "hard_sigmoid", "hard_swish", "tanh", "softplus")},
     "softmax": {},
     "leaky_relu": {"slope": number(0.01)},
-    "prelu": {"start": number(0.25)},
+    "prelu": {"start": number(0.25), "per": word("channel", "network")},
+    **{name: {} for name in ("mish", "selu", "hard_tanh", "exp", "abs", "glu")},
+    "clip": {"low": optional_number(), "high": optional_number()},
     "elu": {"alpha": number(1.0)},
     "gelu": {"approximate": word("none", "tanh")},
     "max_pool": _POOL,
@@ -166,7 +173,7 @@ MAIN = {
 KERNELS = ("conv", "conv_transpose", "linear")
 ACTIVATIONS = (
     *("relu", "relu6", "leaky_relu", "prelu", "elu", "gelu", "silu", "sigmoid", "hard_sigmoid", "hard_swish"),
-    *("tanh", "softplus", "softmax"),
+    *("tanh", "softplus", "softmax", "mish", "selu", "hard_tanh", "clip", "exp", "abs", "glu"),
 )
 RUNNING = ("batch_norm", "ghost_batch_norm", "batch_renorm")
 NORMS = (*RUNNING, "layer_norm", "group_norm", "instance_norm")
@@ -200,6 +207,13 @@ def infer(kind: str, f: Fields, shape: Shape) -> Shape:
     if kind == "roll":
         require(bool(space) and abs(f["shift"]) <= min(space), f"cannot roll {shape}")
         return shape
+    if kind == "glu":
+        require(channels % 2 == 0, "glu takes an even number of channels")
+        return (channels // 2, *space)
+    if kind == "clip":
+        low, high = f["low"], f["high"]
+        require(not (low is None and high is None), "clip has no bound")
+        require(low is None or high is None or low <= high, "clip has its bounds the wrong way round")
     if kind == "group_norm":
         require(channels % f["groups"] == 0, "groups do not divide the channels")
     if kind in ("conv", "conv_transpose", "max_pool", "avg_pool", "global_avg_pool", "global_max_pool", "upsample"):
@@ -282,7 +296,7 @@ def weights(kind: str, f: Fields, shape: Shape) -> dict[str, tuple[Shape, bool]]
         running: dict[str, tuple[Shape, bool]] = dict.fromkeys(("running_mean", "running_var"), ((channels,), False))
         return (learned if f["affine"] else {}) | (running if kind in RUNNING else {})
     if kind == "prelu":
-        return {"weight": ((channels,), True)}
+        return {"weight": ((channels if f["per"] == "channel" else 1,), True)}
     if kind in ("scale", "shift") and f["trainable"]:
         return {"factor" if kind == "scale" else "term": ((channels,) if f["per"] == "channel" else (), True)}
     return {}

@@ -142,7 +142,7 @@ class Writer:
             number = self.one(*FROM_EITHER_END[kind, name])
             return f"{number} + 1 - 1" if number is not None and self.chance(30) else number
         if name in WORDS:
-            return self.one(*WORDS[name])
+            return self.one(*("channel", "network") if kind == "prelu" else WORDS[name])
         if name in FLAGS:
             return self.flag(self.chance(50), scope)
         if name in REALS:
@@ -240,6 +240,8 @@ REALS = {
     "value": (0.5, -1.0, 1.5),
     "rate": (0.0, 0.25, 0.5),
     "survival": (0.25, 0.5, 1.0),
+    "low": (-1.0, 0.0, 0.25),
+    "high": (0.5, 1.0, 6.0),
 }
 WHOLES = {
     "stride": (1, 1, 2, 2, 3),
@@ -256,13 +258,15 @@ FROM_EITHER_END: dict[tuple[str, str], tuple[int | None, ...]] = {
     ("slice", "stop"): (2, 4, 5, -1, -1, -2, None),
 }
 
+GROWING = ("exp",)
+"""Layers whose results may pass what single precision holds, where several follow each other."""
 KEEPING = (
-    *layers.ACTIVATIONS,
+    *(kind for kind in layers.ACTIVATIONS if kind not in ("glu", *GROWING)),
     *layers.NORMS,
     *("scale", "shift", "dropout", "stochastic_depth", "shake_drop"),
 )
 """Layers that keep every shape they take."""
-ANYWHERE = (*KEEPING, "flatten", "pad_channels", "pad_channels", "slice", "slice", "slice")
+ANYWHERE = (*KEEPING, *GROWING, "glu", "glu", "flatten", "pad_channels", "pad_channels", "slice", "slice", "slice")
 ON_ROWS = ("linear",) * 12
 ON_MAPS = (
     *("conv",) * 12,

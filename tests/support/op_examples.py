@@ -19,7 +19,7 @@ def each(op: Op, shapes: tuple[Shape, ...]) -> list[tuple[Op, tuple[Shape, ...]]
 POINTWISE = (
     *(ops.Relu, ops.Relu6, ops.Gelu, ops.Silu, ops.Sigmoid, ops.HardSigmoid),
     *(ops.HardSwish, ops.Tanh, ops.Softplus, ops.Softmax, ops.Elu, ops.LeakyRelu),
-    *(ops.Prelu,),
+    *(ops.Prelu, ops.Mish, ops.Selu, ops.HardTanh, ops.Exp, ops.Abs, ops.Glu),
 )
 
 EXAMPLES: list[tuple[Op, tuple[Shape, ...]]] = [
@@ -55,6 +55,10 @@ EXAMPLES: list[tuple[Op, tuple[Shape, ...]]] = [
     *each(ops.InstanceNorm(affine=True), SPATIAL),
     *[example for op in POINTWISE for example in each(op(), EVERY)],
     *each(ops.Gelu(approximate="tanh"), EVERY),
+    *each(ops.Prelu(start=-0.5, per="network"), EVERY),
+    *each(ops.Clip(low=-0.5, high=2), EVERY),
+    *each(ops.Clip(low=0.1), EVERY),
+    *each(ops.Clip(high=1), EVERY),
     *each(ops.MaxPool(), SPATIAL),
     *each(ops.MaxPool(kernel=3, stride=2, padding=1), SPATIAL),
     *each(ops.MaxPool(kernel=3, stride=2, ceil=True), SPATIAL),

@@ -22,6 +22,7 @@ NOT_READ_BACK = {
     ops.PadSpace: "the file has how much it pads, not after which operand",
     ops.Roll: "the file has two slices and a concatenation",
     ops.Vote: "ONNX has no node for it",
+    ops.Glu: "the file has the halves of the channels, and the product of one and a sigmoid",
 }
 """The operations that a reader of their files finds as others, and why."""
 
