@@ -31,7 +31,8 @@ from archspec.ops.normalization import (
     Normalization,
 )
 from archspec.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
-from archspec.ops.reshape import Crop, Flatten, PadChannels, PadSpace, Upsample
+from archspec.ops.reshape import Crop, Flatten, PadChannels, PadSpace
+from archspec.ops.resize import Resize, Upsample
 from archspec.ops.scaling import Scale, Shift
 from archspec.ops.slicing import Roll, Slice
 from archspec.ops.values import Init, OpError, Saved, Shape, Weight, Weights, in_words
@@ -45,7 +46,7 @@ OPS: tuple[type[Op], ...] = (
     *(MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, Upsample, Flatten, PadChannels),
     *(Slice, Roll),
     *(Scale, Shift, Dropout, StochasticDepth, ShakeDrop),
-    *(Input, Add, Mul, Concat, Mean, Shake, Vote, Crop, PadSpace),
+    *(Input, Add, Mul, Concat, Mean, Shake, Vote, Crop, PadSpace, Resize),
 )
 
 NORMALIZATIONS: dict[str, type[Normalization]] = {
@@ -106,6 +107,7 @@ __all__ = [
     "Prelu",
     "Relu",
     "Relu6",
+    "Resize",
     "Roll",
     "Saved",
     "Scale",

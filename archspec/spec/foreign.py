@@ -104,9 +104,11 @@ global_avg_pool | to one position; the spatial axes stay, with extent 1
 global_max_pool | to one position; the spatial axes stay, with extent 1
     globalmaxpooling adaptivemaxpool adaptivemaxpooling gmp reducemax
 upsample: 2
-    upsampling upsamplingnearest upsamplenearest resize interpolate resizing
-upsample: {scale: 2, mode: linear} | with half-pixel centres; torch's UpsamplingBilinear2d aligns corners
+    upsampling upsamplingnearest upsamplenearest
+upsample: {scale: 2, mode: linear, corners: aligned}
     upsamplingbilinear upsamplebilinear
+upsample: {scale: 3 / 2, mode: linear} | or `resize: {like: NAME}` to the extents of a tap or an input
+    interpolate resizing
 |
     lppool globallppool fractionalmaxpool maxunpool unpool roialign roipool maxroipool spatialpyramidpooling blurpool
     pixelshuffle pixelunshuffle depthtospace spacetodepth channelshuffle nativechannelshuffle gridsample affinegrid

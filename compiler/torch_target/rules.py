@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from archspec import ops
 from archspec.ops import Shape
+from archspec.ops.resize import Resampling
 from compiler.rule_table import RuleTable
 from compiler.torch_target import modules, moves, normalization, randomness
 
@@ -186,9 +187,19 @@ def global_max_pool(op: ops.GlobalMaxPool, x: Shape) -> nn.Module:
 @rule(ops.Upsample)
 def upsample(op: ops.Upsample, x: Shape) -> nn.Module:
     factors = tuple(map(float, op.scale)) if isinstance(op.scale, tuple) else float(op.scale)
+    return nn.Upsample(scale_factor=factors, **_say_positions(op, x.rank))
+
+
+@rule(ops.Resize)
+def resize(op: ops.Resize, x: Shape, like: Shape) -> nn.Module:
+    return modules.Resize(**_say_positions(op, x.rank))
+
+
+def _say_positions(op: Resampling, rank: int) -> dict[str, Any]:
     if op.mode == "nearest":
-        return nn.Upsample(scale_factor=factors, mode="nearest")
-    return nn.Upsample(scale_factor=factors, mode=LINEAR_MODE[x.rank - 1], align_corners=False)
+        return {"mode": "nearest"}
+    mode = "bicubic" if op.mode == "cubic" else LINEAR_MODE[rank - 1]
+    return {"mode": mode, "align_corners": op.corners == "aligned"}
 
 
 @rule(ops.PadChannels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -31,12 +32,14 @@ def execute(
             values[operation.name] = round_to_kind(inputs[operation.name])
             continue
         operands = [values[name] for name in operation.inputs]
-        compute = compute_merge if operation.kind in MERGES else compute_layer
+        compute = compute_merge if operation.kind in (*MERGES, "resize") else compute_layer
         values[operation.name] = round_to_kind(compute(operation, operands, weights))
     return values
 
 
 def compute_merge(operation: Operation, operands: list[Tensor], weights: Weights) -> Tensor:
+    if operation.kind == "resize":
+        return resize(operands, operation.fields)
     return MERGES[operation.kind](operands)
 
 
@@ -154,18 +157,47 @@ def average(inside: Tensor, axis: int, counted: int) -> Tensor:
 
 
 def upsample(x: Tensor, f: Fields, w: Weights) -> Tensor:
+    scale = Fraction(f["scale"]).limit_denominator(16)
     for axis in range(2, x.dim()):
         extent = x.shape[axis]
-        positions = torch.arange(extent * f["scale"], dtype=torch.float64)
-        if f["mode"] == "nearest":
-            x = x.index_select(axis, (positions // f["scale"]).long())
-            continue
-        at = ((positions + 0.5) / f["scale"] - 0.5).clamp(0, extent - 1)
-        low = at.floor().long().clamp(max=extent - 1)
-        high = (low + 1).clamp(max=extent - 1)
-        share = (at - low).to(x.dtype).reshape(-1, *(1,) * (x.dim() - axis - 1))
-        x = x.index_select(axis, low) * (1 - share) + x.index_select(axis, high) * share
+        x = resample(x, axis, int(extent * scale), float(1 / scale), f)
     return x
+
+
+def resize(operands: list[Tensor], f: Fields) -> Tensor:
+    x, like = operands
+    for axis in range(2, x.dim()):
+        x = resample(x, axis, like.shape[axis], x.shape[axis] / like.shape[axis], f)
+    return x
+
+
+def resample(x: Tensor, axis: int, new: int, step: float, f: Fields) -> Tensor:
+    """One axis by a matrix of weights."""
+    old, places = x.shape[axis], torch.arange(new, dtype=torch.float64)
+    if f["corners"] == "aligned":
+        at = places * ((old - 1) / max(1, new - 1))
+    else:
+        at = places * step if f["mode"] == "nearest" else (places + 0.5) * step - 0.5
+    low, reach = (at + 1e-9).floor(), {"nearest": (0,), "linear": (0, 1), "cubic": (-1, 0, 1, 2)}[f["mode"]]
+    matrix = torch.zeros(new, old, dtype=torch.float64)
+    for offset in reach:
+        weight = KERNELS[f["mode"]]((at - low - offset).abs())
+        position = (low + offset).long().clamp(0, old - 1)
+        matrix[torch.arange(new), position] += weight
+    return torch.tensordot(x, matrix.to(x.dtype), ([axis], [1])).movedim(-1, axis)
+
+
+def cubic_kernel(d: Tensor, a: float = -0.75) -> Tensor:
+    """Keys (1981)."""
+    near, far = (a + 2) * d**3 - (a + 3) * d**2 + 1, a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a
+    return torch.where(d <= 1, near, torch.where(d < 2, far, torch.zeros_like(d)))
+
+
+KERNELS: dict[str, Callable[[Tensor], Tensor]] = {
+    "nearest": torch.ones_like,
+    "linear": lambda d: 1 - d,
+    "cubic": cubic_kernel,
+}
 
 
 def pad_channels(x: Tensor, f: Fields, w: Weights) -> Tensor:

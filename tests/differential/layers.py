@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, TypeAlias
 
 Shape: TypeAlias = tuple[int, ...]
@@ -75,6 +76,14 @@ def same_or_whole(value: Any) -> Any:
     return value if value == "same" else whole(0, 0).take(value)
 
 
+def whole_or_fraction(value: Any) -> Any:
+    require(is_number(value) and value > 0, f"{value} is no scale")
+    part = Fraction(value).limit_denominator(16)
+    small = part.denominator in (2, 3, 4, 5, 6, 8, 16) and part.numerator <= 6
+    require(abs(part - value) < 1e-9 and (small or part.denominator == 1), f"{value} is no small fraction")
+    return int(value) if value == value // 1 else float(part)
+
+
 def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -102,6 +111,8 @@ _START = {
 _POOL = {"kernel": whole(1, 2), "stride": whole(1, empty=True), "padding": whole(0, 0), "ceil": flag(False)}
 _KERNEL = {"dilation": whole(1, 1), "groups": whole(1, 1), **_START}
 _LEARNED = {"trainable": flag(False), "per": word("value", "channel")}
+
+_PLACES = {"mode": word("nearest", "linear", "cubic"), "corners": word("half", "aligned")}
 
 FIELDS: dict[str, dict[str, Field]] = {
     "conv": {
@@ -138,7 +149,7 @@ FIELDS: dict[str, dict[str, Field]] = {
     "avg_pool": _POOL,
     "global_avg_pool": {},
     "global_max_pool": {},
-    "upsample": {"scale": whole(1, 2), "mode": word("nearest", "linear")},
+    "upsample": {"scale": Field(whole_or_fraction, 2), **_PLACES},
     "flatten": {},
     "pad_channels": {"out": whole(1)},
     "slice": {
@@ -218,6 +229,8 @@ def infer(kind: str, f: Fields, shape: Shape) -> Shape:
         require(channels % f["groups"] == 0, "groups do not divide the channels")
     if kind in ("conv", "conv_transpose", "max_pool", "avg_pool", "global_avg_pool", "global_max_pool", "upsample"):
         require(bool(space), f"{kind} needs a map")
+        if kind == "upsample":
+            check_places(f, shape)
         out = f.get("out", channels)
         require("groups" not in f or channels % f["groups"] == out % f["groups"] == 0, "groups do not divide")
         amounts = max(f.get("stride") or 1, f.get("dilation", 1))
@@ -239,6 +252,12 @@ def _slice(f: Fields, shape: Shape) -> Shape:
     extents[f["axis"]] = len(range(extent)[f["start"] : stop : f["step"]])
     require(min(extents) > 0, f"nothing of {shape}")
     return tuple(extents)
+
+
+def check_places(f: Fields, shape: Shape) -> None:
+    """Refuse values of an upsampling or a resizing that belong to other maps."""
+    require(f["mode"] != "cubic" or len(shape) == 3, "cubic means are for images")
+    require(f["mode"] != "nearest" or f["corners"] == "half", "nearest positions have no aligned corners")
 
 
 def conv_padding(f: Fields) -> int:
@@ -268,6 +287,13 @@ def windows(f: Fields, extent: int) -> list[tuple[int, int]]:
     return [(start, start + kernel) for start in starts]
 
 
+def _upsampled_extent(f: Fields, extent: int) -> int:
+    scale = Fraction(f["scale"]).limit_denominator(16)
+    found = int(extent * scale)
+    require(scale <= 1 or found > extent or f["corners"] == "aligned", "enlarged by less than one position")
+    return found
+
+
 _EXTENTS: dict[str, Callable[[Fields, int], int]] = {
     "conv": _conv_extent,
     "conv_transpose": _transposed_extent,
@@ -275,7 +301,7 @@ _EXTENTS: dict[str, Callable[[Fields, int], int]] = {
     "avg_pool": lambda f, extent: len(windows(f, extent)),
     "global_avg_pool": lambda f, extent: 1,
     "global_max_pool": lambda f, extent: 1,
-    "upsample": lambda f, extent: int(extent * f["scale"]),
+    "upsample": _upsampled_extent,
 }
 
 
@@ -326,6 +352,8 @@ def merge(kind: str, shapes: list[Shape]) -> Shape:
         require(len({shape[1:] for shape in shapes}) == 1, f"concat takes equal maps, not {shapes}")
         return (sum(shape[0] for shape in shapes), *shapes[0][1:])
     require(len({len(shape) for shape in shapes}) == 1, f"{kind} takes values of one rank")
+    if kind == "resize":
+        return (shapes[0][0], *shapes[1][1:])
     if kind == "mul":
         require(all(len(set(axis) - {1}) <= 1 for axis in zip(*shapes, strict=True)), f"mul cannot repeat {shapes}")
         return tuple(map(max, zip(*shapes, strict=True)))

@@ -151,6 +151,8 @@ class Writer:
             return None
         if name == "padding" and kind == "conv" and self.chance(40):
             return "same"
+        if name == "scale" and kind == "upsample" and self.chance(30):
+            return self.one("3 / 2", 0.5, "4 / 3", 0.75)
         choices = {
             "out": tuple(channels + more for more in (0, 0, 1, 4, 5)) if kind == "pad_channels" else CHANNELS,
             "groups": tuple(n for n in range(1, channels + 1) if channels % n == 0),
@@ -222,7 +224,8 @@ KINDS_OF_NORM: dict[str, str | None] = {
 WORDS = {
     "init": ("he", "he_fan_out", "glorot", "torch", "zeros"),
     "over": ("sample", "channels"),
-    "mode": ("nearest", "linear"),
+    "mode": ("nearest", "linear", "linear", "cubic"),
+    "corners": ("half", "half", "aligned"),
     "per": ("value", "channel"),
     "draw": ("sample", "batch"),
     "approximate": ("none", "tanh"),

@@ -74,6 +74,14 @@ EXAMPLES: list[tuple[Op, tuple[Shape, ...]]] = [
     *each(ops.Upsample(scale=3, mode="linear"), SPATIAL),
     (ops.Upsample(scale=(1, 2)), (IMAGE,)),
     (ops.Upsample(scale=(3, 1, 2), mode="linear"), (VOLUME,)),
+    (ops.Upsample(scale=(2, 1.5), mode="linear", corners="aligned"), (IMAGE,)),
+    *each(ops.Upsample(scale=1.5), SPATIAL),
+    *each(ops.Upsample(scale=0.5), SPATIAL),
+    *each(ops.Upsample(scale=4 / 3, mode="linear"), SPATIAL),
+    *each(ops.Upsample(scale=2, mode="linear", corners="aligned"), SPATIAL),
+    *each(ops.Upsample(scale=2 / 3, mode="linear", corners="aligned"), SPATIAL),
+    *each(ops.Upsample(scale=2, mode="cubic"), (IMAGE,)),
+    *each(ops.Upsample(scale=0.75, mode="cubic", corners="aligned"), (IMAGE,)),
     *each(ops.Flatten(), EVERY),
     *each(ops.PadChannels(out=11), EVERY),
     *each(ops.Slice(stop=4), EVERY),
@@ -119,6 +127,12 @@ EXAMPLES: list[tuple[Op, tuple[Shape, ...]]] = [
     (ops.PadSpace(), (IMAGE, Shape(2, 13, 13))),
     (ops.PadSpace(), (IMAGE, Shape(2, 4, 18), Shape(2, 12, 7))),
     (ops.PadSpace(), (VOLUME, Shape(2, 4, 10, 12))),
+    (ops.Resize(), (SIGNAL, Shape(2, 20))),
+    (ops.Resize(), (IMAGE, Shape(2, 7, 23))),
+    (ops.Resize(mode="linear"), (VOLUME, Shape(2, 4, 10, 12))),
+    (ops.Resize(mode="linear", corners="aligned"), (SIGNAL, Shape(2, 5))),
+    (ops.Resize(mode="linear"), (IMAGE, Shape(2, 20, 9))),
+    (ops.Resize(mode="cubic", corners="aligned"), (IMAGE, Shape(2, 20, 9))),
 ]
 
 walk = pytest.mark.parametrize(

@@ -85,7 +85,7 @@ WITNESSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "gap": lambda a, b: a.mean((2, 3), keepdim=True),
     "adaptivemaxpool": lambda a, b: F.adaptive_max_pool2d(a, 1),
     "upsampling": lambda a, b: nn.UpsamplingNearest2d(scale_factor=2)(a),
-    "upsamplingbilinear": lambda a, b: F.interpolate(a, scale_factor=2, mode="bilinear", align_corners=False),
+    "upsamplingbilinear": lambda a, b: F.interpolate(a, scale_factor=2, mode="bilinear", align_corners=True),
     "bn": lambda a, b: nn.BatchNorm2d(32).eval()(a),
     "ln": lambda a, b: F.layer_norm(a, a.shape[1:]),
     "gn": lambda a, b: F.group_norm(a, 32),
