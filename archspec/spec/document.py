@@ -90,7 +90,7 @@ class Document(BaseModel):
     )
     description: str | None = Field(None, description="A sentence for lists of specs.")
     source: SingleLine | None = Field(None, description="Who published the network, in short.", max_length=200)
-    extends: str | None = Field(None, description="Another spec, whose params, sizes and defaults this one replaces.")
+    extends: str | None = Field(None, description="Another spec; params, inputs, sizes and defaults replace its own.")
     params: dict[Variable, Defined] = Field(
         default_factory=dict, description="Values that a caller may override.", max_length=MAX_NAMES
     )

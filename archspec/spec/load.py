@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from archspec.errors import Diagnostic, Mistakes, Place, SpecError
+from archspec.errors import Diagnostic, Mistakes, Place, SpecError, suggest
 from archspec.spec.blocks import Block, read_signature
 from archspec.spec.comments import Comment
 from archspec.spec.defaults import merge_defaults
@@ -101,10 +101,10 @@ class _Reader:
         )
 
     def _extend(self, document: Document, written: Table, path: Path, name: str) -> Spec:
-        for key in ("let", "inputs", "import", "blocks", "network"):
+        for key in ("let", "import", "blocks", "network"):
             if key not in written:
                 continue
-            message = f"a variant replaces params, sizes and defaults; `{key}` comes from {document.extends}"
+            message = f"a variant replaces params, inputs, sizes and defaults; `{key}` comes from {document.extends}"
             self._report("bad-variant", message, written.keys_at[key])
         base_path = self._locate(str(document.extends), path, written.values_at["extends"], "extends")
         with_base = [*self.trail, path.resolve()]
@@ -113,11 +113,15 @@ class _Reader:
         self.trail.append(path.resolve())
         base = self.read_whole(base_path)
         self.trail.pop()
-        letters = {entry: 1 for shape in base.inputs.values() for entry in shape if is_size(entry)}
-        sizes = {**base.sizes, **self._replacements(letters, document.sizes, written, "sizes")}
+        inputs, inputs_written = self._replace_inputs(base, document, written)
+        letters = {entry: 1 for shape in inputs.values() for entry in shape if is_size(entry)}
+        usual = {name: value for name, value in base.sizes.items() if name in letters or name not in base.letters}
+        sizes = {**usual, **self._replacements(letters, document.sizes, written, "sizes")}
         definitions, params, let = self._replace_params(base, document, written)
         defaults = merge_defaults(base.defaults, document.defaults)
-        merged = base.written.copy_with(defaults=merge_defaults(base.written.get("defaults"), written.get("defaults")))
+        merged = base.written.copy_with(
+            defaults=merge_defaults(base.written.get("defaults"), written.get("defaults")), inputs=inputs_written
+        )
         return replace(
             base,
             name=name,
@@ -127,6 +131,8 @@ class _Reader:
             params=params,
             let=let,
             definitions=definitions,
+            inputs=inputs,
+            inputs_written=inputs_written,
             sizes=sizes,
             defaults=defaults,
             written=merged,
@@ -159,6 +165,21 @@ class _Reader:
             definitions = base.definitions.with_params({name: own[name] for name in fitting})
             params, let = self._evaluate(definitions)
         return definitions, params, let
+
+    def _replace_inputs(
+        self, base: Spec, document: Document, written: Table
+    ) -> tuple[Mapping[str, tuple[Any, ...]], Table]:
+        """The shapes of a variant's inputs: its own in the place of its base's, also of another rank."""
+        inputs, inputs_written = dict(base.inputs), base.inputs_written.copy_with()
+        for name, shape in (document.inputs or {}).items():
+            if name in inputs:
+                inputs[name] = shape
+                inputs_written.take(name, written["inputs"])
+                continue
+            listing = suggest(name, inputs) or f"; it has {', '.join(inputs)}"
+            message = f"a variant gives its base's inputs other shapes, and {base.name} has no input '{name}'{listing}"
+            self._report("bad-variant", message, place_in(written, ("inputs", name), written.at, key=True))
+        return inputs, inputs_written
 
     def _replacements(
         self, base: Mapping[str, Any], own: Mapping[str, Any], written: Table, key: str

@@ -51,6 +51,11 @@ class Spec:
         """The values of all names that hold in the whole spec."""
         return MappingProxyType({**self.params, **self.let})
 
+    @property
+    def letters(self) -> frozenset[str]:
+        """The dynamic sizes of the inputs."""
+        return frozenset(entry for shape in self.inputs.values() for entry in shape if isinstance(entry, str))
+
     def with_params(self, params: Mapping[str, Any]) -> Spec:
         """Make the spec with other values of some params. Raises SpecError where what follows from them has none."""
         place = Place(self.file)
