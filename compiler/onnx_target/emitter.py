@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from archspec.errors import ArchspecError
 from archspec.ops import Shape
 from compiler.graph import Graph, Node
 from compiler.onnx_target.formats import FLOAT32
 from compiler.onnx_target.shapes import NamedShape
-from compiler.passes.base import WeightArray, WeightArrays
+from compiler.passes.base import LazyArray, WeightArray, WeightArrays
 from compiler.passes.cast_weights import cast
 
 
@@ -47,13 +47,21 @@ class OnnxNode:
 
 class ModelEmitter:
     """Collects the nodes and the stored tensors of a model. `graph` is the network that it is of, `shapes` are those of
-    its nodes' results, `float_type` is the type of the model's numbers."""
+    its nodes' results, `float_type` is the type of the model's numbers, and `rows` are the nodes that are written in
+    rows, their channels last."""
 
     def __init__(
-        self, graph: Graph, weights: WeightArrays, shapes: Mapping[str, NamedShape], float_type: np.dtype[Any] = FLOAT32
+        self,
+        graph: Graph,
+        weights: WeightArrays,
+        shapes: Mapping[str, NamedShape],
+        float_type: np.dtype[Any] = FLOAT32,
+        rows: Collection[str] = (),
     ) -> None:
         self.graph, self.weights, self.shapes, self.float_type = graph, weights, shapes, float_type
+        self.rows = rows
         self.nodes: list[OnnxNode] = []
+        self._values: dict[tuple[str, bool], OnnxValue] = {}
         self.tensors: dict[str, WeightArray] = {}
         self._stored: dict[str, OnnxValue] = {}
 
@@ -64,6 +72,25 @@ class ModelEmitter:
         output.producer = OnnxNode(kind, name, list(inputs), output, attributes)
         self.nodes.append(output.producer)
         return output
+
+    def keep(self, node: str, value: OnnxValue) -> None:
+        """Keep the result of a node of the graph for those that read it."""
+        self._values[node, node in self.rows] = value
+
+    def read(self, node: str, rows: bool) -> OnnxValue:
+        """The result of a node in rows, or in planes; it is transposed once for all that read it so."""
+        if (node, rows) not in self._values:
+            name = f"{node}.Transpose_{'rows' if rows else 'planes'}"
+            given, rank = self._values[node, not rows], self.graph[node].shape.rank
+            perm = [0, *range(2, rank + 2), 1] if rows else [0, rank + 1, *range(1, rank + 1)]
+            self._values[node, rows] = self.append("Transpose", name, [given], OnnxValue(name), perm=perm)
+        return self._values[node, rows]
+
+    def list_values(self) -> Iterator[tuple[str, NamedShape]]:
+        """List what the nodes of the graph give, by name, and its shape as it is written."""
+        for (node, rows), value in self._values.items():
+            batch, channels, *space = self.shapes[node]
+            yield value.name, [batch, *space, channels] if rows else self.shapes[node]
 
     def store(self, name: str, array: WeightArray) -> OnnxValue:
         """Store a tensor; it is the same one for all that ask for its name."""
@@ -78,6 +105,7 @@ class Emitter:
 
     def __init__(self, model: ModelEmitter, node: Node) -> None:
         self.model, self.node = model, node
+        self.rows = node.id in model.rows
         self._parts = 0
 
     @property
@@ -95,6 +123,14 @@ class Emitter:
         """The shape of the first operand at all sizes: (batch, channels, *extents), each a number or the name of one
         that follows them."""
         return self.model.shapes[self.node.inputs[0]]
+
+    def axis(self, axis: int) -> int:
+        """The axis of the value as it is written, for one of the first operand's shape: 0 are the channels, and
+        negative ones count from the last."""
+        axis %= len(self.before)
+        if not self.rows:
+            return axis + 1
+        return axis or self.before.rank + 1
 
     def op(self, kind: str, inputs: Sequence[OnnxValue | None], **attributes: Any) -> OnnxValue:
         """Add one ONNX node, and return its result. The last one of a rule gets the id of the graph's node, see
@@ -123,8 +159,21 @@ class Emitter:
         """A stored tensor of the node, by its short name."""
         return self.model.store(f"{self.node.id}.{name}", self.array(name))
 
+    def matrix(self, name: str) -> OnnxValue:
+        """A stored kernel (out, in, 1, …) as the matrix (in, out)."""
+        stored = self.array(name)
+        out, channels = stored.shape[:2]
+
+        def transpose() -> NDArray[Any]:
+            return np.ascontiguousarray(np.asarray(stored).reshape(out, channels).T)
+
+        return self.model.store(f"{self.node.id}.{name}", LazyArray((channels, out), stored.dtype, transpose))
+
     def weight_by_channel(self, name: str) -> OnnxValue:
-        """A stored number for each channel, as (C, 1, …): laid out here, once, and not by a node of the model."""
+        """A stored number for each channel, as (C, 1, …), or (C) in rows: laid out here, once, and not by a node of the
+        model."""
+        if self.rows:
+            return self.weight(name)
         return self.constant(name, np.asarray(self.array(name)).reshape(-1, *[1] * self.before.rank))
 
     def constant(self, name: str, value: Any, dtype: DTypeLike | None = None) -> OnnxValue:

@@ -17,6 +17,7 @@ from typing import Any
 from archspec import ops
 from archspec.ops import Op
 from compiler.graph import Graph, Node
+from compiler.onnx_target.rows import choose_rows
 from compiler.passes.split_kernels import AxisConv
 
 BLOCK = 16
@@ -24,6 +25,8 @@ ALIGNED = 4
 """The number that the copies into and out of the layout want channels to be a multiple of."""
 
 RANK = 2
+
+IN_ROWS = "it is written in rows, where no layout is better"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,12 @@ def find_slow_nodes(graph: Graph) -> list[SlowNode]:
 
 def _walk(graph: Graph) -> Iterator[SlowNode]:
     blocked: set[str] = set()
+    rows = choose_rows(graph)
     for node in graph:
-        reason = _find_reason(graph, node, blocked)
+        reason = IN_ROWS if node.id in rows else _find_reason(graph, node, blocked)
         if reason is None:
             blocked.add(node.id)
-        elif isinstance(node.op, ops.Conv | ops.ConvTranspose) or (
+        elif (isinstance(node.op, ops.Conv | ops.ConvTranspose) and node.id not in rows) or (
             _is_map(node) and not blocked.isdisjoint(node.data_inputs)
         ):
             yield SlowNode(node.id, node.op.kind, reason, node.op.macs(*graph.operands(node)))
@@ -150,7 +154,7 @@ BLOCKED: Mapping[type[Op], Callable[[Graph, Node, set[str]], str | None]] = {
     **dict.fromkeys((ops.MaxPool, ops.AvgPool, ops.GlobalAvgPool, ops.GlobalMaxPool), _check_pool),
     **dict.fromkeys((ops.Relu, ops.Sigmoid, ops.HardSigmoid, ops.HardSwish, ops.Tanh), _check_follower),
     **dict.fromkeys((ops.Silu, ops.Gelu, ops.BatchNorm, ops.Upsample), _check_follower),
-    **dict.fromkeys((ops.Relu6, ops.HardTanh, ops.Clip, ops.LeakyRelu), _check_part),
+    **dict.fromkeys((ops.Relu6, ops.LeakyRelu), _check_part),
     **dict.fromkeys((ops.Add, ops.Mul), _check_product),
     ops.Concat: _check_concat,
 }

@@ -19,6 +19,7 @@ from compiler.onnx_target.formats import FLOAT32, FORMATS
 from compiler.onnx_target.onnx_model import OnnxModel, as_bytes
 from compiler.onnx_target.options import PLAIN, ExportOptions
 from compiler.onnx_target.pipeline import choose_passes
+from compiler.onnx_target.rows import choose_rows, list_laid_out
 from compiler.onnx_target.rules import RULES, OnnxRule
 from compiler.onnx_target.shapes import NamedShape, name_shapes
 from compiler.passes.base import WeightArrays, run_passes
@@ -48,7 +49,8 @@ def build_model(
     casts = () if form.dtype == FLOAT32 else (CastWeights(form.dtype),)
     accepted = accepted_sizes(graph)
     network, arrays, steps = run_passes((*choose_passes(options), *casts), graph, given)
-    model = ModelEmitter(network, arrays, name_shapes(network, accepted), form.dtype)
+    rows = choose_rows(network)
+    model = ModelEmitter(network, arrays, name_shapes(network, accepted), form.dtype, rows)
     written = _emit(model, RULES.extended(rules or {}), outside)
     head = onnx.helper.make_model(
         written,
@@ -66,7 +68,7 @@ def build_model(
         **(metadata or {}),
     }
     onnx.helper.set_model_props(head, dict(sorted(facts.items())))
-    return OnnxModel(head, model.tensors, network, steps)
+    return OnnxModel(head, model.tensors, network, steps, rows)
 
 
 def _round(array: np.ndarray[Any, Any], what: str) -> np.ndarray[Any, Any]:
@@ -88,22 +90,23 @@ def digest_weights(arrays: WeightArrays) -> str:
 def _emit(model: ModelEmitter, table: RuleTable[OnnxRule], outside: np.dtype[Any]) -> onnx.GraphProto:
     """The graph, its inputs and outputs of the type `outside`, which may be another than that of its numbers."""
     graph, shapes = model.graph, model.shapes
-    values: dict[str, OnnxValue] = {}
     for node in graph:
         emit = Emitter(model, node)
         if node.id in graph.inputs:
             fed = OnnxValue(node.id)
-            values[node.id] = fed if outside == model.float_type else emit.cast(fed, model.float_type)
+            value = fed if outside == model.float_type else emit.cast(fed, model.float_type)
         else:
-            operands = [values[operand] for operand in node.inputs]
-            values[node.id] = emit.finish(table[type(node.op)](node.op, emit, *operands))
+            laid_out = list_laid_out(node)
+            operands = [model.read(id, (node if id in laid_out else graph[id]).id in model.rows) for id in node.inputs]
+            value = emit.finish(table[type(node.op)](node.op, emit, *operands))
+        model.keep(node.id, value)
     given: set[OnnxValue] = set()
     for name, id in graph.outputs.items():
-        given.add(_name_output(name, values[id], given, outside, model))
+        given.add(_name_output(name, model.read(id, rows=False), given, outside, model))
     inputs = [_describe_value(name, outside, shapes[name]) for name in graph.inputs]
     outputs = [_describe_value(name, outside, shapes[id]) for name, id in graph.outputs.items()]
     outer = {*graph.inputs, *graph.outputs}
-    inner = {value.name: shapes[id] for id, value in values.items() if value.name not in outer}
+    inner = {name: shape for name, shape in model.list_values() if name not in outer}
     return onnx.helper.make_graph(
         [node.to_proto() for node in model.nodes],
         graph.name,

@@ -21,13 +21,15 @@ class OnnxModel:
     """A model in memory: `head` has everything but the stored tensors; these, some of them still to be computed, are in
     `tensors` by name.
 
-    `graph` is the network as it was written, after `steps`.
+    `graph` is the network as it was written, after `steps`; the results of the nodes in `rows` have their channels
+    last.
     """
 
     head: onnx.ModelProto
     tensors: Mapping[str, WeightArray]
     graph: Graph
     steps: tuple[AppliedPass, ...] = ()
+    rows: frozenset[str] = frozenset()
 
     @property
     def metadata(self) -> Mapping[str, str]:

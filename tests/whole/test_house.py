@@ -32,6 +32,7 @@ TABLES_OF_OPERATIONS: dict[str, str] = {
     "compiler/onnx_source/rules/windows.py:ACTIVATIONS": "ONNX Runtime's words for activations in a convolution",
     "compiler/onnx_source/simplify/blocks.py:SHORTCUT": "what exporters write on shortcuts, as found in their files",
     "compiler/onnx_target/fast_path.py:BLOCKED": "a fact of one version of ONNX Runtime, and of no operation",
+    "compiler/onnx_target/rows.py:IN_ROWS": "which rules write rows too: a fact of the rules, and of no operation",
     "compiler/passes/merge_pads.py:MERGES": "the rules of the pass itself, one for each pair that it merges",
 }
 """Tables of operations' classes outside `archspec/ops`, `path:NAME`, and why each is no trait."""

@@ -11,7 +11,6 @@ from compiler.onnx_target.onnx_model import OnnxModel
 CHANNELWISE = frozenset(
     {
         *("Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Elu", "Identity"),
-        *("Selu", "Abs", "Exp"),
         *("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool", "Resize", "Pad", "Flatten"),
         *("BatchNormalization", "Add", "Mul"),
     }
@@ -21,7 +20,7 @@ CHANNELWISE = frozenset(
 
 def find_segments(model: OnnxModel) -> dict[str, tuple[int, ...]]:
     """Find the channel at which each segment of a value begins, by its name, and behind them how many channels there
-    are.
+    are. Of values in rows none are found.
 
     Segments are a concatenation's operands, and the same channels behind it until a layer mixes them.
     """
@@ -30,6 +29,8 @@ def find_segments(model: OnnxModel) -> dict[str, tuple[int, ...]]:
     found: dict[str, tuple[int, ...]] = {}
     for node in graph.node:
         result = node.output[0]
+        if node.name in model.rows:
+            continue
         if node.op_type == "Concat" and all(name in channels for name in node.input):
             bounds, first = {0}, 0
             for name in node.input:

@@ -23,11 +23,20 @@ from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.passes.base import WeightArray
 
 LAYERS: Mapping[Int8Recipe, frozenset[str]] = MappingProxyType(
-    {"u8s8": frozenset({"Conv", "Gemm", "BatchNormalization"}), "s8s8": frozenset({"Conv", "Gemm"})}
+    {
+        "u8s8": frozenset({"Conv", "Gemm", "MatMul", "BatchNormalization"}),
+        "s8s8": frozenset({"Conv", "Gemm", "MatMul"}),
+    }
 )
 """The operations that multiply by weights. A transposed convolution has no kernel in integers on CPUs, and stays float;
 a BatchNorm that no layer could take has none either, and becomes a convolution of each channel alone with one
 weight."""
+
+GIVE_FLOATS = frozenset({"Gemm", "MatMul"})
+"""The layers whose kernels in integers give floating-point numbers."""
+
+OUT_AXIS = MappingProxyType({"MatMul": 1})
+"""The axis of the output channels in a layer's weight, where it is not the first."""
 
 ROUNDED_BY_RUNTIME = frozenset({"Conv", "ConvTranspose", "Gemm"})
 """The operations that ONNX Runtime (seen in 1.31) rounds by a rule of its own where they stand in float between two
@@ -64,9 +73,11 @@ def plan_quantization(
     """
     wiring = _Wiring(model)
     layers = {
-        node.name: node
+        name: node
         for node in wiring.nodes
-        if wiring.is_layer(node, recipe) and node.name not in kept and floats.isdisjoint(wiring.ends(node, recipe))
+        if wiring.is_layer(node, recipe)
+        and (name := name_layer(node)) not in kept
+        and floats.isdisjoint(wiring.ends(node, recipe))
     }
     values = {end for node in layers.values() for end in wiring.ends(node, recipe)}
     same: dict[str, str] = {}
@@ -100,6 +111,13 @@ def quantize_model(model: OnnxModel, scheme: Scheme, metadata: Mapping[str, str]
     return replace(model, head=head, tensors=writer.list_tensors(nodes))
 
 
+def name_layer(node: onnx.NodeProto) -> str:
+    """Name the layer that a node is of: a product in rows has its bias behind it, in a node that has the layer's
+    name."""
+    name: str = node.name
+    return name.rpartition(".MatMul_")[0] or name if node.op_type == "MatMul" else name
+
+
 class _Wiring:
     """The maker and the readers of each value of a model."""
 
@@ -123,7 +141,8 @@ class _Wiring:
 
     def ends(self, node: onnx.NodeProto, recipe: Int8Recipe) -> tuple[str, ...]:
         """The values whose integers a layer computes with."""
-        return (node.input[0], *([self.quantized_output(node)] if recipe == "u8s8" and node.op_type != "Gemm" else ()))
+        gives = recipe == "u8s8" and node.op_type not in GIVE_FLOATS
+        return (node.input[0], *([self.quantized_output(node)] if gives else ()))
 
     def quantized_output(self, node: onnx.NodeProto) -> str:
         """The value that an operation's integers are of: its own, or what a ReLU makes of it that alone reads it.
@@ -196,12 +215,12 @@ class _NodeWriter:
 
     def _rewrite_node(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
         copy = deepcopy(node)
-        if node.name in self.layers:
+        if self._is_layer(node):
             if node.op_type == "BatchNormalization":
                 self._become_convolution(copy)
             yield from self._store_layer(copy)
         copy.input[:] = [self._read(name) for name in copy.input]
-        if node.op_type in ROUNDED_BY_RUNTIME and node.name not in self.layers:
+        if node.op_type in ROUNDED_BY_RUNTIME and not self._is_layer(node):
             yield from self._shield(node, copy)
         result = node.output[0]
         if result not in self.params:
@@ -210,6 +229,10 @@ class _NodeWriter:
         copy.output[0] = f"{result}.float" if result in self.outputs else result
         yield copy
         yield from self._round_value(copy.output[0], result)
+
+    def _is_layer(self, node: onnx.NodeProto) -> bool:
+        """True for the node of a layer that multiplies by its weights."""
+        return node.op_type in LAYERS[self.scheme.recipe] and name_layer(node) in self.layers
 
     def _shield(self, node: onnx.NodeProto, copy: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
         """Keep ONNX Runtime from rounding a float layer's weights: with a clip behind its dequantized input, which
@@ -256,9 +279,11 @@ class _NodeWriter:
         """The nodes that give a layer's weight and bias; the layer reads them."""
         weight, *biases = node.input[1:]
         array = np.asarray(self._find(weight))
+        axis = OUT_AXIS.get(node.op_type, 0)
         bias = np.asarray(self._find(biases[0])) if biases else None
-        layer = quantize_layer(array, bias, self.params[node.input[0]].scale, self.scheme.weight_limit)
-        yield self._store_rounded(weight, layer.weight, layer.scale)
+        kernel = np.moveaxis(array, axis, 0)
+        layer = quantize_layer(kernel, bias, self.params[node.input[0]].scale, self.scheme.weight_limit)
+        yield self._store_rounded(weight, np.moveaxis(layer.weight, 0, axis), layer.scale, axis)
         node.input[1] = f"{weight}.rounded"
         # Left in float, it is rounded so by ONNX Runtime's CPU provider itself, and must fit all the same.
         if layer.bias is not None and layer.bias_scale is not None and self.scheme.recipe == "u8s8":
@@ -268,14 +293,16 @@ class _NodeWriter:
     def _find(self, name: str) -> WeightArray:
         return self.tensors[name] if name in self.tensors else self.model.tensors[name]
 
-    def _store_rounded(self, name: str, integers: NDArray[Any], scale: NDArray[np.float32]) -> onnx.NodeProto:
+    def _store_rounded(
+        self, name: str, integers: NDArray[Any], scale: NDArray[np.float32], axis: int = 0
+    ) -> onnx.NodeProto:
         zeros = np.zeros(len(scale), integers.dtype)
         parts = [
             self._store(name, integers),
             self._store(f"{name}.scale", scale),
             self._store(f"{name}.zero_point", zeros),
         ]
-        return self._dequantize(name, parts, f"{name}.rounded", axis=0)
+        return self._dequantize(name, parts, f"{name}.rounded", axis=axis)
 
     def _dequantize(self, name: str, inputs: Sequence[str], output: str, **attributes: Any) -> onnx.NodeProto:
         return onnx.helper.make_node("DequantizeLinear", inputs, [output], name=f"{name}.dequantize", **attributes)

@@ -43,9 +43,10 @@ def layer_norm(op: LayerNorm, emit: Emitter, x: OnnxValue) -> OnnxValue:
     rank = emit.before.rank
     if op.over == "sample" or (rank == 0 and not op.affine):  # whose ones and zeros would fix the length of a vector
         return _normalize_groups(1, op, emit, x)
-    last = emit.op("Transpose", [x], perm=[0, *range(2, rank + 2), 1]) if rank else x
+    turns = rank > 0 and not emit.rows
+    last = emit.op("Transpose", [x], perm=[0, *range(2, rank + 2), 1]) if turns else x
     normal = emit.op("LayerNormalization", [last, *_affine(op, emit)], axis=-1, epsilon=op.eps)
-    return emit.op("Transpose", [normal], perm=[0, rank + 1, *range(1, rank + 1)]) if rank else normal
+    return emit.op("Transpose", [normal], perm=[0, rank + 1, *range(1, rank + 1)]) if turns else normal
 
 
 def _normalize_groups(groups: int, op: GroupNorm | LayerNorm, emit: Emitter, x: OnnxValue) -> OnnxValue:

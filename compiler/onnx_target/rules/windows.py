@@ -15,6 +15,8 @@ from compiler.passes.split_kernels import AxisConv
 
 @rule(Conv)
 def conv(op: Conv, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    if emit.rows:
+        return _multiply(op, emit, x)
     window, rank = op.window, emit.before.rank
     return emit.op(
         "Conv",
@@ -25,6 +27,12 @@ def conv(op: Conv, emit: Emitter, x: OnnxValue) -> OnnxValue:
         dilations=[op.dilation] * rank,
         group=op.groups,
     )
+
+
+def _multiply(op: Conv, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    """Lower a convolution of single positions in rows, as a product with the matrix (in, out)."""
+    product = emit.op("MatMul", [x, emit.matrix("weight")])
+    return emit.op("Add", [product, emit.weight("bias")]) if op.bias else product
 
 
 @rule(AxisConv)
