@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         RuntimeFailure,
         SpecError,
     )
-    from archspec.spec.load import Spec
+    from archspec.spec.spec import Spec
     from archspec.weights import (
         combine_weights,
         find_rules,

@@ -12,8 +12,9 @@ from archspec.errors import Diagnostic, InputError, SpecError
 from archspec.extras import extra
 from archspec.file_types import is_onnx
 from archspec.ops import Op
-from archspec.spec.load import Spec, read_spec
 from archspec.spec.load import load as _load
+from archspec.spec.load import read_spec
+from archspec.spec.spec import Spec
 from archspec.spec.text import to_yaml
 from compiler.analysis.memory.memory import largest_batch as _largest_batch
 from compiler.analysis.report import analyze as _analyze

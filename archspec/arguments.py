@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from archspec.errors import ArchspecError, InputError, suggest, tell_value
 from archspec.files import check_name
-from archspec.spec.load import Spec
+from archspec.spec.spec import Spec
 from compiler.graph import Graph
 from compiler.onnx_file.metadata import check_metadata
 

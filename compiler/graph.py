@@ -189,6 +189,6 @@ class Graph:
     def digest(self) -> str:
         """The SHA-256 of what the network is: its operations, how they are joined, its sizes; not how it was
         written."""
-        rows = [[node.id, node.op.kind, node.op.model_dump(mode="json"), node.inputs, node.shape] for node in self]
+        rows = [[node.id, node.op.kind, node.op.identity, node.inputs, node.shape] for node in self]
         text = json.dumps([rows, dict(self.outputs), dict(self.sizes)], separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

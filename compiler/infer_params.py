@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 from archspec.errors import ArchspecError
-from archspec.spec.load import Spec
+from archspec.spec.spec import Spec
 from compiler.elaborate.elaborate import elaborate
 from compiler.mismatch import WeightShapes
 
@@ -86,9 +84,8 @@ def _find_depth(
 
 def _shapes(spec: Spec, changed: Mapping[str, Any], sizes: Mapping[str, int]) -> WeightShapes | None:
     """The shapes of the weights under other params; None where the spec does not compile with them."""
-    variant = replace(spec, params=MappingProxyType({**spec.params, **changed}))
     try:
-        graph = elaborate(variant, sizes, max_nodes=MAX_TRIAL_NODES)
+        graph = elaborate(spec.with_params(changed), sizes, max_nodes=MAX_TRIAL_NODES)
     except ArchspecError:
         return None
     return {name: weight.shape for name, weight in graph.weights.items()}

@@ -1,6 +1,6 @@
 """Writes what is derived: what the documentation says of every layer, docs/ops.md, the editors' schema,
-archspec/schema.json, the page of the bounds, docs/limits.md, and that of the zoo with its pictures, docs/zoo.md and
-docs/zoo/.
+archspec/schema.json, the page of the bounds, docs/limits.md, that of what can be said, docs/coverage.md, and that of
+the zoo with its pictures, docs/zoo.md and docs/zoo/.
 
 `python docs/generate.py` writes the files, a test compares them.
 """
@@ -25,11 +25,13 @@ from archspec.ops import LAYERS, OPS, Layer, Op, Shape, Weight  # noqa: E402  (f
 from archspec.ops.base import Pointwise  # noqa: E402
 from archspec.spec.schema import json_schema  # noqa: E402
 from archspec.wording import write_shape  # noqa: E402
-from docs import limits, zoo_page  # noqa: E402
+from docs import coverage_page, limits, zoo_page  # noqa: E402
 
 EXAMPLE_SHAPES = (Shape(32, 8, 8), Shape(32))
 EXAMPLE_OUT = 64
 """The values that the examples give to fields that have no default."""
+EXAMPLE_FIELDS: dict[str, dict[str, Any]] = {"roll": {"shift": 2}, "clip": {"low": 0.0, "high": 1.0}}
+"""The fields of examples that the value above does not fit, and those of which a layer needs some."""
 
 MACS = {
     "conv": "out_elements * in_channels // groups * kernel**rank",
@@ -92,6 +94,7 @@ FILES: dict[Path, Callable[[], str]] = {
     ROOT / "docs" / "ops.md": write_ops,
     ROOT / "archspec" / "schema.json": write_schema,
     ROOT / "docs" / "limits.md": limits.write_limits,
+    ROOT / "docs" / "coverage.md": coverage_page.write_page,
     ROOT / "docs" / "zoo.md": zoo_page.write_page,
     **{path: partial(zoo_page.draw_family, family) for path, family in zoo_page.picture_files().items()},
 }
@@ -118,7 +121,8 @@ def describe(op: type[Layer]) -> str:
 
 def find_example(op: type[Layer]) -> tuple[Layer, Shape]:
     """The layer with as few fields as it needs, and the first example shape that it takes."""
-    example = op(**{name: EXAMPLE_OUT for name, info in op.model_fields.items() if info.is_required()})
+    fields = {name: EXAMPLE_OUT for name, info in op.model_fields.items() if info.is_required()}
+    example = op(**{**fields, **EXAMPLE_FIELDS.get(op.kind, {})})
     for x in EXAMPLE_SHAPES:
         try:
             example.infer(x)

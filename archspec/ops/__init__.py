@@ -18,6 +18,7 @@ from archspec.ops.activation import (
 from archspec.ops.base import Layer, Op
 from archspec.ops.bounds import Bounds
 from archspec.ops.chance import Dropout, ShakeDrop, StochasticDepth
+from archspec.ops.functions import Abs, Clip, Exp, Glu, HardTanh, Mish, Selu
 from archspec.ops.linear import Conv, ConvTranspose, Kernel, Linear
 from archspec.ops.merge import Add, Concat, Input, Mean, Merge, Mul, Shake, Sum, Vote
 from archspec.ops.normalization import (
@@ -30,9 +31,10 @@ from archspec.ops.normalization import (
     Normalization,
 )
 from archspec.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
-from archspec.ops.reshape import Crop, Flatten, PadChannels, PadSpace, Upsample
+from archspec.ops.reshape import Crop, Flatten, PadChannels, PadSpace
+from archspec.ops.resize import Resize, Upsample
 from archspec.ops.scaling import Scale, Shift
-from archspec.ops.slicing import Slice
+from archspec.ops.slicing import Roll, Slice
 from archspec.ops.values import Init, OpError, Saved, Shape, Weight, Weights, in_words
 from archspec.ops.window import Positions, Span, Window
 
@@ -40,10 +42,11 @@ OPS: tuple[type[Op], ...] = (
     *(Conv, ConvTranspose, Linear),
     *(BatchNorm, GhostBatchNorm, BatchRenorm, LayerNorm, GroupNorm, InstanceNorm),
     *(Relu, Relu6, LeakyRelu, Prelu, Elu, Gelu, Silu, Sigmoid, HardSigmoid, HardSwish, Tanh, Softplus, Softmax),
+    *(Mish, Selu, HardTanh, Clip, Exp, Abs, Glu),
     *(MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, Upsample, Flatten, PadChannels),
-    *(Slice,),
+    *(Slice, Roll),
     *(Scale, Shift, Dropout, StochasticDepth, ShakeDrop),
-    *(Input, Add, Mul, Concat, Mean, Shake, Vote, Crop, PadSpace),
+    *(Input, Add, Mul, Concat, Mean, Shake, Vote, Crop, PadSpace, Resize),
 )
 
 NORMALIZATIONS: dict[str, type[Normalization]] = {
@@ -58,25 +61,30 @@ __all__ = [
     "LAYERS",
     "NORMALIZATIONS",
     "OPS",
+    "Abs",
     "Add",
     "AvgPool",
     "BatchNorm",
     "BatchRenorm",
     "Bounds",
+    "Clip",
     "Concat",
     "Conv",
     "ConvTranspose",
     "Crop",
     "Dropout",
     "Elu",
+    "Exp",
     "Flatten",
     "Gelu",
     "GhostBatchNorm",
     "GlobalAvgPool",
     "GlobalMaxPool",
+    "Glu",
     "GroupNorm",
     "HardSigmoid",
     "HardSwish",
+    "HardTanh",
     "Init",
     "Input",
     "InstanceNorm",
@@ -88,6 +96,7 @@ __all__ = [
     "MaxPool",
     "Mean",
     "Merge",
+    "Mish",
     "Mul",
     "Normalization",
     "Op",
@@ -98,8 +107,11 @@ __all__ = [
     "Prelu",
     "Relu",
     "Relu6",
+    "Resize",
+    "Roll",
     "Saved",
     "Scale",
+    "Selu",
     "Shake",
     "ShakeDrop",
     "Shape",

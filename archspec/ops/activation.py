@@ -118,20 +118,22 @@ class LeakyRelu(Rectifier):
 
 
 class Prelu(Rectifier):
-    """x above zero, a learned slope for each channel below; the slopes start at `start`."""
+    """x above zero, a learned slope below, one for each channel or (`per: network`) one for all; slopes start at
+    `start`."""
 
     main: ClassVar[str | None] = "start"
 
     start: Number = Field(0.25, description="first value of the slopes below zero")
+    per: Literal["channel", "network"] = Field("channel", description="what has a slope: each channel, or the layer")
 
     def weights(self, x: Shape) -> Weights:
-        return {"weight": Weight((x.channels,), self.start)}
+        return {"weight": Weight((x.channels if self.per == "channel" else 1,), self.start)}
 
     def casting(self, *xs: Shape) -> Casting:
         return "narrow"
 
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
-        return Saved((0,), kernels=xs[0].channels)
+        return Saved((0,), kernels=self.weights(xs[0])["weight"].numel)
 
     def bound(self, x: Bounds) -> Bounds:
         return x if x.low >= 0 else UNKNOWN  # its slopes are learned

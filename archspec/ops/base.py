@@ -46,6 +46,8 @@ class Op(BaseModel, ABC):
 
     restates: ClassVar[frozenset[str]] = frozenset()
     """The fields that say again what shape the result has."""
+    newer: ClassVar[frozenset[str]] = frozenset()
+    """The fields that the operation has had only since it was first in files: at its default, one changes no digest."""
     has_kernel: ClassVar[bool] = False
     """True if it is a linear map with random weights of its own."""
     gating: ClassVar[Gating] = "none"
@@ -53,6 +55,8 @@ class Op(BaseModel, ABC):
     """True if its operands stay terms or parts of the result: a sum with given or drawn weights, or a concatenation."""
     fixes_extents: ClassVar[bool] = False
     """True if its result has the same extents whatever the extents of its operand."""
+    fits_extents: ClassVar[bool] = False
+    """True if it brings its first operand to extents that the others lend, and gives it as it is where it has them."""
     identity_on: ClassVar[Bounds | None] = None
     """The interval in which it gives every number back as it is, whatever its weights."""
     sums: ClassVar[bool] = False
@@ -80,6 +84,13 @@ class Op(BaseModel, ABC):
         """The facts but for fields that have their default value."""
         infos = type(self).model_fields
         return {name: fact for name, fact in self.facts.items() if name not in infos or fact != infos[name].default}
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The fields that a digest of the network is of, as JSON has them."""
+        infos = type(self).model_fields
+        usual = {name for name in self.newer if getattr(self, name) == infos[name].default}
+        return self.model_dump(mode="json", exclude=usual or None)
 
     @abstractmethod
     def infer(self, *args: Any, **kwargs: Any) -> Shape:
@@ -180,6 +191,11 @@ class Op(BaseModel, ABC):
         too. Of an operation that does otherwise, the sizes that fit are known as far as they are tried.
         """
         return ONE
+
+    def pace(self, axis: int, *xs: Shape) -> Fraction:
+        """The number of positions of an operand that lie between two neighbours of the result, for operands of these
+        shapes; beside the `stride_fraction` for what depends on whole extents."""
+        return self.stride_fraction(axis)
 
     def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         """The positions of each operand, along a spatial axis from 0, from which those of `span` in the result are

@@ -122,6 +122,14 @@ NonNegativePerAxis: TypeAlias = Annotated[
     ),
 ]
 
+WholePerAxis: TypeAlias = Annotated[
+    AlongAxes[int],
+    BeforeValidator(
+        per_axis(partial(_read_whole, least=-MAX_WHOLE), "whole numbers"),
+        json_schema_input_type=_Whole | Annotated[list[_Whole], Field(min_length=1, max_length=MAX_AXES)],
+    ),
+]
+
 PaddingRule: TypeAlias = Literal["same", "same_end", "causal"]
 """The rules by which a window has its padding: `same` and `same_end` keep the extent at stride 1, `causal` looks at
 nothing behind."""
@@ -168,3 +176,41 @@ def one_or_each(values: Iterable[AnyNumber]) -> AlongAxes[AnyNumber]:
     """The value of a field from those along each spatial axis: one alone where they are equal."""
     each = tuple(values)
     return each[0] if len(set(each)) == 1 else each
+
+
+MAX_SCALE_PARTS = 16
+"""The largest denominator of a fraction that a map may be scaled by."""
+SCALE_PARTS = frozenset({2, 3, 4, 5, 6, 8, MAX_SCALE_PARTS})
+MAX_SCALE_TIMES = 6
+"""The largest numerator of such a fraction. Of these torch and ONNX Runtime, which multiply in floating point, round
+every product down to the same whole number."""
+
+
+def _exact_scale(value: Any) -> Any:
+    """Let whole numbers pass, and fractions of small whole numbers."""
+    number = _exact_float(value)
+    if 1 <= number == number // 1 <= MAX_WHOLE:
+        return int(number)
+    near = Fraction(number).limit_denominator(MAX_SCALE_PARTS) if 0 < number < MAX_SCALE_TIMES else Fraction(0)
+    if not is_scale(near) or abs(near - number) > 1e-9:
+        parts = ", ".join(map(str, sorted(SCALE_PARTS)))
+        raise ValueError(
+            f"should be a whole number from 1, or a fraction such as 3 / 2: 1 to {MAX_SCALE_TIMES} over one of {parts};"
+            f" found {number:g}"
+        )
+    return float(near)
+
+
+def is_scale(scale: Fraction) -> bool:
+    """Tell whether a map may be scaled by this: by a whole number, or a fraction of small ones."""
+    if scale.denominator == 1:
+        return 1 <= scale <= MAX_WHOLE
+    return scale.denominator in SCALE_PARTS and 1 <= scale.numerator <= MAX_SCALE_TIMES
+
+
+_Scale = Annotated[float, Field(gt=0, le=MAX_WHOLE)]
+_Scales = Annotated[list[_Scale], Field(min_length=1, max_length=MAX_AXES)]
+ScalePerAxis: TypeAlias = Annotated[
+    AlongAxes[int | float],
+    BeforeValidator(per_axis(_exact_scale, "whole numbers or fractions"), json_schema_input_type=_Scale | _Scales),
+]

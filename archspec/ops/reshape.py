@@ -1,103 +1,26 @@
-"""Operations that move values to other places, change the extents, and have no weights: upsampling, flattening, padding
-and cropping."""
+"""Operations that move values to other places, change the extents, and have no weights: flattening, padding and
+cropping."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 from itertools import accumulate
 from math import prod
-from operator import mul
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.ops.base import Family, Gating, Layer, Op
+from archspec.ops.base import Family, Layer, Op
 from archspec.ops.bounds import ZERO, Bounds
-from archspec.ops.fields import Positive, PositivePerAxis, along, at_axis
+from archspec.ops.fields import Positive
 from archspec.ops.signal.axis import Axis, place
 from archspec.ops.signal.gaussian import ChannelMoments
-from archspec.ops.signal.moments import WINDOW, Gradient, Moments
+from archspec.ops.signal.moments import Gradient, Moments
 from archspec.ops.signal.runs import average, cut, join
 from archspec.ops.values import Layout, OpError, Shape, in_words
 from archspec.ops.window import Positions, Span, run
-
-
-class Upsample(Layer):
-    """Enlarges each spatial axis `scale` times, by repeating values or linearly (half-pixel centres). `scale` is one
-    number, or a list with one for each axis."""
-
-    family: ClassVar[Family] = "resize"
-    main: ClassVar[str | None] = "scale"
-    odd: ClassVar[bool] = True
-
-    gating: ClassVar[Gating] = "passes"
-    keeps_zeros: ClassVar[bool] = True
-    passes_terms: ClassVar[bool] = True
-
-    scale: PositivePerAxis = Field(2, description="how many times as large each spatial axis becomes")
-    mode: Literal["nearest", "linear"] = Field("nearest", description="repeats values, or interpolates them linearly")
-
-    def commutes(self, *, flips: bool, adds: bool) -> bool:
-        return True
-
-    def bound(self, x: Bounds) -> Bounds:
-        return x
-
-    def changes_nothing(self, *xs: Shape) -> str:
-        return "it enlarges by one" if set(along(self.scale, xs[0], "scale")) == {1} else ""
-
-    def infer(self, x: Shape) -> Shape:
-        if not 1 <= x.rank <= 3:
-            raise OpError(f"upsample needs one to three spatial axes, found the shape {x}")
-        return Shape(x.channels, *map(mul, x.space, along(self.scale, x, "scale")))
-
-    def elementwise(self, x: Shape) -> int:
-        return 0 if self.mode == "nearest" else self.infer(x).elements * 2**x.rank
-
-    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
-        return layouts[0].by_format(xs[0])
-
-    def stride_fraction(self, axis: int) -> Fraction:
-        return Fraction(1, at_axis(self.scale, axis))
-
-    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
-        """The positions that are read: linearly position i reads the two neighbours of (i + 1/2) / scale - 1/2, or the
-        one that lies there."""
-        (lo, hi), scale = span, at_axis(self.scale, axis)
-        if self.mode == "nearest":
-            return (run((lo // scale, hi // scale)),)
-        return (run(((2 * lo + 1 - scale) // (2 * scale), -((scale - 2 * hi - 1) // (2 * scale)))),)
-
-    def _square(self, axes: Sequence[Axis]) -> float:
-        """The mean over positions of the sum of squared weights; half of those at either end have one weight, of 1."""
-        if self.mode == "nearest":
-            return 1.0
-        inner = [_square_inside(at_axis(self.scale, i)) for i in range(len(axes))]
-        return prod(square + (1 - square) / axis.size for square, axis in zip(inner, axes, strict=True))
-
-    def moments(self, x: Moments) -> Moments:
-        square = self._square(x.axes)
-        return x.before_averaging().each(
-            lambda part: part._replace(second=part.common + square * (part.second - part.common)),
-            axes=tuple(map(Axis.repeat, x.axes, along(self.scale, x.shape, "scale"))),
-            doubts=x.doubts if square == 1 else x.doubts | WINDOW,
-        )
-
-    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
-        """The gradients: sums over the copies, taken as independent."""
-        scales = along(self.scale, x.shape, "scale")
-        axes = tuple(map(Axis.merge, gradient.axes, scales))
-        gain = prod(scales) * self._square(x.axes)
-        return (gradient.times(gain, axes=axes, doubts=gradient.doubts | WINDOW),)
-
-
-def _square_inside(scale: int) -> float:
-    """The mean sum of squared weights of linear interpolation along one axis, far from its ends."""
-    shares = [((2 * i + 1 - scale) / (2 * scale)) % 1 for i in range(min(scale, 1000))]
-    return sum(share**2 + (1 - share) ** 2 for share in shares) / len(shares)
 
 
 class Flatten(Layer):
@@ -182,6 +105,7 @@ class Centred(Op):
     data_inputs: ClassVar[int | None] = 1
     odd: ClassVar[bool] = True
     keeps_zeros: ClassVar[bool] = True
+    fits_extents: ClassVar[bool] = True
 
     @abstractmethod
     def infer(self, *xs: Shape) -> Shape: ...

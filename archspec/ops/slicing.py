@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import prod
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from archspec.ops.axes import find_axis, name_places, settle_axis
 from archspec.ops.base import Family, Gating, Layer
 from archspec.ops.bounds import Bounds
-from archspec.ops.fields import Positive, Whole
+from archspec.ops.fields import Positive, Whole, WholePerAxis, along, at_axis
 from archspec.ops.signal.moments import Gradient, Moments
-from archspec.ops.signal.moving import give_channels, give_positions, take_channels, take_positions
+from archspec.ops.signal.moving import give_channels, give_positions, roll_positions, take_channels, take_positions
 from archspec.ops.values import ONE, Layout, OpError, Shape
-from archspec.ops.window import Positions, Span
+from archspec.ops.window import Fill, Positions, Span, run
 
 
 class Slice(Layer):
@@ -28,12 +29,10 @@ class Slice(Layer):
     odd: ClassVar[bool] = True
     passes_terms: ClassVar[bool] = True
 
-    axis: Annotated[Whole, Field(description="the axis: 0 for the channels, from 1 those of space, -1 the last")] = 0
-    start: Annotated[Whole, Field(description="the first that is taken; negative, counted from the end")] = 0
-    stop: Annotated[
-        Whole | None, Field(description="the first behind those that are taken; all to the end unless given")
-    ] = None
-    step: Annotated[Positive, Field(description="the distance from one that is taken to the next")] = 1
+    axis: Whole = Field(0, description="0 for the channels, from 1 for the axes of space, -1 for the last")
+    start: Whole = Field(0, description="first that is taken; negative, counted from the end")
+    stop: Whole | None = Field(None, description="first behind those that are taken; all to the end unless given")
+    step: Positive = Field(1, description="distance from one that is taken to the next")
 
     @property
     def keeps_zeros(self) -> bool:
@@ -109,6 +108,67 @@ class Slice(Layer):
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         axis, taken = self.take(x.shape)
         return (give_channels(gradient, x, taken) if axis == 0 else give_positions(gradient, x, axis - 1, taken),)
+
+
+class Roll(Layer):
+    """Moves all positions on by `shift` along each axis of space, those beyond the end to the start (torch.roll)."""
+
+    family: ClassVar[Family] = "resize"
+    main: ClassVar[str | None] = "shift"
+    gating: ClassVar[Gating] = "passes"
+    odd: ClassVar[bool] = True
+    keeps_zeros: ClassVar[bool] = True
+    passes_terms: ClassVar[bool] = True
+
+    shift: WholePerAxis = Field(description="positions to move on by, for all axes or each; negative, to the start")
+
+    @property
+    def beyond(self) -> Fill:
+        return "wrap"
+
+    def commutes(self, *, flips: bool, adds: bool) -> bool:
+        return True
+
+    def bound(self, x: Bounds) -> Bounds:
+        return x
+
+    def changes_nothing(self, *xs: Shape) -> str:
+        return "" if any(self.along_axes(xs[0])) else "it moves by nothing"
+
+    def along_axes(self, x: Shape) -> tuple[int, ...]:
+        """The shift along each axis of space. Raises OpError where it is more than once around."""
+        shifts = along(self.shift, x, "shift")
+        for axis, (shift, extent) in enumerate(zip(shifts, x.space, strict=True), start=1):
+            if abs(shift) > extent:
+                raise OpError(f"roll moves by {shift}, more than {name_places(axis, x)}", "shift")
+        return shifts
+
+    def infer(self, x: Shape) -> Shape:
+        if x.rank == 0:
+            raise OpError(f"roll needs an axis of space, found the vector {x}")
+        self.along_axes(x)
+        return x
+
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        shift = at_axis(self.shift, axis)
+        return (run((span[0] - shift, span[1] - shift)),)
+
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        return layouts[0].by_format(xs[0])
+
+    def settles(self, layout: Layout, x: Shape) -> bool:
+        return layout.is_told(x)
+
+    def moments(self, x: Moments) -> Moments:
+        return self._move(x, self.along_axes(x.shape))
+
+    def _move(self, x: Moments, shifts: tuple[int, ...]) -> Moments:
+        before = x.rectified and self._move(x.rectified, shifts)
+        return replace(x, axes=roll_positions(x.axes, shifts), rectified=before)
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        back = [-shift for shift in self.along_axes(x.shape)]
+        return (replace(gradient, axes=roll_positions(gradient.axes, back)),)
 
 
 def _order_axes(layout: Layout, x: Shape) -> list[int]:

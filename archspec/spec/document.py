@@ -20,7 +20,8 @@ from archspec.bounds import MAX_WHOLE
 from archspec.spec.blocks import Block, BlockName
 from archspec.spec.body import Body
 from archspec.spec.defaults import Defaults
-from archspec.spec.values import MAX_ITEMS, MAX_NAMES, Variable, read_number
+from archspec.spec.definitions import read_definition
+from archspec.spec.values import MAX_NAMES, Variable, read_number
 
 
 def _read_version(value: Any) -> Any:
@@ -32,23 +33,6 @@ def _read_version(value: Any) -> Any:
 def is_size(entry: Any) -> bool:
     """True if an entry of an input's shape is a dynamic size: one capital letter."""
     return isinstance(entry, str) and re.fullmatch("[A-Z]", entry) is not None
-
-
-def read_param(value: Any) -> Any:
-    """A number, a boolean, or a list of such."""
-    if isinstance(value, list) and len(value) <= MAX_ITEMS:
-        for item in value:
-            if isinstance(item, str):
-                problem = "should hold values, found a list with '{text}', which is not computed here"
-                raise PydanticCustomError("bad-param", f"{problem}: params have no expressions", {"text": item[:40]})
-        return [read_param(item) for item in value]
-    if isinstance(value, bool | int | float) and abs(value) <= MAX_WHOLE:
-        return value
-    raise PydanticCustomError(
-        "bad-param",
-        "should be a number up to {largest}, a boolean or a list of up to {most} such",
-        {"largest": f"{MAX_WHOLE:,}", "most": f"{MAX_ITEMS:,}"},
-    )
 
 
 def _read_dimensions(value: Any) -> tuple[Any, ...]:
@@ -90,7 +74,9 @@ SingleLine: TypeAlias = Annotated[str, AfterValidator(_check_line)]
 Version: TypeAlias = Annotated[Literal[1], BeforeValidator(_read_version)]
 SizeName: TypeAlias = Annotated[str, BeforeValidator(_read_size_name), Field(pattern="^[A-Z]$")]
 Size: TypeAlias = Annotated[int, BeforeValidator(_read_size)]
-Param: TypeAlias = Annotated[Any, PlainValidator(read_param), WithJsonSchema({"type": ["number", "boolean", "array"]})]
+Defined: TypeAlias = Annotated[
+    Any, PlainValidator(read_definition), WithJsonSchema({"type": ["number", "boolean", "string", "array"]})
+]
 
 
 class Document(BaseModel):
@@ -104,9 +90,12 @@ class Document(BaseModel):
     )
     description: str | None = Field(None, description="A sentence for lists of specs.")
     source: SingleLine | None = Field(None, description="Who published the network, in short.", max_length=200)
-    extends: str | None = Field(None, description="Another spec, whose params, sizes and defaults this one replaces.")
-    params: dict[Variable, Param] = Field(
+    extends: str | None = Field(None, description="Another spec; params, inputs, sizes and defaults replace its own.")
+    params: dict[Variable, Defined] = Field(
         default_factory=dict, description="Values that a caller may override.", max_length=MAX_NAMES
+    )
+    let: dict[Variable, Defined] = Field(
+        default_factory=dict, description="Names for values that follow from params.", max_length=MAX_NAMES
     )
     inputs: dict[Variable, Dimensions] | None = Field(
         None,

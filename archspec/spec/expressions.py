@@ -252,6 +252,13 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
+def list_names(value: Any) -> frozenset[str]:
+    """List the names that expressions in a value use, be it one or a list."""
+    if isinstance(value, Expression):
+        return frozenset(node.id for node in ast.walk(value.tree) if isinstance(node, ast.Name))
+    return frozenset().union(*map(list_names, value)) if isinstance(value, list) else frozenset()
+
+
 def lookup_of(*layers: Mapping[str, Value]) -> Lookup:
     """A lookup in mappings, the first that has the name; an unknown name is an ExpressionError with a suggestion."""
 

@@ -201,6 +201,7 @@ def describe_values(op: type[Op], field: str) -> str:
     annotation = annotation_of(op.model_fields[field])
     kinds = {bool: "true or false", int: "a whole number", float: "a number"}
     taken = _flatten(annotation)
+    taken -= {int} if float in taken else set()
     words = dict.fromkeys(f"`{word}`" for word in _words_of(annotation))
     *head, last = [*words, *(kinds[k] for k in kinds if k in taken)]
     each = ", or a list with one for each spatial axis" if _takes_list(annotation) else ""

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from archspec.errors import Diagnostic, Mistakes, Place, SpecError
+from archspec.errors import Diagnostic, Mistakes, Place, SpecError, suggest
 from archspec.spec.blocks import Block, read_signature
-from archspec.spec.body import CallNode
 from archspec.spec.comments import Comment
 from archspec.spec.defaults import merge_defaults
-from archspec.spec.document import Document, is_size, read_param
-from archspec.spec.layers import SpecNode
+from archspec.spec.definitions import Definition, Definitions, check_value
+from archspec.spec.document import Document, is_size
 from archspec.spec.marked import Items, Marked, Table, place_in
 from archspec.spec.messages import report_invalid
 from archspec.spec.params import explain_mismatch
 from archspec.spec.reading import Reading
+from archspec.spec.recursion import find_recursion
+from archspec.spec.spec import Spec
 from archspec.spec.suggestions import suggest_field
 from archspec.spec.text import read_file
 from archspec.spec.zoo import find_import, find_spec, real_path, shown
@@ -29,43 +29,6 @@ from archspec.spec.zoo import find_import, find_spec, real_path, shown
 MAX_FILES = 64
 """The largest number of files that one spec is made of, itself among them."""
 LIBRARY_KEYS = {"archspec", "name", "description", "source", "defaults", "import", "blocks"}
-
-
-@dataclass(frozen=True)
-class Spec:
-    """A network as written, in one piece: what a caller may still change has been set, and every block is here.
-
-    >>> archspec.load("residual_mlp").inputs["x"]
-    (100,)
-    """
-
-    name: str
-    description: str
-    source: str
-    """The name of who published the network, in short."""
-    file: str
-    params: Mapping[str, Any]
-    inputs: Mapping[str, tuple[Any, ...]]
-    inputs_written: Any
-    sizes: Mapping[str, int]
-    defaults: Mapping[str, Mapping[str, Any]]
-    blocks: Mapping[str, Block]
-    network: tuple[Any, ...]
-    written: Table
-    """The marked data of the document that holds the network."""
-    mistakes: tuple[Diagnostic, ...] = ()
-    comments: tuple[Comment, ...] = ()
-    """The comments in its files that say something to the program."""
-
-    def to_data(self) -> dict[str, Any]:
-        """Write the network as one document without `extends` or `import`, as plain data."""
-        data = {"archspec": 1, "name": self.name, "description": self.description, "source": self.source}
-        data |= {"params": dict(self.params)}
-        data |= {"inputs": self.inputs_written, "sizes": dict(self.sizes), "defaults": self.written.get("defaults")}
-        data |= {"blocks": {name: block.written for name, block in self.blocks.items()}}
-        data |= {"network": self.written["network"]}
-        plain: dict[str, Any] = _plain({key: value for key, value in data.items() if value not in (None, "", {})})
-        return plain
 
 
 def read_spec(source: str | Path, params: Mapping[str, Any] | None = None) -> Spec:
@@ -116,6 +79,8 @@ class _Reader:
         if missing:
             message = f"a spec needs {' and '.join(missing)}"
             raise SpecError([*self.mistakes, Diagnostic("missing-field", message, written.at)])
+        definitions = self._define(document, written)
+        params, let = self._evaluate(definitions)
         assert document.inputs is not None
         assert document.network is not None
         return Spec(
@@ -123,7 +88,9 @@ class _Reader:
             description=document.description or "",
             source=document.source or "",
             file=shown(path),
-            params=document.params,
+            params=params,
+            let=let,
+            definitions=definitions,
             inputs=document.inputs,
             inputs_written=written["inputs"],
             sizes=document.sizes,
@@ -134,10 +101,10 @@ class _Reader:
         )
 
     def _extend(self, document: Document, written: Table, path: Path, name: str) -> Spec:
-        for key in ("inputs", "import", "blocks", "network"):
+        for key in ("let", "import", "blocks", "network"):
             if key not in written:
                 continue
-            message = f"a variant replaces params, sizes and defaults; `{key}` comes from {document.extends}"
+            message = f"a variant replaces params, inputs, sizes and defaults; `{key}` comes from {document.extends}"
             self._report("bad-variant", message, written.keys_at[key])
         base_path = self._locate(str(document.extends), path, written.values_at["extends"], "extends")
         with_base = [*self.trail, path.resolve()]
@@ -146,11 +113,15 @@ class _Reader:
         self.trail.append(path.resolve())
         base = self.read_whole(base_path)
         self.trail.pop()
-        letters = {entry: 1 for shape in base.inputs.values() for entry in shape if is_size(entry)}
-        sizes = {**base.sizes, **self._replacements(letters, document.sizes, written, "sizes")}
-        params = {**base.params, **self._replacements(base.params, document.params, written, "params")}
+        inputs, inputs_written = self._replace_inputs(base, document, written)
+        letters = {entry: 1 for shape in inputs.values() for entry in shape if is_size(entry)}
+        usual = {name: value for name, value in base.sizes.items() if name in letters or name not in base.letters}
+        sizes = {**usual, **self._replacements(letters, document.sizes, written, "sizes")}
+        definitions, params, let = self._replace_params(base, document, written)
         defaults = merge_defaults(base.defaults, document.defaults)
-        merged = base.written.copy_with(defaults=merge_defaults(base.written.get("defaults"), written.get("defaults")))
+        merged = base.written.copy_with(
+            defaults=merge_defaults(base.written.get("defaults"), written.get("defaults")), inputs=inputs_written
+        )
         return replace(
             base,
             name=name,
@@ -158,10 +129,57 @@ class _Reader:
             source=document.source or base.source,
             file=shown(path),
             params=params,
+            let=let,
+            definitions=definitions,
+            inputs=inputs,
+            inputs_written=inputs_written,
             sizes=sizes,
             defaults=defaults,
             written=merged,
         )
+
+    def _define(self, document: Document, written: Table) -> Definitions:
+        """The params and `let` of a document, as written."""
+        for name in document.params.keys() & document.let.keys():
+            message = f"`let` gives a value to '{name}', which is a param; rename one of them"
+            self._report("duplicate-name", message, place_in(written, ("let", name), written.at, key=True))
+        return Definitions(*(_list_definitions(getattr(document, key), written, key) for key in ("params", "let")))
+
+    def _evaluate(self, definitions: Definitions) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        try:
+            return definitions.evaluate()
+        except SpecError as error:
+            raise SpecError([*self.mistakes, *error.diagnostics]) from None
+
+    def _replace_params(
+        self, base: Spec, document: Document, written: Table
+    ) -> tuple[Definitions, Mapping[str, Any], Mapping[str, Any]]:
+        """The names of a variant: its params in the place of its base's, where they are of the same sort."""
+        own = _list_definitions(document.params, written, "params")
+        known = {name: item for name, item in own.items() if name in base.params}
+        definitions = base.definitions.with_params(known)
+        params, let = self._evaluate(definitions)
+        found = {name: params.get(name) for name in own}
+        fitting = self._replacements(base.params, found, written, "params")
+        if fitting.keys() != known.keys():
+            definitions = base.definitions.with_params({name: own[name] for name in fitting})
+            params, let = self._evaluate(definitions)
+        return definitions, params, let
+
+    def _replace_inputs(
+        self, base: Spec, document: Document, written: Table
+    ) -> tuple[Mapping[str, tuple[Any, ...]], Table]:
+        """The shapes of a variant's inputs: its own in the place of its base's, also of another rank."""
+        inputs, inputs_written = dict(base.inputs), base.inputs_written.copy_with()
+        for name, shape in (document.inputs or {}).items():
+            if name in inputs:
+                inputs[name] = shape
+                inputs_written.take(name, written["inputs"])
+                continue
+            listing = suggest(name, inputs) or f"; it has {', '.join(inputs)}"
+            message = f"a variant gives its base's inputs other shapes, and {base.name} has no input '{name}'{listing}"
+            self._report("bad-variant", message, place_in(written, ("inputs", name), written.at, key=True))
+        return inputs, inputs_written
 
     def _replacements(
         self, base: Mapping[str, Any], own: Mapping[str, Any], written: Table, key: str
@@ -201,7 +219,9 @@ class _Reader:
             report_invalid(error, Document, "a document", written, written.at, written.at, self.mistakes)
             raise SpecError(self.mistakes) from None
         blocks = {**imported, **document.blocks}
-        self._refuse_recursion(document.blocks)
+        cycle = find_recursion(document.blocks)
+        if cycle is not None:
+            raise SpecError([*self.mistakes, cycle])
         return document, written, blocks
 
     def _drop_unknown(self, written: Table) -> dict[str, Any]:
@@ -269,64 +289,31 @@ class _Reader:
         names = " → ".join(item.stem for item in [*trail[trail.index(path) :], path])
         return Diagnostic("import-cycle", f"files include each other: {names}", place)
 
-    def _refuse_recursion(self, blocks: Mapping[str, Block]) -> None:
-        """Refuse recursion, since blocks always end: none may lead to itself."""
-        calls = {name: [node for node in _calls(block.body) if node.block in blocks] for name, block in blocks.items()}
-        done: set[str] = set()
-        for start in blocks:
-            trail: dict[str, Iterator[CallNode]] = {start: iter(calls[start])} if start not in done else {}
-            while trail:
-                name = next(reversed(trail))
-                call = next(trail[name], None)
-                if call is None:
-                    done.add(name)
-                    del trail[name]
-                elif call.block in trail:
-                    names = list(trail)
-                    cycle = " → ".join([*names[names.index(call.block) :], call.block])
-                    mistake = Diagnostic("block-cycle", f"a block calls itself: {cycle}", call.place)
-                    raise SpecError([*self.mistakes, mistake])
-                elif call.block not in done:
-                    trail[call.block] = iter(calls[call.block])
-
     def _report(self, code: str, message: str, place: Place) -> None:
         self.mistakes.append(Diagnostic(code, message, place))
 
 
-def _calls(value: Any) -> list[CallNode]:
-    """List every call in a body, at any depth."""
-    found: list[CallNode] = []
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, CallNode):
-            found.append(item)
-            pending.extend(item.arguments.values())
-        elif isinstance(item, SpecNode):
-            pending.extend(getattr(item, name) for name in type(item).model_fields)
-        elif isinstance(item, tuple | list):
-            pending.extend(item)
-    return found
+def _list_definitions(values: Mapping[str, Any], written: Table, key: str) -> Mapping[str, Definition]:
+    return {name: Definition(value, written[key][name], written[key].values_at[name]) for name, value in values.items()}
 
 
 def _set_params(spec: Spec, given: Mapping[str, Any]) -> Spec:
     mistakes = list(spec.mistakes)
-    params = dict(spec.params)
+    params: dict[str, Any] = {}
     for name, value in given.items():
         place = Place(f"param {name}")
         try:
-            value = read_param(value)
+            value = check_value(value)
             problem = explain_mismatch(name, value, spec.params, "params")
         except PydanticCustomError as error:
             problem = f"`{name}` {error.message()}"
         if problem:
-            mistakes.append(Diagnostic("bad-param" if name in params else "unknown-param", problem, place))
+            code = "bad-param" if name in spec.params else "unknown-param"
+            mistakes.append(Diagnostic(code, problem, place))
         else:
             params[name] = value
-    return replace(spec, params=MappingProxyType(params), mistakes=tuple(mistakes))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+    try:
+        changed = spec.with_params(params) if params else spec
+    except SpecError as error:
+        raise SpecError([*mistakes, *error.diagnostics]) from None
+    return replace(changed, mistakes=tuple(mistakes))

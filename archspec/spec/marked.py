@@ -21,8 +21,12 @@ class Table(dict[str, Any]):
         """A copy with other values of some keys; an empty one is left out."""
         copy = Table(self.at)
         copy.update(self | {key: value for key, value in values.items() if value})
-        copy.keys_at, copy.values_at = self.keys_at, self.values_at
+        copy.keys_at, copy.values_at = {**self.keys_at}, {**self.values_at}
         return copy
+
+    def take(self, key: str, other: Table) -> None:
+        """Take the value of a key from another mapping, with the places where it stands there."""
+        self[key], self.keys_at[key], self.values_at[key] = other[key], other.keys_at[key], other.values_at[key]
 
 
 class Items(list[Any]):

@@ -19,7 +19,7 @@ from compiler.analysis.unknown import find_unknown, mark_unknown
 from compiler.graph import Graph
 
 if TYPE_CHECKING:
-    from archspec.spec.load import Spec
+    from archspec.spec.spec import Spec
     from compiler.analysis.field.receptive_field import ReceptiveField
     from compiler.analysis.lint import Finding
     from compiler.analysis.memory.memory import Memory

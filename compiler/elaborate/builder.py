@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any, NoReturn
@@ -115,15 +115,21 @@ class GraphBuilder:
             fixup.append(result.id)
         return result
 
-    def merge(self, step: Step, op: Op, values: list[MaybeNode], fit: str, inside: Scope) -> MaybeNode:
-        """Put in a merge, and before it what brings its operands to one spatial size."""
+    def merge(self, step: Step, op: Op, values: list[MaybeNode], fit: str, inside: Scope, like: int = 0) -> MaybeNode:
+        """Put in a merge, and before it what brings its operands to one spatial size. `like` is the one to whose
+        extents the others are resized."""
         operands = [value for value in values if value is not None]
         if len(operands) < len(values):
             return None
         if len(operands) == 1:
             return operands[0]
         if fit != "error" and len({operand.shape.rank for operand in operands}) == 1:
-            operands = self._fit(step, fit, operands, inside)
+            fitted = (
+                self._resize(step, operands, inside, like)
+                if fit == "resize"
+                else self._fit(step, fit, operands, inside)
+            )
+            operands = [*fitted]
         return self.apply(step, op, list(operands), inside.join(op.kind))
 
     def _fit(self, step: Step, fit: str, operands: list[Node], inside: Scope) -> list[Node]:
@@ -139,3 +145,10 @@ class GraphBuilder:
             op = ops.PadSpace() if fit == "pad" else ops.Crop()
             fitted.append(self.apply(step, op, [operand, *others], inside.join(f"{fit}{i}")) or operand)
         return fitted
+
+    def _resize(self, step: Step, operands: list[Node], inside: Scope, like: int) -> Iterator[Node]:
+        """Resize all operands to the extents of one (what never does anything is left out later)."""
+        op, lender = ops.Resize(mode="linear"), operands[like]
+        for i, operand in enumerate(operands):
+            same = operand.id == lender.id
+            yield operand if same else self.apply(step, op, [operand, lender], inside.join(f"resize{i}")) or operand

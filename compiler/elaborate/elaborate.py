@@ -9,8 +9,8 @@ from archspec.bounds import MAX_NODES, MAX_WHOLE
 from archspec.errors import Diagnostic, Place, SpecError, tell_value
 from archspec.ops import Layer
 from archspec.spec.document import is_size
-from archspec.spec.load import Spec
 from archspec.spec.marked import place_in
+from archspec.spec.spec import Spec
 from compiler.elaborate.reporter import NODE
 from compiler.elaborate.scope import Scope
 from compiler.elaborate.walk import Walk
@@ -62,7 +62,7 @@ def _build(walk: Walk) -> Graph | None:
     """The graph of a walk, or None where there are mistakes."""
     try:
         inputs = walk.put_inputs()
-        last = run_body(walk, walk.spec.network, next(iter(inputs.values())), Scope(walk.spec.params, inputs))
+        last = run_body(walk, walk.spec.network, next(iter(inputs.values())), Scope(walk.spec.names, inputs))
     except SpecError as stop:  # a bound was reached: nothing after it means anything
         walk.reporter.mistakes = [*walk.reporter.mistakes, *stop.diagnostics]
         return None

@@ -12,9 +12,9 @@ from archspec.errors import BlockCall, suggest
 from archspec.ops import Input, Layer
 from archspec.spec.document import is_size
 from archspec.spec.expressions import lookup_of
-from archspec.spec.load import Spec
 from archspec.spec.marked import place_in
 from archspec.spec.nodes import Turns
+from archspec.spec.spec import Spec
 from compiler.elaborate.builder import GraphBuilder
 from compiler.elaborate.evaluator import Evaluator, is_whole, tell
 from compiler.elaborate.reporter import NODE, Reporter, SkipNode
@@ -66,7 +66,7 @@ class Walk:
         if is_size(entry):
             return str(entry)
         place = place_in(self.spec.written, ("inputs", name, i), self.spec.written.at)
-        value = self.evaluator.compute(entry, lookup_of(self.spec.params), place)
+        value = self.evaluator.compute(entry, lookup_of(self.spec.names), place)
         if not is_whole(value) or not 1 <= value <= MAX_WHOLE:
             message = f"an extent of the input '{name}' should be a whole number from 1, found {tell(value)}"
             self.reporter.fail("bad-shape", message, place)

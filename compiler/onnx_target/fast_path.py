@@ -154,7 +154,7 @@ BLOCKED: Mapping[type[Op], Callable[[Graph, Node, set[str]], str | None]] = {
     **dict.fromkeys((ops.MaxPool, ops.AvgPool, ops.GlobalAvgPool, ops.GlobalMaxPool), _check_pool),
     **dict.fromkeys((ops.Relu, ops.Sigmoid, ops.HardSigmoid, ops.HardSwish, ops.Tanh), _check_follower),
     **dict.fromkeys((ops.Silu, ops.Gelu, ops.BatchNorm, ops.Upsample), _check_follower),
-    **dict.fromkeys((ops.Relu6, ops.LeakyRelu), _check_part),
+    **dict.fromkeys((ops.Relu6, ops.HardTanh, ops.Clip, ops.LeakyRelu), _check_part),
     **dict.fromkeys((ops.Add, ops.Mul), _check_product),
     ops.Concat: _check_concat,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.ops import Bounds, Crop, GlobalAvgPool, GlobalMaxPool, Input, PadChannels, PadSpace, Scale, Shift
+from archspec.ops import Bounds, GlobalAvgPool, GlobalMaxPool, Input, PadChannels, Scale, Shift
 from archspec.ops.scalar import Activation
 from compiler.graph import Graph, Node
 from compiler.passes.affine import read_affine
@@ -68,7 +68,7 @@ class _Facts:
             case GlobalMaxPool() | GlobalAvgPool() | PadChannels():
                 same = operand in self.fixed and node.shape == self.graph[operand].shape
                 return "its operand has that shape at every size" if same else ""
-            case Crop() | PadSpace():
+            case _ if op.fits_extents:
                 return "its operands have the same extents at every size" if node.id in self.idle else ""
             case Activation():
                 return "it changes none of its operand's numbers" if is_idle(op, self.bounds[operand]) else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archspec.ops import OpError, Weights
-from archspec.ops.reshape import Centred
 from compiler.graph import Graph
 from compiler.onnx_file.accepted import AcceptedSize
 from compiler.sizes.extents import GraphExtents
@@ -57,15 +56,15 @@ def find_nearest(graph: Graph, wanted: Mapping[str, int]) -> dict[str, tuple[Acc
 
 
 def drop_idle_fits(graph: Graph) -> Graph:
-    """Leave out the paddings and crops to a common size that do nothing at any size."""
+    """Leave out what brings values to one size and does nothing at any size."""
     idle = find_idle(graph)
     renamed = {id: graph[id].inputs[0] for id in idle}
     return graph.with_nodes((node for node in graph if node.id not in idle), renamed) if idle else graph
 
 
 def find_idle(graph: Graph) -> set[str]:
-    """Find the paddings and crops to a common size that do nothing at any size that fits."""
-    idle = {node.id for node in graph if isinstance(node.op, Centred) and node.shape == graph.operands(node)[0]}
+    """Find what brings values to one size, and does nothing at any size that fits."""
+    idle = {node.id for node in graph if node.op.fits_extents and node.shape == graph.operands(node)[0]}
     if not idle or not graph.sizes:
         return idle
     extents = GraphExtents(graph.sizes, graph)

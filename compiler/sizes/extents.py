@@ -313,3 +313,8 @@ def _demand_parity(to: GraphExtents, whole: int, cut: int) -> None:
 @_follow.register
 def _follow_pad_space(op: ops.PadSpace, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     return [xs[0][0], *(to.extreme(max, extents) for extents in [*zip(*xs, strict=True)][1:])]
+
+
+@_follow.register
+def _follow_resize(op: ops.Resize, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+    return [xs[0][0], *xs[1][1:]]

@@ -1,4 +1,4 @@
-"""Modules without chance or statistics that torch does not have: scaling, padding, cropping, voting."""
+"""Modules without chance or statistics that torch does not have: scaling, resizing, padding, cropping, voting."""
 
 from __future__ import annotations
 
@@ -62,6 +62,34 @@ def _by_channel(learned: Tensor, x: Tensor) -> Tensor:
     return learned.view(-1, *[1] * (x.dim() - 2)) if learned.dim() else learned
 
 
+class Abs(nn.Module):
+    """The absolute value."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.abs()
+
+
+class Exp(nn.Module):
+    """The exponential."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.exp()
+
+
+class Clip(nn.Module):
+    """Keeps x between two numbers, of which one may be missing."""
+
+    def __init__(self, low: float | None, high: float | None) -> None:
+        super().__init__()
+        self.low, self.high = low, high
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.clamp(self.low, self.high)
+
+    def extra_repr(self) -> str:
+        return f"{self.low}, {self.high}"
+
+
 class PadChannels(nn.Module):
     """Appends channels of zeros until there are `out`; more than these are a ValueError, where torch would cut."""
 
@@ -95,6 +123,20 @@ class AvgPool3d(nn.AvgPool3d):
             means = F.avg_pool2d(last.flatten(1, -2), *window, self.ceil_mode, self.count_include_pad)
             x = means.reshape(*last.shape[:-1], -1).movedim(-1, axis)
         return x
+
+
+class Resize(nn.Module):
+    """Gives x the spatial extents of another value."""
+
+    def __init__(self, mode: str, align_corners: bool | None = None) -> None:
+        super().__init__()
+        self.mode, self.align_corners = mode, align_corners
+
+    def forward(self, x: Tensor, like: Tensor) -> Tensor:
+        return F.interpolate(x, like.shape[2:], mode=self.mode, align_corners=self.align_corners)
+
+    def extra_repr(self) -> str:
+        return self.mode if self.align_corners is None else f"{self.mode}, align_corners={self.align_corners}"
 
 
 class CentreCrop(nn.Module):

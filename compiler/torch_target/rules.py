@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from archspec import ops
 from archspec.ops import Shape
+from archspec.ops.resize import Resampling
 from compiler.rule_table import RuleTable
 from compiler.torch_target import modules, moves, normalization, randomness
 
@@ -108,7 +109,7 @@ def leaky_relu(op: ops.LeakyRelu, x: Shape) -> nn.Module:
 
 @rule(ops.Prelu)
 def prelu(op: ops.Prelu, x: Shape) -> nn.Module:
-    return nn.PReLU(x.channels, op.start)
+    return nn.PReLU(op.weights(x)["weight"].numel, op.start)
 
 
 @rule(ops.Elu)
@@ -119,6 +120,16 @@ def elu(op: ops.Elu, x: Shape) -> nn.Module:
 @rule(ops.Gelu)
 def gelu(op: ops.Gelu, x: Shape) -> nn.Module:
     return nn.GELU(op.approximate)
+
+
+@rule(ops.Clip)
+def clip(op: ops.Clip, x: Shape) -> nn.Module:
+    return modules.Clip(op.low, op.high)
+
+
+@rule(ops.Glu)
+def glu(op: ops.Glu, x: Shape) -> nn.Module:
+    return nn.GLU(dim=1)
 
 
 @rule(ops.Softmax)
@@ -135,6 +146,11 @@ for _op, _module in (
     (ops.HardSwish, nn.Hardswish),
     (ops.Tanh, nn.Tanh),
     (ops.Softplus, nn.Softplus),
+    (ops.Mish, nn.Mish),
+    (ops.Selu, nn.SELU),
+    (ops.HardTanh, nn.Hardtanh),
+    (ops.Abs, modules.Abs),
+    (ops.Exp, modules.Exp),
     (ops.Flatten, nn.Flatten),
     (ops.Crop, modules.CentreCrop),
     (ops.PadSpace, modules.CentrePad),
@@ -171,9 +187,19 @@ def global_max_pool(op: ops.GlobalMaxPool, x: Shape) -> nn.Module:
 @rule(ops.Upsample)
 def upsample(op: ops.Upsample, x: Shape) -> nn.Module:
     factors = tuple(map(float, op.scale)) if isinstance(op.scale, tuple) else float(op.scale)
+    return nn.Upsample(scale_factor=factors, **_say_positions(op, x.rank))
+
+
+@rule(ops.Resize)
+def resize(op: ops.Resize, x: Shape, like: Shape) -> nn.Module:
+    return modules.Resize(**_say_positions(op, x.rank))
+
+
+def _say_positions(op: Resampling, rank: int) -> dict[str, Any]:
     if op.mode == "nearest":
-        return nn.Upsample(scale_factor=factors, mode="nearest")
-    return nn.Upsample(scale_factor=factors, mode=LINEAR_MODE[x.rank - 1], align_corners=False)
+        return {"mode": "nearest"}
+    mode = "bicubic" if op.mode == "cubic" else LINEAR_MODE[rank - 1]
+    return {"mode": mode, "align_corners": op.corners == "aligned"}
 
 
 @rule(ops.PadChannels)
@@ -184,6 +210,11 @@ def pad_channels(op: ops.PadChannels, x: Shape) -> nn.Module:
 @rule(ops.Slice)
 def slice_(op: ops.Slice, x: Shape) -> nn.Module:
     return moves.Slice(op.axis, op.start, op.stop, op.step)
+
+
+@rule(ops.Roll)
+def roll(op: ops.Roll, x: Shape) -> nn.Module:
+    return moves.Roll(op.along_axes(x))
 
 
 @rule(ops.Scale)

@@ -9,7 +9,8 @@ from typing import Any
 
 from archspec.errors import ArchspecError, InputError, ModelError
 from archspec.files import write_text
-from archspec.spec.load import Spec, load
+from archspec.spec.load import load
+from archspec.spec.spec import Spec
 from archspec.spec.text import to_yaml
 from compiler.onnx_file.metadata import SETTINGS
 from runtime.training.recipe import Recipe

@@ -10,7 +10,7 @@ from typing import Any
 from archspec.bounds import MAX_NODES
 from archspec.errors import ArchspecError
 from archspec.extras import extra
-from archspec.spec.load import Spec
+from archspec.spec.spec import Spec
 from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
 from runtime.export.ensemble import Sampling, combine_weights, sample_ensemble

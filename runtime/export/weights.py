@@ -13,7 +13,8 @@ from archspec.errors import ArchspecError, InputError
 from archspec.file_types import SAFETENSORS, TORCH, find_file_type
 from archspec.files import as_argument
 from archspec.spec.document import is_size
-from archspec.spec.load import Spec, load
+from archspec.spec.load import load
+from archspec.spec.spec import Spec
 from archspec.spec.zoo import shown, zoo_specs
 from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph

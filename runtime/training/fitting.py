@@ -10,7 +10,7 @@ from archspec.bounds import MAX_NODES
 from archspec.errors import ArchspecError, InputError
 from archspec.ops import Shape, in_words
 from archspec.spec.document import is_size
-from archspec.spec.load import Spec
+from archspec.spec.spec import Spec
 from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
 from runtime.data.dataset import Dataset
@@ -48,9 +48,8 @@ def _advise(spec: Spec, wanted: Sequence[int], max_nodes: int) -> str:
     """Tell how a spec would take one input of these extents: by other params, where these stand in its input."""
     extents = next(iter(spec.inputs_written.values()))
     changes = {entry: extent for entry, extent in zip(extents, wanted, strict=False) if entry in spec.params}
-    variant = replace(spec, params={**spec.params, **changes})
     try:
-        taken = [node.shape for node in elaborate(variant, max_nodes=max_nodes).inputs.values()]
+        taken = [node.shape for node in elaborate(spec.with_params(changes), max_nodes=max_nodes).inputs.values()]
     except ArchspecError:
         taken = []
     if changes and taken == [tuple(wanted)]:

@@ -13,7 +13,8 @@ from archspec.arrays import Array
 from archspec.bounds import MAX_NODES
 from archspec.errors import InputError
 from archspec.extras import extra
-from archspec.spec.load import Spec, load
+from archspec.spec.load import load
+from archspec.spec.spec import Spec
 from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
 from compiler.onnx_file.metadata import GRAPH, SETTINGS, STRIDE

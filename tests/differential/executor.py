@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -31,12 +32,14 @@ def execute(
             values[operation.name] = round_to_kind(inputs[operation.name])
             continue
         operands = [values[name] for name in operation.inputs]
-        compute = compute_merge if operation.kind in MERGES else compute_layer
+        compute = compute_merge if operation.kind in (*MERGES, "resize") else compute_layer
         values[operation.name] = round_to_kind(compute(operation, operands, weights))
     return values
 
 
 def compute_merge(operation: Operation, operands: list[Tensor], weights: Weights) -> Tensor:
+    if operation.kind == "resize":
+        return resize(operands, operation.fields)
     return MERGES[operation.kind](operands)
 
 
@@ -154,18 +157,47 @@ def average(inside: Tensor, axis: int, counted: int) -> Tensor:
 
 
 def upsample(x: Tensor, f: Fields, w: Weights) -> Tensor:
+    scale = Fraction(f["scale"]).limit_denominator(16)
     for axis in range(2, x.dim()):
         extent = x.shape[axis]
-        positions = torch.arange(extent * f["scale"], dtype=torch.float64)
-        if f["mode"] == "nearest":
-            x = x.index_select(axis, (positions // f["scale"]).long())
-            continue
-        at = ((positions + 0.5) / f["scale"] - 0.5).clamp(0, extent - 1)
-        low = at.floor().long().clamp(max=extent - 1)
-        high = (low + 1).clamp(max=extent - 1)
-        share = (at - low).to(x.dtype).reshape(-1, *(1,) * (x.dim() - axis - 1))
-        x = x.index_select(axis, low) * (1 - share) + x.index_select(axis, high) * share
+        x = resample(x, axis, int(extent * scale), float(1 / scale), f)
     return x
+
+
+def resize(operands: list[Tensor], f: Fields) -> Tensor:
+    x, like = operands
+    for axis in range(2, x.dim()):
+        x = resample(x, axis, like.shape[axis], x.shape[axis] / like.shape[axis], f)
+    return x
+
+
+def resample(x: Tensor, axis: int, new: int, step: float, f: Fields) -> Tensor:
+    """One axis by a matrix of weights."""
+    old, places = x.shape[axis], torch.arange(new, dtype=torch.float64)
+    if f["corners"] == "aligned":
+        at = places * ((old - 1) / max(1, new - 1))
+    else:
+        at = places * step if f["mode"] == "nearest" else (places + 0.5) * step - 0.5
+    low, reach = (at + 1e-9).floor(), {"nearest": (0,), "linear": (0, 1), "cubic": (-1, 0, 1, 2)}[f["mode"]]
+    matrix = torch.zeros(new, old, dtype=torch.float64)
+    for offset in reach:
+        weight = KERNELS[f["mode"]]((at - low - offset).abs())
+        position = (low + offset).long().clamp(0, old - 1)
+        matrix[torch.arange(new), position] += weight
+    return torch.tensordot(x, matrix.to(x.dtype), ([axis], [1])).movedim(-1, axis)
+
+
+def cubic_kernel(d: Tensor, a: float = -0.75) -> Tensor:
+    """Keys (1981)."""
+    near, far = (a + 2) * d**3 - (a + 3) * d**2 + 1, a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a
+    return torch.where(d <= 1, near, torch.where(d < 2, far, torch.zeros_like(d)))
+
+
+KERNELS: dict[str, Callable[[Tensor], Tensor]] = {
+    "nearest": torch.ones_like,
+    "linear": lambda d: 1 - d,
+    "cubic": cubic_kernel,
+}
 
 
 def pad_channels(x: Tensor, f: Fields, w: Weights) -> Tensor:
@@ -215,6 +247,15 @@ LAYERS: dict[str, Compute] = {
     "tanh": lambda x, f, w: torch.tanh(x),
     "softplus": lambda x, f, w: F.softplus(x),  # torch's: above 20, where float32 sees no difference, it is x
     "softmax": lambda x, f, w: torch.softmax(x, 1),
+    "mish": lambda x, f, w: x * torch.tanh(F.softplus(x)),
+    "selu": lambda x, f, w: torch.where(
+        x > 0, 1.0507009873554805 * x, 1.7580993408473766 * torch.expm1(x.clamp(max=0))
+    ),
+    "hard_tanh": lambda x, f, w: x.clamp(-1, 1),
+    "clip": lambda x, f, w: x.clamp(f["low"], f["high"]),
+    "exp": lambda x, f, w: torch.exp(x),
+    "abs": lambda x, f, w: torch.where(x > 0, x, -x),
+    "glu": lambda x, f, w: x[:, : x.shape[1] // 2] * torch.sigmoid(x[:, x.shape[1] // 2 :]),
     "max_pool": lambda x, f, w: pool(x, f, largest),
     "avg_pool": lambda x, f, w: pool(x, f, average),
     "global_avg_pool": lambda x, f, w: x.mean(spatial(x), keepdim=True),
@@ -223,6 +264,7 @@ LAYERS: dict[str, Compute] = {
     "flatten": lambda x, f, w: x.flatten(1),
     "pad_channels": pad_channels,
     "slice": lambda x, f, w: x.movedim(_dim(f), 0)[f["start"] : f["stop"] : f["step"]].movedim(0, _dim(f)),
+    "roll": lambda x, f, w: torch.roll(x, [f["shift"]] * (x.dim() - 2), spatial(x)),
     "scale": lambda x, f, w: x * along_channels(w["factor"], x.dim()) if f["trainable"] else x * f["value"],
     "shift": lambda x, f, w: x + along_channels(w["term"], x.dim()) if f["trainable"] else x + f["value"],
     "dropout": lambda x, f, w: x,

@@ -32,9 +32,11 @@ from archspec.ops import (
     Op,
     OpError,
     PadSpace,
+    Resize,
     Shape,
     Upsample,
 )
+from archspec.ops.sampling import Corners, Mode
 from compiler.analysis.field.receptive_field import measure_receptive_field
 from compiler.analysis.field.strands import MAX_REACH
 from compiler.graph import Graph, Node, NodeSource
@@ -104,7 +106,7 @@ class NetworkWriter:
         others = [node for node in self.nodes.values() if node.shape.rank == x.shape.rank]
         other = self.random.choice(others)
         if other.shape.space != x.shape.space:
-            fit = self.random.choice((Crop, PadSpace))()
+            fit = self.random.choice((Crop(), PadSpace(), Resize(mode="linear")))
             a, b = self.append(fit, x, other), self.append(fit, other, x)
             if a is None or b is None:
                 return
@@ -133,7 +135,9 @@ class NetworkWriter:
             case 4:
                 return AvgPool(kernel=kernel, stride=stride, padding=self.random.randint(0, kernel // 2))
             case _:
-                return Upsample(scale=draw((1, 2, 3)), mode=draw(("nearest", "linear")))
+                mode: Mode = draw(("nearest", "linear"))
+                corners: Corners = draw(("half", "aligned")) if mode == "linear" else "half"
+                return Upsample(scale=draw((1, 2, 3, 1.5, 0.5)), mode=mode, corners=corners)
 
 
 def fits(node: Node, x: Node) -> bool:
@@ -182,7 +186,10 @@ def apply(op: Op, xs: list[Tensor]) -> Tensor:
         case Upsample():
             if op.mode == "nearest":
                 return F.interpolate(x, scale_factor=op.scale, mode="nearest")
-            return F.interpolate(x, scale_factor=op.scale, mode=LINEAR[rank], align_corners=False)
+            aligned = op.corners == "aligned"
+            return F.interpolate(x, scale_factor=op.scale, mode=LINEAR[rank], align_corners=aligned)
+        case Resize():
+            return F.interpolate(x, xs[1].shape[2:], mode=LINEAR[rank], align_corners=False)
         case GroupNorm():  # what a statistic of the map lets through, without what may cancel
             return x * x.mean(tuple(range(1, x.dim())), keepdim=True)
         case Crop():

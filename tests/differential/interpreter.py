@@ -209,7 +209,13 @@ class Interpreter:
     def merge(self, word: str, values: list[str], fit: str, draw: str | None, path: str) -> str:
         if len(values) == 1:
             return values[0]
-        if fit != "error" and len({self.shape(value)[1:] for value in values}) > 1:
+        if fit == "resize" and len({len(self.shape(value)) for value in values}) == 1:
+            first, how = values[0], {**STRUCTURE_FIELDS["resize"], "mode": "linear"}
+            others = [
+                self.resize(value, first, how, f"{path}.resize{i}") for i, value in enumerate(values[1:], start=1)
+            ]
+            values = [first, *others]
+        elif fit != "error" and len({self.shape(value)[1:] for value in values}) > 1:
             kind, label = ("crop", "crop") if fit == "crop" else ("pad_space", "pad")
             fitted = []
             for i, value in enumerate(values):
@@ -288,6 +294,19 @@ class Interpreter:
         label = expand(fields["label"], self.names(around, value))
         require(label in around.taps, f"unknown tap {label}")
         return around.taps[label]
+
+    def run_resize(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
+        how = {**STRUCTURE_FIELDS["resize"], **self.settings("resize", around), **fields}
+        label = expand(how.pop("like"), self.names(around, value))
+        require(label in around.taps, f"unknown tap {label}")
+        how.pop("name", None)
+        return self.resize(value, around.taps[label], how, around.inside(name).path)
+
+    def resize(self, value: str, like: str, how: dict[str, Any], path: str) -> str:
+        shape = layers.merge("resize", [self.shape(value), self.shape(like)])
+        require(len(shape) > 1, "resize needs a map")
+        layers.check_places(how, shape)
+        return value if shape == self.shape(value) else self.put(path, "resize", how, [value, like], shape)
 
     def run_output(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
         label = expand(fields["label"], self.names(around, value))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, TypeAlias
 
 Shape: TypeAlias = tuple[int, ...]
@@ -48,6 +49,11 @@ def number(default: float, low: float = -math.inf, high: float = math.inf, above
     return Field(take, default)
 
 
+def optional_number() -> Field:
+    """Any number, or none."""
+    return Field(lambda value: None if value is None else number(0).take(value), None)
+
+
 def flag(default: bool) -> Field:
     def take(value: Any) -> bool:
         require(isinstance(value, bool), f"{value} is not true or false")
@@ -68,6 +74,14 @@ def word(*words: str) -> Field:
 
 def same_or_whole(value: Any) -> Any:
     return value if value == "same" else whole(0, 0).take(value)
+
+
+def whole_or_fraction(value: Any) -> Any:
+    require(is_number(value) and value > 0, f"{value} is no scale")
+    part = Fraction(value).limit_denominator(16)
+    small = part.denominator in (2, 3, 4, 5, 6, 8, 16) and part.numerator <= 6
+    require(abs(part - value) < 1e-9 and (small or part.denominator == 1), f"{value} is no small fraction")
+    return int(value) if value == value // 1 else float(part)
 
 
 def is_number(value: Any) -> bool:
@@ -98,6 +112,8 @@ _POOL = {"kernel": whole(1, 2), "stride": whole(1, empty=True), "padding": whole
 _KERNEL = {"dilation": whole(1, 1), "groups": whole(1, 1), **_START}
 _LEARNED = {"trainable": flag(False), "per": word("value", "channel")}
 
+_PLACES = {"mode": word("nearest", "linear", "cubic"), "corners": word("half", "aligned")}
+
 FIELDS: dict[str, dict[str, Field]] = {
     "conv": {
         "out": whole(1),
@@ -124,14 +140,16 @@ FIELDS: dict[str, dict[str, Field]] = {
     **{name: {} for name in ("relu", "relu6", "silu", "sigmoid", "hard_sigmoid", "hard_swish", "tanh", "softplus")},
     "softmax": {},
     "leaky_relu": {"slope": number(0.01)},
-    "prelu": {"start": number(0.25)},
+    "prelu": {"start": number(0.25), "per": word("channel", "network")},
+    **{name: {} for name in ("mish", "selu", "hard_tanh", "exp", "abs", "glu")},
+    "clip": {"low": optional_number(), "high": optional_number()},
     "elu": {"alpha": number(1.0)},
     "gelu": {"approximate": word("none", "tanh")},
     "max_pool": _POOL,
     "avg_pool": _POOL,
     "global_avg_pool": {},
     "global_max_pool": {},
-    "upsample": {"scale": whole(1, 2), "mode": word("nearest", "linear")},
+    "upsample": {"scale": Field(whole_or_fraction, 2), **_PLACES},
     "flatten": {},
     "pad_channels": {"out": whole(1)},
     "slice": {
@@ -140,6 +158,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         "stop": from_either_end(None),
         "step": whole(1, 1),
     },
+    "roll": {"shift": from_either_end(1)},
     "scale": {"value": number(1.0), **_LEARNED},
     "shift": {"value": number(0.0), **_LEARNED},
     "dropout": {"rate": number(0.5, 0, 1)},
@@ -158,13 +177,14 @@ MAIN = {
     "prelu": "start",
     "elu": "alpha",
     "upsample": "scale",
+    "roll": "shift",
     "dropout": "rate",
 }
 
 KERNELS = ("conv", "conv_transpose", "linear")
 ACTIVATIONS = (
     *("relu", "relu6", "leaky_relu", "prelu", "elu", "gelu", "silu", "sigmoid", "hard_sigmoid", "hard_swish"),
-    *("tanh", "softplus", "softmax"),
+    *("tanh", "softplus", "softmax", "mish", "selu", "hard_tanh", "clip", "exp", "abs", "glu"),
 )
 RUNNING = ("batch_norm", "ghost_batch_norm", "batch_renorm")
 NORMS = (*RUNNING, "layer_norm", "group_norm", "instance_norm")
@@ -195,10 +215,22 @@ def infer(kind: str, f: Fields, shape: Shape) -> Shape:
         return (f["out"], *space)
     if kind == "slice":
         return _slice(f, shape)
+    if kind == "roll":
+        require(bool(space) and abs(f["shift"]) <= min(space), f"cannot roll {shape}")
+        return shape
+    if kind == "glu":
+        require(channels % 2 == 0, "glu takes an even number of channels")
+        return (channels // 2, *space)
+    if kind == "clip":
+        low, high = f["low"], f["high"]
+        require(not (low is None and high is None), "clip has no bound")
+        require(low is None or high is None or low <= high, "clip has its bounds the wrong way round")
     if kind == "group_norm":
         require(channels % f["groups"] == 0, "groups do not divide the channels")
     if kind in ("conv", "conv_transpose", "max_pool", "avg_pool", "global_avg_pool", "global_max_pool", "upsample"):
         require(bool(space), f"{kind} needs a map")
+        if kind == "upsample":
+            check_places(f, shape)
         out = f.get("out", channels)
         require("groups" not in f or channels % f["groups"] == out % f["groups"] == 0, "groups do not divide")
         amounts = max(f.get("stride") or 1, f.get("dilation", 1))
@@ -220,6 +252,12 @@ def _slice(f: Fields, shape: Shape) -> Shape:
     extents[f["axis"]] = len(range(extent)[f["start"] : stop : f["step"]])
     require(min(extents) > 0, f"nothing of {shape}")
     return tuple(extents)
+
+
+def check_places(f: Fields, shape: Shape) -> None:
+    """Refuse values of an upsampling or a resizing that belong to other maps."""
+    require(f["mode"] != "cubic" or len(shape) == 3, "cubic means are for images")
+    require(f["mode"] != "nearest" or f["corners"] == "half", "nearest positions have no aligned corners")
 
 
 def conv_padding(f: Fields) -> int:
@@ -249,6 +287,13 @@ def windows(f: Fields, extent: int) -> list[tuple[int, int]]:
     return [(start, start + kernel) for start in starts]
 
 
+def _upsampled_extent(f: Fields, extent: int) -> int:
+    scale = Fraction(f["scale"]).limit_denominator(16)
+    found = int(extent * scale)
+    require(scale <= 1 or found > extent or f["corners"] == "aligned", "enlarged by less than one position")
+    return found
+
+
 _EXTENTS: dict[str, Callable[[Fields, int], int]] = {
     "conv": _conv_extent,
     "conv_transpose": _transposed_extent,
@@ -256,7 +301,7 @@ _EXTENTS: dict[str, Callable[[Fields, int], int]] = {
     "avg_pool": lambda f, extent: len(windows(f, extent)),
     "global_avg_pool": lambda f, extent: 1,
     "global_max_pool": lambda f, extent: 1,
-    "upsample": lambda f, extent: int(extent * f["scale"]),
+    "upsample": _upsampled_extent,
 }
 
 
@@ -277,7 +322,7 @@ def weights(kind: str, f: Fields, shape: Shape) -> dict[str, tuple[Shape, bool]]
         running: dict[str, tuple[Shape, bool]] = dict.fromkeys(("running_mean", "running_var"), ((channels,), False))
         return (learned if f["affine"] else {}) | (running if kind in RUNNING else {})
     if kind == "prelu":
-        return {"weight": ((channels,), True)}
+        return {"weight": ((channels if f["per"] == "channel" else 1,), True)}
     if kind in ("scale", "shift") and f["trainable"]:
         return {"factor" if kind == "scale" else "term": ((channels,) if f["per"] == "channel" else (), True)}
     return {}
@@ -307,6 +352,8 @@ def merge(kind: str, shapes: list[Shape]) -> Shape:
         require(len({shape[1:] for shape in shapes}) == 1, f"concat takes equal maps, not {shapes}")
         return (sum(shape[0] for shape in shapes), *shapes[0][1:])
     require(len({len(shape) for shape in shapes}) == 1, f"{kind} takes values of one rank")
+    if kind == "resize":
+        return (shapes[0][0], *shapes[1][1:])
     if kind == "mul":
         require(all(len(set(axis) - {1}) <= 1 for axis in zip(*shapes, strict=True)), f"mul cannot repeat {shapes}")
         return tuple(map(max, zip(*shapes, strict=True)))

@@ -25,7 +25,7 @@ class Operation:
     @property
     def data_inputs(self) -> tuple[str, ...]:
         """The operands whose values it takes; the others lend only their extents."""
-        return self.inputs[:1] if self.kind in ("crop", "pad_space") else self.inputs
+        return self.inputs[:1] if self.kind in ("crop", "pad_space", "resize") else self.inputs
 
 
 @dataclass

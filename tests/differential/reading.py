@@ -20,6 +20,7 @@ STRUCTURE = {
     "when": None,
     **dict.fromkeys(("tap", "from", "output"), "label"),
     **dict.fromkeys(MERGES, "branches"),
+    "resize": "like",
 }
 """The structure nodes, with their main fields."""
 STRUCTURE_FIELDS: dict[str, dict[str, Any]] = {
@@ -29,6 +30,7 @@ STRUCTURE_FIELDS: dict[str, dict[str, Any]] = {
     "mul": {"fit": "error"},
     "shake": {"fit": "error", "draw": "sample"},
     "encoder_decoder": {"merge": "concat", "fit": "error"},
+    "resize": {"mode": "nearest", "corners": "half"},
 }
 """The fields of structure nodes that `defaults` may set, with what holds where nothing does."""
 

@@ -61,11 +61,11 @@ class Maker:
 
     def make_up(self) -> Any:
         edges = {"kernel": self.one(1, 2, 3), "stride": self.one(1, 2, 3), "padding": self.one(0, 0, 1)}
-        return self.one({"upsample": self.one(1, 2, 3)}, {"conv_transpose": {"out": 2, **edges}})
+        return self.one({"upsample": self.one(1, 2, 3, "3 / 2", "1 / 2")}, {"conv_transpose": {"out": 2, **edges}})
 
     def make_merge(self, depth: int) -> Any:
         branches = [self.make_body(depth + 1) for _ in range(self.one(2, 2, 3))]
         if self.chance.random() < 0.3:
             branches[-1] = [{"from": self.one(*self.inputs)}, *branches[-1]]
-        fit = self.one("error", "crop", "crop", "pad")
+        fit = self.one("error", "crop", "crop", "pad", "resize")
         return {self.one("add", "concat", "mul"): {"branches": branches, "fit": fit}}

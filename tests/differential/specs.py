@@ -126,7 +126,7 @@ def compare_structure(network: Network, graph: Graph) -> Iterator[Disagreement]:
         return
     for name, operation in expected.items():
         node = found[name]
-        fields = node.op.model_dump() if isinstance(node.op, Layer) or node.op.kind == "shake" else {}
+        fields = node.op.model_dump() if isinstance(node.op, Layer) or node.op.kind in ("shake", "resize") else {}
         yield from differ("operation", name, operation.kind, node.op.kind)
         yield from differ("fields", name, dict(operation.fields), fields)
         operands = tuple(idle.get(operand, operand) for operand in node.data_inputs)
@@ -139,7 +139,7 @@ def compare_structure(network: Network, graph: Graph) -> Iterator[Disagreement]:
 
 def idle_fits(graph: Graph) -> dict[str, str]:
     """What cuts or pads nothing at these sizes, but would at others, with the value that it passes on."""
-    fits = (node for node in graph if node.op.kind in ("crop", "pad_space"))
+    fits = (node for node in graph if node.op.fits_extents)
     return {node.id: node.inputs[0] for node in fits if node.shape == graph[node.inputs[0]].shape}
 
 

@@ -119,7 +119,7 @@ class BodyWriter(Writer):
             other = self.from_tap(wanted, inner) or self.reach(shape, wanted, inner)
             ways += [copy.deepcopy(first)] if other is None else [other]
         self.random.shuffle(ways)
-        extra |= {"fit": self.one("error", "crop", "pad")} if self.chance(20) else {}
+        extra |= {"fit": self.one("error", "crop", "pad", "resize")} if self.chance(20) else {}
         return [{word: {"branches": ways, **extra}}] if extra or self.chance(20) else [{word: ways}]
 
     def from_tap(self, wanted: Shape, scope: Scope) -> Body | None:
@@ -145,7 +145,7 @@ class BodyWriter(Writer):
         ways: list[Body] = [self.keeping(shape, inner, 1), other]
         ways += [[{"conv": {"out": out, "kernel": self.one(3, 5), "padding": 0}}]] if self.chance(30) else []
         self.random.shuffle(ways)
-        return [{word: {"branches": ways, "fit": self.one("crop", "pad")}}]
+        return [{word: {"branches": ways, "fit": self.one("crop", "pad", "resize")}}]
 
     # Loops and conditions
 
@@ -208,6 +208,10 @@ class BodyWriter(Writer):
         away = self.body(shape, inner, 2)[0]
         back = self.one(*inner.taps) if self.chance(30) else name
         written = back.replace("1", "{3 - 2}", 1) if self.chance(20) else back
+        if self.chance(25):
+            mode, corners = self.one(("nearest", "half"), ("linear", "half"), ("linear", "aligned"), ("cubic", "half"))
+            how = {} if self.chance(30) else {"mode": mode, "corners": corners}
+            return [{"tap": name}, *away, {"resize": {"like": written, **how}}]
         return [{"tap": name}, *away, {"from": written}]
 
     def labels(self, shape: Shape, scope: Scope) -> Body:

@@ -12,7 +12,7 @@ import pytest
 
 from archspec.api import elaborate, load
 from archspec.errors import SpecError
-from archspec.spec.load import Spec
+from archspec.spec.spec import Spec
 from compiler.graph import Graph
 from compiler.onnx_file.accepted import AcceptedSize, vary_apart
 from compiler.sizes.accepted_sizes import accepted_sizes

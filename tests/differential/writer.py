@@ -142,7 +142,7 @@ class Writer:
             number = self.one(*FROM_EITHER_END[kind, name])
             return f"{number} + 1 - 1" if number is not None and self.chance(30) else number
         if name in WORDS:
-            return self.one(*WORDS[name])
+            return self.one(*("channel", "network") if kind == "prelu" else WORDS[name])
         if name in FLAGS:
             return self.flag(self.chance(50), scope)
         if name in REALS:
@@ -151,6 +151,8 @@ class Writer:
             return None
         if name == "padding" and kind == "conv" and self.chance(40):
             return "same"
+        if name == "scale" and kind == "upsample" and self.chance(30):
+            return self.one("3 / 2", 0.5, "4 / 3", 0.75)
         choices = {
             "out": tuple(channels + more for more in (0, 0, 1, 4, 5)) if kind == "pad_channels" else CHANNELS,
             "groups": tuple(n for n in range(1, channels + 1) if channels % n == 0),
@@ -222,7 +224,8 @@ KINDS_OF_NORM: dict[str, str | None] = {
 WORDS = {
     "init": ("he", "he_fan_out", "glorot", "torch", "zeros"),
     "over": ("sample", "channels"),
-    "mode": ("nearest", "linear"),
+    "mode": ("nearest", "linear", "linear", "cubic"),
+    "corners": ("half", "half", "aligned"),
     "per": ("value", "channel"),
     "draw": ("sample", "batch"),
     "approximate": ("none", "tanh"),
@@ -240,6 +243,8 @@ REALS = {
     "value": (0.5, -1.0, 1.5),
     "rate": (0.0, 0.25, 0.5),
     "survival": (0.25, 0.5, 1.0),
+    "low": (-1.0, 0.0, 0.25),
+    "high": (0.5, 1.0, 6.0),
 }
 WHOLES = {
     "stride": (1, 1, 2, 2, 3),
@@ -251,21 +256,24 @@ WHOLES = {
 }
 FROM_EITHER_END: dict[tuple[str, str], tuple[int | None, ...]] = {
     ("slice", "axis"): (0, 0, 1, 1, 2, -1),
+    ("roll", "shift"): (0, 1, 2, -1, -3),
     ("slice", "start"): (0, 0, 1, 2, -2, -3),
     ("slice", "stop"): (2, 4, 5, -1, -1, -2, None),
 }
 
+GROWING = ("exp",)
+"""Layers whose results may pass what single precision holds, where several follow each other."""
 KEEPING = (
-    *layers.ACTIVATIONS,
+    *(kind for kind in layers.ACTIVATIONS if kind not in ("glu", *GROWING)),
     *layers.NORMS,
     *("scale", "shift", "dropout", "stochastic_depth", "shake_drop"),
 )
 """Layers that keep every shape they take."""
-ANYWHERE = (*KEEPING, "flatten", "pad_channels", "pad_channels", "slice", "slice", "slice")
+ANYWHERE = (*KEEPING, *GROWING, "glu", "glu", "flatten", "pad_channels", "pad_channels", "slice", "slice", "slice")
 ON_ROWS = ("linear",) * 12
 ON_MAPS = (
     *("conv",) * 12,
     *("conv_transpose",) * 4,
     *("max_pool", "avg_pool") * 3,
-    *("global_avg_pool", "global_max_pool", "upsample", "upsample"),
+    *("global_avg_pool", "global_max_pool", "upsample", "upsample", "roll"),
 )

@@ -19,7 +19,7 @@ def each(op: Op, shapes: tuple[Shape, ...]) -> list[tuple[Op, tuple[Shape, ...]]
 POINTWISE = (
     *(ops.Relu, ops.Relu6, ops.Gelu, ops.Silu, ops.Sigmoid, ops.HardSigmoid),
     *(ops.HardSwish, ops.Tanh, ops.Softplus, ops.Softmax, ops.Elu, ops.LeakyRelu),
-    *(ops.Prelu,),
+    *(ops.Prelu, ops.Mish, ops.Selu, ops.HardTanh, ops.Exp, ops.Abs, ops.Glu),
 )
 
 EXAMPLES: list[tuple[Op, tuple[Shape, ...]]] = [
@@ -55,6 +55,10 @@ EXAMPLES: list[tuple[Op, tuple[Shape, ...]]] = [
     *each(ops.InstanceNorm(affine=True), SPATIAL),
     *[example for op in POINTWISE for example in each(op(), EVERY)],
     *each(ops.Gelu(approximate="tanh"), EVERY),
+    *each(ops.Prelu(start=-0.5, per="network"), EVERY),
+    *each(ops.Clip(low=-0.5, high=2), EVERY),
+    *each(ops.Clip(low=0.1), EVERY),
+    *each(ops.Clip(high=1), EVERY),
     *each(ops.MaxPool(), SPATIAL),
     *each(ops.MaxPool(kernel=3, stride=2, padding=1), SPATIAL),
     *each(ops.MaxPool(kernel=3, stride=2, ceil=True), SPATIAL),
@@ -70,6 +74,14 @@ EXAMPLES: list[tuple[Op, tuple[Shape, ...]]] = [
     *each(ops.Upsample(scale=3, mode="linear"), SPATIAL),
     (ops.Upsample(scale=(1, 2)), (IMAGE,)),
     (ops.Upsample(scale=(3, 1, 2), mode="linear"), (VOLUME,)),
+    (ops.Upsample(scale=(2, 1.5), mode="linear", corners="aligned"), (IMAGE,)),
+    *each(ops.Upsample(scale=1.5), SPATIAL),
+    *each(ops.Upsample(scale=0.5), SPATIAL),
+    *each(ops.Upsample(scale=4 / 3, mode="linear"), SPATIAL),
+    *each(ops.Upsample(scale=2, mode="linear", corners="aligned"), SPATIAL),
+    *each(ops.Upsample(scale=2 / 3, mode="linear", corners="aligned"), SPATIAL),
+    *each(ops.Upsample(scale=2, mode="cubic"), (IMAGE,)),
+    *each(ops.Upsample(scale=0.75, mode="cubic", corners="aligned"), (IMAGE,)),
     *each(ops.Flatten(), EVERY),
     *each(ops.PadChannels(out=11), EVERY),
     *each(ops.Slice(stop=4), EVERY),
@@ -77,6 +89,9 @@ EXAMPLES: list[tuple[Op, tuple[Shape, ...]]] = [
     *each(ops.Slice(axis=1, start=1, stop=-1), SPATIAL),
     *each(ops.Slice(axis=1, start=2, step=3), SPATIAL),
     *each(ops.Slice(axis=2, start=-4, stop=-1), (IMAGE, VOLUME)),
+    *each(ops.Roll(shift=2), SPATIAL),
+    (ops.Roll(shift=(3, -4)), (IMAGE,)),
+    (ops.Roll(shift=(0, 7, 1)), (VOLUME,)),
     *each(ops.Scale(value=0.25), EVERY),
     *each(ops.Scale(value=0.5, trainable=True), EVERY),
     *each(ops.Scale(value=1e-2, trainable=True, per="channel"), EVERY),
@@ -112,6 +127,12 @@ EXAMPLES: list[tuple[Op, tuple[Shape, ...]]] = [
     (ops.PadSpace(), (IMAGE, Shape(2, 13, 13))),
     (ops.PadSpace(), (IMAGE, Shape(2, 4, 18), Shape(2, 12, 7))),
     (ops.PadSpace(), (VOLUME, Shape(2, 4, 10, 12))),
+    (ops.Resize(), (SIGNAL, Shape(2, 20))),
+    (ops.Resize(), (IMAGE, Shape(2, 7, 23))),
+    (ops.Resize(mode="linear"), (VOLUME, Shape(2, 4, 10, 12))),
+    (ops.Resize(mode="linear", corners="aligned"), (SIGNAL, Shape(2, 5))),
+    (ops.Resize(mode="linear"), (IMAGE, Shape(2, 20, 9))),
+    (ops.Resize(mode="cubic", corners="aligned"), (IMAGE, Shape(2, 20, 9))),
 ]
 
 walk = pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.api import elaborate, load, train
-from archspec.spec.load import Spec
+from archspec.spec.spec import Spec
 from compiler.graph import Graph
 from runtime.training.recipe import Recipe
 from runtime.training.run import Run

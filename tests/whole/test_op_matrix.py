@@ -20,7 +20,10 @@ from tests.support.op_examples import EXAMPLES, walk
 NOT_READ_BACK = {
     ops.Crop: "the file has where it cuts, not after which operand",
     ops.PadSpace: "the file has how much it pads, not after which operand",
+    ops.Roll: "the file has two slices and a concatenation",
+    ops.Resize: "the file has the extents, not whose they are",
     ops.Vote: "ONNX has no node for it",
+    ops.Glu: "the file has the halves of the channels, and the product of one and a sigmoid",
 }
 """The operations that a reader of their files finds as others, and why."""
 

@@ -5,6 +5,7 @@ from archspec.spec.layers import NormNode, SpecNode
 from archspec.spec.nodes.ext import Ext
 from archspec.spec.nodes.flow import Dense, Loop, Repeat, Turns, When
 from archspec.spec.nodes.levels import EncoderDecoder
+from archspec.spec.nodes.like import LikeNode, ResizeNode
 from archspec.spec.nodes.merges import AddNode, Branching, ConcatNode, MulNode, ShakeNode
 from archspec.spec.nodes.residual import Residual, Scaling
 from archspec.spec.nodes.taps import From, Output, Tap
@@ -16,6 +17,7 @@ __all__ = [
     "EncoderDecoder",
     "Ext",
     "From",
+    "LikeNode",
     "Loop",
     "Output",
     "Repeat",
@@ -29,5 +31,6 @@ __all__ = [
 _NODES: tuple[type[SpecNode], ...] = (
     *(Residual, Dense, AddNode, ConcatNode, MulNode, ShakeNode, EncoderDecoder, Repeat, When),
     *(Tap, From, Output, NormNode, Ext),
+    *(ResizeNode,),
 )
 STRUCTURE.update({node.word: node for node in _NODES})

@@ -13,8 +13,11 @@ from archspec.spec.nodes.flow import Turns
 
 Branches: TypeAlias = Annotated[list[Body], Field(min_length=1)]
 Fit: TypeAlias = Annotated[
-    Literal["error", "crop", "pad"],
-    Field(description="what is done about unequal extents: an error, cut to the smallest, or zeros up to the largest"),
+    Literal["error", "crop", "pad", "resize"],
+    Field(
+        description="what is done about unequal extents: an error, cut to the smallest, zeros up to the largest, or "
+        "resized to the first operand's"
+    ),
 ]
 MergeWord: TypeAlias = Literal["add", "concat", "mul"]
 

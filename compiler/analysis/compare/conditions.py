@@ -15,7 +15,7 @@ from math import inf
 from typing import Any, TypeAlias
 
 from archspec.errors import ArchspecError, suggest
-from archspec.spec.load import Spec
+from archspec.spec.spec import Spec
 from archspec.wording import cut
 from compiler.analysis.certainty import Mark, MarkKind, estimate, find_mark
 from compiler.analysis.memory.setup import USUAL, TrainingSetup

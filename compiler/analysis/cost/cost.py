@@ -246,5 +246,5 @@ def _find_paces(node: Node, shapes: tuple[Shape, ...]) -> tuple[tuple[int, ...],
     rank = node.shape.rank
     runs = node.op.input_span(0, (0, 0), *shapes) if rank else ()
     placed = tuple(i for i, (_, run) in enumerate(zip(node.data_inputs, runs, strict=False)) if run is not None)
-    fractions = tuple(node.op.stride_fraction(axis) for axis in range(rank))
+    fractions = tuple(node.op.pace(axis, *shapes) for axis in range(rank))
     return placed, () if all(fraction is ONE for fraction in fractions) else fractions

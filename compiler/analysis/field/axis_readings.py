@@ -76,7 +76,7 @@ def _read(node: Node, shapes: tuple[Shape, ...], axis: int) -> AxisReading:
     """Find what a node reads of each operand; the whole map where one of the two has no such axis."""
     if axis >= node.shape.rank:
         return AxisReading(ONE, ((None,) * len(shapes),), passes=False)
-    fraction = node.op.stride_fraction(axis)
+    fraction = node.op.pace(axis, *shapes)
     fraction = ONE if fraction == 1 else fraction  # fractions are slow to multiply and compare, and most are this one
     turn = tuple(_read_one(node, shapes, axis, position) for position in range(min(fraction.denominator, MAX_TURN)))
     passes = fraction is ONE and not node.op.sees_all and all(places == ITSELF for places in turn[0])

@@ -12,7 +12,7 @@ from itertools import islice
 
 from archspec.errors import ArchspecError, suggest
 from archspec.spec.codes import Code
-from archspec.spec.load import Spec
+from archspec.spec.spec import Spec
 from compiler.analysis.analysis_cache import AnalysisCache
 from compiler.analysis.lint import hardware, kernels, layers, norms, residuals, signals, space, unused
 from compiler.analysis.lint.comments import UNUSED, read_ignores, report_unused, silence

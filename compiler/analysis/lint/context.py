@@ -10,7 +10,7 @@ from typing import Any
 
 from archspec.ops import Add, Bounds, Op
 from archspec.spec.blocks import Block
-from archspec.spec.load import Spec
+from archspec.spec.spec import Spec
 from compiler.analysis.analysis_cache import AnalysisCache
 from compiler.analysis.field.receptive_field import ReceptiveField
 from compiler.analysis.lint.names import reach_blocks

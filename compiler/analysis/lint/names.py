@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from archspec.spec.blocks import Block
 from archspec.spec.body import CallNode
-from archspec.spec.expressions import Expression, ExpressionError, Template
+from archspec.spec.expressions import Expression, ExpressionError, Template, list_names
 from archspec.spec.layers import SpecNode
 from archspec.spec.nodes import Ext, Turns
 from archspec.spec.references import walk_nodes
@@ -18,7 +17,7 @@ from archspec.spec.references import walk_nodes
 def free_names(value: Any) -> frozenset[str]:
     """Find the names of values that a part of a spec takes from its surroundings."""
     if isinstance(value, Expression):
-        return frozenset(node.id for node in ast.walk(value.tree) if isinstance(node, ast.Name))
+        return list_names(value)
     if isinstance(value, Template):
         return free_names(value.parts)
     if isinstance(value, SpecNode):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from archspec.errors import Place
@@ -13,12 +13,13 @@ from archspec.spec.expressions import Template
 from archspec.spec.marked import Table, place_in
 from archspec.spec.nodes import Tap, Turns
 from archspec.spec.references import list_references, walk_nodes
+from archspec.spec.spec import Spec
 from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Hit, LintRule, at_each_place
 from compiler.analysis.lint.names import find_unread, free_names, list_bodies
 from compiler.graph import Graph, Node
 
-Definition: TypeAlias = tuple[str, str, frozenset[str]]
+BoundName: TypeAlias = tuple[str, str, frozenset[str]]
 """The definition of a name in a block: the key under which it stands, the name, and the names that it reads."""
 
 
@@ -51,11 +52,15 @@ def _lead_to(graph: Graph, ends: Sequence[Node], live: frozenset[str]) -> list[N
 
 def find_unused_params(context: LintContext) -> Iterator[Hit]:
     for spec in context.specs:
-        used = free_names([spec.inputs, spec.defaults, spec.network])
-        for block in context.blocks.values():
-            used |= _names_from_outside(block)
-        for name in spec.params.keys() - used:
+        for name in spec.params.keys() - _names_used(spec, context.blocks):
             yield Hit(f"nothing uses the param '{name}'", _key(spec.written, "params", name))
+
+
+def _names_used(spec: Spec, blocks: Mapping[str, Block]) -> frozenset[str]:
+    """The names of the whole spec that something in it uses, other names among them."""
+    defined = [item.value for item in (*spec.definitions.params.values(), *spec.definitions.let.values())]
+    used = free_names([spec.inputs, spec.defaults, spec.network, defined])
+    return used.union(*(_names_from_outside(block) for block in blocks.values()))
 
 
 def find_unused_blocks(context: LintContext) -> Iterator[Hit]:
@@ -67,6 +72,8 @@ def find_unused_blocks(context: LintContext) -> Iterator[Hit]:
 
 def find_unused_names(context: LintContext) -> Iterator[Hit]:
     for spec in context.specs:
+        for name in spec.let.keys() - _names_used(spec, context.blocks):
+            yield Hit(f"nothing uses the value '{name}'", _key(spec.written, "let", name))
         general = free_names(spec.defaults)
         for name, block in context.blocks.items():
             yield from _unused_in_block(name, block, general)
@@ -74,7 +81,7 @@ def find_unused_names(context: LintContext) -> Iterator[Hit]:
             yield from _unused_columns(body, general)
 
 
-def _list_steps(block: Block) -> list[Definition]:
+def _list_steps(block: Block) -> list[BoundName]:
     """List what gives a block's names their values, in order; a later one takes the place of an earlier one of its
     name."""
     arguments = [("args", name, free_names(argument.default)) for name, argument in block.args.items()]
@@ -106,7 +113,7 @@ def _unused_in_block(name: str, block: Block, general: frozenset[str]) -> Iterat
             yield Hit(f"the block '{name}' does not use its {kind} '{own}'", _key(block.written, key, own))
 
 
-def _is_read(own: str, later: Iterable[Definition], inside: frozenset[str]) -> bool:
+def _is_read(own: str, later: Iterable[BoundName], inside: frozenset[str]) -> bool:
     """Tell whether a value is read by one of the next, up to the one that takes its name, or by the body behind all."""
     for _, name, read in later:
         if own in read:

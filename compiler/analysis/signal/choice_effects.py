@@ -12,8 +12,8 @@ from archspec.errors import InputError, SpecError, suggest
 from archspec.ops import NORMALIZATIONS, OPS, Init
 from archspec.ops.signal.moments import Doubt
 from archspec.spec.defaults import merge_defaults
-from archspec.spec.load import Spec
 from archspec.spec.nodes import Scaling
+from archspec.spec.spec import Spec
 from compiler.analysis.signal.signal import NodeSignal, Signal, predict_signal
 from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph

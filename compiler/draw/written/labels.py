@@ -12,8 +12,8 @@ from archspec.spec.body import CallNode
 from archspec.spec.defaults import merge_defaults
 from archspec.spec.expressions import Expression, ExpressionError
 from archspec.spec.layers import LayerNode, SpecNode, overlay
-from archspec.spec.load import Spec
 from archspec.spec.nodes import Turns
+from archspec.spec.spec import Spec
 from archspec.wording import write_shape
 from compiler.draw.labels import SILENT, USUAL
 
@@ -78,7 +78,7 @@ class KnownValues:
 
 
 def lookup_of(subject: Subject) -> KnownValues:
-    scope = KnownValues(subject.spec.params)
+    scope = KnownValues(subject.spec.names)
     if subject.block is None:
         return scope
     block = subject.spec.blocks[subject.block]

@@ -34,7 +34,7 @@ def call(walk: Walk, node: CallNode, step: Step) -> MaybeNode:
     }
     told = {**{key: tell(item) for key, item in given.items()}, **{key: label for key, (label, _) in values.items()}}
     text = f"{node.block}({', '.join(f'{key}={item}' for key, item in told.items())})"
-    names = {**walk.spec.params, **given}
+    names = {**walk.spec.names, **given}
     calls = (BlockCall(text, node.place), *scope.calls)
     taps = {key: value for key, (_, value) in values.items()}
     inside = Scope(names, taps, bodies, step.id, calls, scope.depth + 1, block.defaults, scope.fixup)
@@ -83,7 +83,7 @@ def _evaluate_arguments(walk: Walk, node: CallNode, step: Step, block: Block) ->
             value = walk.evaluator.evaluate(step, node.arguments[key], place)
         else:
             place = block.place_of("args", key)
-            seen = step.within(replace(step.scope, names={**walk.spec.params, **given}))
+            seen = step.within(replace(step.scope, names={**walk.spec.names, **given}))
             value = walk.evaluator.evaluate(seen, argument.default, place)
         given[key] = walk.evaluator.convert(step, key, argument.type, value, place)
     return given

@@ -33,7 +33,7 @@ def encoder_decoder(walk: Walk, node: EncoderDecoder, step: Step) -> MaybeNode:
             skip = _run_gate(walk, node, turn, skip, value)
         op, fit = MERGES[walk.evaluator.setting(step, "merge")](), walk.evaluator.setting(step, "fit")
         operands = [skip, value] if walk.evaluator.setting(step, "order") == "skip_first" else [value, skip]
-        value = walk.builder.merge(step, op, operands, fit, turn.enter("merge"))
+        value = walk.builder.merge(step, op, operands, fit, turn.enter("merge"), like=operands.index(skip))
         value = run_body(walk, node.decoder, value, turn.enter("decoder"))
     return value
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from archspec import ops
 from archspec.ops import Layer
+from archspec.ops.fields import MAX_REAL
 from compiler.onnx_source.call import NodeCall, NodeRule, build
 from compiler.onnx_source.file.types import is_floating
 from compiler.onnx_source.ops.along import SoftmaxAlong
@@ -63,11 +64,13 @@ def elu(call: NodeCall) -> Operand:
 
 
 def prelu(call: NodeCall) -> Operand:
-    """Read a PReLU, which has a stored slope for each channel."""
+    """Read a PReLU, which has one stored slope, or one for each channel."""
     x, slope = call.value(), call.stored(1)
     channel = x.order.index(1) if len(x.order) > 1 else 0
     behind = len(x.shape) - channel - 1  # axes of the file behind that of the channels
     channels = x.shape[channel] if x.shape else 0
+    if call.is_map(x, least=2) and slope.shape == (1,):
+        return call.add(ops.Prelu(per="network"), x, weight=slope)
     if not call.is_map(x, least=2) or slope.shape != (channels, *[1] * behind):
         return elementwise(call)
     return call.add(ops.Prelu(), x, weight=slope)
@@ -84,9 +87,22 @@ def clip(call: NodeCall) -> Operand:
     if low == 0 and high == 6:
         return call.add(ops.Relu6(), call.value())
     x = call.value()
-    if low == 0 and high >= 3.4e38:
+    if low == 0 and high >= MAX_REAL:
         return call.add(ops.Relu(), x)
-    return call.elementwise([x], x.shape, order=x.order, numbers=(None, low, high))
+    if (low, high) == ops.HardTanh.image:
+        return call.add(ops.HardTanh(), x)
+    return call.add(build(call, ops.Clip, low=_inside(low), high=_inside(high)), x)
+
+
+def _inside(bound: float) -> float | None:
+    """A bound within the range of single precision; None where nothing lies beyond it."""
+    return bound if abs(bound) < MAX_REAL else None
+
+
+def selu(call: NodeCall) -> Operand:
+    usual = (call.attribute("alpha", ops.Selu.ALPHA), call.attribute("gamma", ops.Selu.SCALE))
+    same = all(math.isclose(a, b, rel_tol=1e-6) for a, b in zip(usual, (ops.Selu.ALPHA, ops.Selu.SCALE), strict=True))
+    return call.add(ops.Selu(), call.value()) if same else elementwise(call)
 
 
 def _bound(call: NodeCall, name: str, position: int, default: float) -> float:
@@ -143,8 +159,8 @@ def quantize_dynamically(call: NodeCall) -> Operand | list[Operand]:
 
 
 NAMES = (
-    "Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Ceil Celu Cos Cosh Erf Exp Floor IsInf IsNaN Log Mish Neg Not"
-    " Reciprocal Round Selu Shrink Sign Sin Sinh Softsign Sqrt Tan ThresholdedRelu"
+    "Acos Acosh Asin Asinh Atan Atanh BitwiseNot Ceil Celu Cos Cosh Erf Floor IsInf IsNaN Log Neg Not"
+    " Reciprocal Round Shrink Sign Sin Sinh Softsign Sqrt Tan ThresholdedRelu"
 )
 
 RULES: Mapping[str, NodeRule] = {
@@ -158,6 +174,10 @@ RULES: Mapping[str, NodeRule] = {
     "Tanh": plain(ops.Tanh()),
     "Softplus": plain(ops.Softplus()),
     "HardSwish": plain(ops.HardSwish()),
+    "Abs": plain(ops.Abs()),
+    "Exp": plain(ops.Exp()),
+    "Mish": plain(ops.Mish()),
+    "Selu": selu,
     "LeakyRelu": leaky_relu,
     "Elu": elu,
     "PRelu": prelu,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from math import floor
 from typing import Any
 
 import numpy as np
 
 from archspec.ops import Upsample
-from archspec.ops.fields import one_or_each
+from archspec.ops.fields import MAX_SCALE_PARTS, is_scale, one_or_each
+from archspec.ops.sampling import SHARPNESS
 from archspec.wording import write_shape
 from compiler.onnx_source.call import NodeCall, NodeRule, build
 from compiler.onnx_source.ops.moves import DepthToSpace
@@ -34,21 +36,61 @@ def resize(call: NodeCall) -> Operand:
     if shape[:2] != x.shape[:2] or mode not in TAPS or where == "tf_crop_and_resize":
         raise UnknownOpError
     call.keep_samples(x)
-    scales = [Fraction(new, now) for new, now in zip(shape[2:], x.shape[2:], strict=True)]
-    repeats = mode == "nearest" and (where in HALF or (where == "asymmetric" and rounding == "floor"))
-    rounds = rounding.startswith("round") or where not in HALF
-    said = (repeats and rounds) or (mode == "linear" and where in HALF and not call.attribute("antialias", 0))
-    if said and all(scale.denominator == 1 for scale in scales) and call.is_map(x):
-        return call.add(build(call, Upsample, scale=one_or_each(map(int, scales)), mode=mode), x)
+    scales = _find_scales(call, x, shape, old)
+    if scales and call.is_map(x) and _is_said(call, mode, where, rounding, scales):
+        corners = "aligned" if where == "align_corners" else "half"
+        scale = one_or_each(one.numerator if one.denominator == 1 else float(one) for one in scales)
+        return call.add(build(call, Upsample, scale=scale, mode=mode, corners=corners), x)
     return _resample(call, x, shape, mode, where, rounding)
+
+
+def _is_said(call: NodeCall, mode: str, where: str, rounding: str, scales: Sequence[Fraction]) -> bool:
+    """Tell whether the language takes values from these places, in this way, for these scales."""
+    whole = all(scale.denominator == 1 for scale in scales)
+    if mode == "nearest":
+        return (where in HALF and rounding.startswith("round") and whole) or (where, rounding) == (
+            "asymmetric",
+            "floor",
+        )
+    if call.attribute("antialias", 0) or where not in (HALF if whole else ("half_pixel",)) + ("align_corners",):
+        return False
+    usual = abs(call.attribute("cubic_coeff_a", SHARPNESS) - SHARPNESS) < 1e-6 and not call.attribute(
+        "exclude_outside", 0
+    )
+    return mode == "linear" or (usual and len(scales) == 2)
+
+
+def _find_scales(call: NodeCall, x: FileValue, shape: Sequence[int], old: bool) -> list[Fraction]:
+    """Find by which fraction of the language's each axis is scaled, as the file says it, or by the extents; none where
+    there is no such fraction."""
+    written = dict(zip(_read_axes(call, len(shape)), _read_factors(call, old), strict=False))
+    found = []
+    for axis in range(2, len(shape)):
+        factor = Fraction(written[axis]) if axis in written else Fraction(shape[axis], x.shape[axis])
+        found.append(factor.limit_denominator(MAX_SCALE_PARTS))
+        if abs(found[-1] - factor) > 1e-6:
+            return []
+    fits = all(floor(now * scale) == new for scale, new, now in zip(found, shape[2:], x.shape[2:], strict=True))
+    return found if fits and all(map(is_scale, found)) else []
+
+
+def _read_axes(call: NodeCall, rank: int) -> list[int]:
+    return [call.axis(axis, rank) for axis in call.ints("axes")] or list(range(rank))
+
+
+def _read_factors(call: NodeCall, old: bool) -> list[float]:
+    """The scales that the file says, one for each axis that it names; none where it says sizes."""
+    if "scales" in call.attributes:
+        return call.attribute("scales", [0.0][:0])
+    scales = call.array(1 if old or len(call.operands) < 3 else 2)
+    return [] if scales is None else [float(scale) for scale in scales.reshape(-1)]
 
 
 def _resize_shape(call: NodeCall, x: FileValue, old: bool) -> tuple[int, ...]:
     """The extents of the result; along an axis that is not named they stay."""
     rank = len(x.shape)
-    axes = [call.axis(axis, rank) for axis in call.ints("axes")] or list(range(rank))
-    scales = call.array(1 if old or len(call.operands) < 3 else 2) if "scales" not in call.attributes else None
-    factors = call.attribute("scales", [0.0][:0]) if scales is None else [float(scale) for scale in scales.reshape(-1)]
+    axes = _read_axes(call, rank)
+    factors = _read_factors(call, old)
     sizes = call.given("sizes", 3) or []
     shape = list(x.shape)
     if len(sizes) == len(axes):

@@ -10,7 +10,7 @@ from functools import reduce
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.ops import OPS, Add, Gelu, Layer, Mul, Scale, Shape, Shift
+from archspec.ops import OPS, Add, Clip, Gelu, Layer, Mul, Scale, Shape, Shift
 from archspec.ops.scalar import Scalar
 from compiler.dominators import find_dominators
 from compiler.graph import Graph, Node
@@ -51,7 +51,8 @@ def _draw(op: Scalar, x: Array) -> Array:
     return found
 
 
-CURVED = tuple(op() for op in OPS if issubclass(op, Scalar) and not op().weights(Shape(1)))
+USUAL = tuple(op() for op in OPS if issubclass(op, Scalar) and op is not Clip)
+CURVED = tuple(op for op in USUAL if not op.weights(Shape(1)))
 """The activations that say at once what they give: without weights, and with the usual fields."""
 KNOWN: tuple[tuple[Layer, Array], ...] = (
     *((op, _draw(op, POINTS)) for op in CURVED),

@@ -11,6 +11,7 @@ from compiler.onnx_target.onnx_model import OnnxModel
 CHANNELWISE = frozenset(
     {
         *("Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Elu", "Identity"),
+        *("Selu", "Abs", "Exp"),
         *("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool", "Resize", "Pad", "Flatten"),
         *("BatchNormalization", "Add", "Mul"),
     }

@@ -6,20 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from archspec.ops import Concat, Crop, Flatten, PadChannels, PadSpace, Upsample
-from archspec.ops.fields import along
+from archspec.ops import Concat, Crop, Flatten, PadChannels, PadSpace
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules.table import plain, rule
-
-
-@rule(Upsample)
-def upsample(op: Upsample, emit: Emitter, x: OnnxValue) -> OnnxValue:
-    scales = emit.constant("scales", [1, 1, *along(op.scale, emit.before, "scale")], np.float32)
-    if op.mode == "nearest":  # with ONNX's own defaults it leaves the blocked layout
-        options = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-    else:
-        options = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
-    return emit.op("Resize", [x, None, scales], **options)
 
 
 @rule(PadChannels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from archspec.ops import Slice
+from archspec.ops import Roll, Slice
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules.table import rule
 
@@ -15,6 +15,16 @@ END = np.iinfo(np.int64).max
 @rule(Slice)
 def slice_(op: Slice, emit: Emitter, x: OnnxValue) -> OnnxValue:
     return cut(emit, x, "", emit.axis(op.axis), op.start, op.stop, op.step)
+
+
+@rule(Roll)
+def roll(op: Roll, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    """Lower a roll: what is beyond the end comes first. Counted from the end, it holds at every size."""
+    for axis, shift in enumerate(op.along_axes(emit.before), start=2):
+        if shift:
+            beyond = cut(emit, x, f"beyond{axis}.", axis, -shift, None)
+            x = emit.op("Concat", [beyond, cut(emit, x, f"rest{axis}.", axis, 0, -shift)], axis=axis)
+    return x
 
 
 def cut(emit: Emitter, x: OnnxValue, name: str, axis: int, start: int, stop: int | None, step: int = 1) -> OnnxValue:

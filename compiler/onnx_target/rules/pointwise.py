@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from archspec import ops
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules.table import plain, rule
@@ -14,13 +16,31 @@ for _op, _kind in (
     (ops.HardSwish, "HardSwish"),
     (ops.Tanh, "Tanh"),
     (ops.Softplus, "Softplus"),
+    (ops.Abs, "Abs"),
+    (ops.Exp, "Exp"),
 ):
     rule(_op)(plain(_kind))
 
 
 @rule(ops.Relu6)
 def relu6(op: ops.Relu6, emit: Emitter, x: OnnxValue) -> OnnxValue:
-    return emit.op("Clip", [x, emit.constant("low", 0.0), emit.constant("high", 6.0)])
+    return _clip(emit, x, *op.image)
+
+
+@rule(ops.HardTanh)
+def hard_tanh(op: ops.HardTanh, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    return _clip(emit, x, *op.image)
+
+
+@rule(ops.Clip)
+def clip(op: ops.Clip, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    return _clip(emit, x, op.low, op.high)
+
+
+def _clip(emit: Emitter, x: OnnxValue, low: float | None, high: float | None) -> OnnxValue:
+    bounds = {name: number for name, number in (("low", low), ("high", high)) if number is not None}
+    stored = {name: emit.constant(name, number) for name, number in bounds.items()}
+    return emit.op("Clip", [x, stored.get("low"), *([stored["high"]] if "high" in stored else [])])
 
 
 @rule(ops.LeakyRelu)
@@ -30,7 +50,8 @@ def leaky_relu(op: ops.LeakyRelu, emit: Emitter, x: OnnxValue) -> OnnxValue:
 
 @rule(ops.Prelu)
 def prelu(op: ops.Prelu, emit: Emitter, x: OnnxValue) -> OnnxValue:
-    return emit.op("PRelu", [x, emit.weight_by_channel("weight")])
+    """Lower a PReLU; a single slope has one axis, of one number, and is repeated."""
+    return emit.op("PRelu", [x, emit.weight_by_channel("weight") if op.per == "channel" else emit.weight("weight")])
 
 
 @rule(ops.Elu)
@@ -56,6 +77,26 @@ def gelu(op: ops.Gelu, emit: Emitter, x: OnnxValue) -> OnnxValue:
 @rule(ops.Silu)
 def silu(op: ops.Silu, emit: Emitter, x: OnnxValue) -> OnnxValue:
     return emit.op("Mul", [x, emit.op("Sigmoid", [x])])
+
+
+@rule(ops.Mish)
+def mish(op: ops.Mish, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    return emit.op("Mul", [x, emit.op("Tanh", [emit.op("Softplus", [x])])])
+
+
+@rule(ops.Selu)
+def selu(op: ops.Selu, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    return emit.op("Selu", [x], alpha=op.ALPHA, gamma=op.SCALE)
+
+
+@rule(ops.Glu)
+def glu(op: ops.Glu, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    """Lower a gated linear unit; each half is a slice, since the two results of a Split would be one rule's."""
+    half, axis = emit.before.channels // 2, emit.constant("axis", [1], np.int64)
+    ends = [emit.constant(name, [at], np.int64) for name, at in (("first", 0), ("half", half), ("last", 2 * half))]
+    value = emit.op("Slice", [x, ends[0], ends[1], axis])
+    gate = emit.op("Slice", [x, ends[1], ends[2], axis])
+    return emit.op("Mul", [value, emit.op("Sigmoid", [gate])])
 
 
 @rule(ops.HardSigmoid)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from archspec.ops import Bounds, Crop, Flatten, OpError, PadChannels, PadSpace, Shape, Upsample
+from archspec.ops import Bounds, Crop, Flatten, OpError, PadChannels, PadSpace, Shape
 from archspec.ops.reshape import Centred
 from archspec.ops.signal.moments import standard, unit_gradient
 from archspec.ops.values import Layout
@@ -19,10 +19,9 @@ from archspec.ops.values import Layout
         (Crop(), (Shape(3, 8), Shape(3, 5)), "an odd number of pixels would be left over"),
         (PadSpace(), (Shape(3, 8), Shape(3)), "they differ in axes"),
         (PadChannels(out=2), (Shape(3, 8),), "cannot pad 3 channels to 2"),
-        (Upsample(), (Shape(3),), "upsample needs one to three spatial axes"),
     ],
 )
-def test_refuses(op: Centred | PadChannels | Upsample, shapes: tuple[Shape, ...], message: str) -> None:
+def test_refuses(op: Centred | PadChannels, shapes: tuple[Shape, ...], message: str) -> None:
     with pytest.raises(OpError, match=message):
         op.infer(*shapes)
 
@@ -44,18 +43,6 @@ def test_the_centre_is_read(op: Centred, size: int) -> None:
         ((found,),) = positions
         assert value[0, found] == number if 0 <= found < 8 else number == 0
         assert rest == [None]
-
-
-@pytest.mark.parametrize(("mode", "kind"), [("nearest", "nearest"), ("linear", "linear")])
-def test_upsampled_positions_read_those_with_a_gradient(mode: str, kind: str) -> None:
-    op = Upsample.model_validate({"scale": 3, "mode": mode})
-    for place in range(3, 12):
-        x = torch.zeros(1, 1, 5, requires_grad=True)
-        functional.interpolate(x, scale_factor=3, mode=kind)[0, 0, place].backward()
-        assert x.grad is not None
-        (positions,) = op.input_span(0, (place, place), Shape(1, 5))
-        assert positions is not None
-        assert [i for places in positions for i in places if 0 <= i < 5] == x.grad[0, 0].nonzero().flatten().tolist()
 
 
 def test_a_cut_leaves_gaps_where_torch_sees_them() -> None:

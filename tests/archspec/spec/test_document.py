@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from archspec.errors import Place, SpecError
-from archspec.spec.load import Spec, load
+from archspec.spec.load import load
+from archspec.spec.spec import Spec
 from compiler.elaborate.elaborate import elaborate
 from tests.archspec.spec.texts import BASE, HEAD, LIBRARY, check, mistakes_in, shapes, write
 

@@ -62,8 +62,8 @@ def test_a_norm_has_the_fields_of_every_kind() -> None:
         ("conv", "padding", "`same` or a whole number"),
         ("conv", "bias", "true or false"),
         ("dropout", "rate", "a number"),
-        ("upsample", "mode", "`nearest` or `linear`"),
-        ("upsample", "scale", "a whole number, or a list with one for each spatial axis"),
+        ("upsample", "mode", "`nearest`, `linear` or `cubic`"),
+        ("upsample", "scale", "a number, or a list with one for each spatial axis"),
     ],
 )
 def test_what_a_field_takes_in_words(kind: str, field: str, words: str) -> None:

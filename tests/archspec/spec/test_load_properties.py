@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archspec.errors import Diagnostic, SpecError
-from archspec.spec.load import Spec, load, read_spec
+from archspec.spec.load import load, read_spec
 from archspec.spec.marked import Marked
+from archspec.spec.spec import Spec
 from archspec.spec.text import read_bytes, to_yaml
 from compiler.elaborate.elaborate import elaborate
 from compiler.graph_check import verify

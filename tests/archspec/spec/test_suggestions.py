@@ -77,7 +77,7 @@ def test_what_is_no_field_is_explained() -> None:
 
 def test_a_kind_of_node_for_defaults() -> None:
     assert suggest_kind("Conv2d", LAYERS) == "; here it is `conv`"
-    assert suggest_kind("selu", LAYERS) == ""
+    assert suggest_kind("quick_gelu", LAYERS) == ""
     assert suggest_kind("batchnorm", LAYERS) == "; did you mean 'batch_norm'?"
 
 

@@ -13,8 +13,9 @@ from archspec.errors import Diagnostic, Place, SpecError
 from archspec.ops import Op
 from archspec.spec.body import read_node
 from archspec.spec.layers import ErrorNode, SpecNode
-from archspec.spec.load import Spec, load, read_spec
+from archspec.spec.load import load, read_spec
 from archspec.spec.reading import Argument, Reading
+from archspec.spec.spec import Spec
 from archspec.spec.text import read_bytes
 from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph

@@ -18,6 +18,10 @@ MISTAKES: list[tuple[str, str, str]] = [
     ("[slice: {stop: ▸1.5}]", "bad-value", "should be a whole number, found 1.5"),
     ("[slice: {step: ▸0}]", "bad-value", "step"),
     ("[slice: {stop: ▸in_channel}]", "unknown-name", "in_channel"),
+    ("[roll: ▸9]", "shape-mismatch", "roll moves by 9, more than the 8 positions along axis 1 of 4×8×8"),
+    ("[roll: ▸[1, 2, 3]]", "shape-mismatch", "has 3 entries, and 4×8×8 has 2 spatial axes"),
+    ("[flatten, ▸roll: 1]", "shape-mismatch", "roll needs an axis of space, found the vector 256"),
+    ("[▸roll]", "missing-field", "roll needs `shift`"),
     ("[slice: {▸end: 2}]", "unknown-field", "unknown field 'end' of slice"),
 ]
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from archspec.spec.expressions import Template
-from archspec.spec.load import Spec, load
+from archspec.spec.load import load
+from archspec.spec.spec import Spec
 from compiler.analysis.lint.names import find_unread, free_names, list_bodies, reach_blocks
 from tests.support.lint_texts import lint_text
 

@@ -20,7 +20,12 @@ from tests.support.foreign_models import (
 NODES: list[tuple[Node, Arrays, str]] = [
     (node("Clip", "x l h"), {"l": np.float32(0), "h": np.float32(6)}, "relu6"),
     (node("Clip", "x l"), {"l": np.float32(0)}, "relu"),
-    (node("Clip", "x l h"), {"l": np.float32(-1), "h": np.float32(1)}, "elementwise"),
+    (node("Clip", "x l h"), {"l": np.float32(-1), "h": np.float32(1)}, "hard_tanh"),
+    (node("Clip", "x l h"), {"l": np.float32(-1), "h": np.float32(2)}, "clip"),
+    (node("Clip", "x  h"), {"h": np.float32(2)}, "clip"),
+    (node("Selu", "x"), {}, "selu"),
+    (node("Selu", "x", alpha=1.5), {}, "elementwise"),
+    (node("PRelu", "x s"), {"s": floats(1)}, "prelu"),
     (node("PRelu", "x s"), {"s": floats(4, 1, 1)}, "prelu"),
     (node("PRelu", "x s"), {"s": floats(1, 1, 1)}, "elementwise"),
     (node("LeakyRelu", "x", alpha=0.2), {}, "leaky_relu"),

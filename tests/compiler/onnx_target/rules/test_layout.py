@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from archspec.ops import Concat, Flatten, Op, PadChannels, Shape, Upsample
+from archspec.ops import Concat, Flatten, Op, PadChannels, Shape
 from tests.support.lowering import list_kinds
 
 MAP = Shape(4, 8, 8)
@@ -12,7 +12,6 @@ FORMS: list[tuple[Op, tuple[Shape, ...], list[str]]] = [
     (Concat(), (MAP, MAP), ["Concat"]),
     (Flatten(), (MAP,), ["Flatten"]),
     (PadChannels(out=6), (MAP,), ["Pad"]),
-    (Upsample(scale=2), (MAP,), ["Resize"]),
 ]
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from archspec.ops import Op, Shape, Slice
+from archspec.ops import Op, Roll, Shape, Slice
 from tests.support.lowering import list_kinds
 
 FORMS: list[tuple[Op, tuple[Shape, ...], list[str]]] = [
     (Slice(stop=2), (Shape(4, 8, 8),), ["Slice"]),
+    (Roll(shift=(0, 2)), (Shape(4, 8, 8),), ["Slice", "Slice", "Concat"]),
     (Slice(axis=1, step=2), (Shape(4, 8),), ["Slice"]),
 ]
 

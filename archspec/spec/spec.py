@@ -1,0 +1,82 @@
+"""A network as written, in one piece."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+from archspec.errors import Diagnostic, Place
+from archspec.spec.blocks import Block
+from archspec.spec.comments import Comment
+from archspec.spec.definitions import Definition, Definitions
+from archspec.spec.marked import Table
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A network as written, in one piece: what a caller may still change has been set, and every block is here.
+
+    >>> archspec.load("residual_mlp").inputs["x"]
+    (100,)
+    """
+
+    name: str
+    description: str
+    source: str
+    """The name of who published the network, in short."""
+    file: str
+    params: Mapping[str, Any]
+    """The values that a caller may set."""
+    let: Mapping[str, Any]
+    """The values of the names that follow from the params."""
+    definitions: Definitions
+    """How params and `let` are written, where their expressions have no values yet."""
+    inputs: Mapping[str, tuple[Any, ...]]
+    inputs_written: Any
+    sizes: Mapping[str, int]
+    defaults: Mapping[str, Mapping[str, Any]]
+    blocks: Mapping[str, Block]
+    network: tuple[Any, ...]
+    written: Table
+    """The marked data of the document that holds the network."""
+    mistakes: tuple[Diagnostic, ...] = ()
+    comments: tuple[Comment, ...] = ()
+    """The comments in its files that say something to the program."""
+
+    @cached_property
+    def names(self) -> Mapping[str, Any]:
+        """The values of all names that hold in the whole spec."""
+        return MappingProxyType({**self.params, **self.let})
+
+    @property
+    def letters(self) -> frozenset[str]:
+        """The dynamic sizes of the inputs."""
+        return frozenset(entry for shape in self.inputs.values() for entry in shape if isinstance(entry, str))
+
+    def with_params(self, params: Mapping[str, Any]) -> Spec:
+        """Make the spec with other values of some params. Raises SpecError where what follows from them has none."""
+        place = Place(self.file)
+        changed = {name: Definition(value, value, place) for name, value in params.items()}
+        definitions = self.definitions.with_params(changed)
+        values, let = definitions.evaluate()
+        return replace(self, params=values, let=let, definitions=definitions)
+
+    def to_data(self) -> dict[str, Any]:
+        """Write the network as one document without `extends` or `import`, as plain data."""
+        data = {"archspec": 1, "name": self.name, "description": self.description, "source": self.source}
+        data |= {"params": {name: item.written for name, item in self.definitions.params.items()}}
+        data |= {"let": {name: item.written for name, item in self.definitions.let.items()}}
+        data |= {"inputs": self.inputs_written, "sizes": dict(self.sizes), "defaults": self.written.get("defaults")}
+        data |= {"blocks": {name: block.written for name, block in self.blocks.items()}}
+        data |= {"network": self.written["network"]}
+        plain: dict[str, Any] = _plain({key: value for key, value in data.items() if value not in (None, "", {})})
+        return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
