@@ -69,7 +69,9 @@ def _member_nodes(graph: Graph, number: int) -> Iterator[Node]:
         if not isinstance(node.op, Input):
             operands = tuple(_member_id(graph, operand, number) for operand in node.inputs)
             body = f"member{number}.{node.body}" if node.body else None
-            yield replace(node, id=_member_id(graph, node.id, number), inputs=operands, body=body)
+            shared = None if node.shared is None else f"member{number}.{node.shared}"
+            id = _member_id(graph, node.id, number)
+            yield replace(node, id=id, inputs=operands, body=body, shared=shared)
 
 
 def _member_id(graph: Graph, id: str, number: int) -> str:

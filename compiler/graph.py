@@ -37,6 +37,8 @@ class Node:
     Of a node that was read from a file, `stored` are the tensors that it brings, by short names: not those that an
     earlier node holds, and where its weights are computed from others, these. `type` is that of its result's numbers,
     in numpy's words.
+
+    `shared` is the path under which its weights are named where it shares them with other nodes; else that is its id.
     """
 
     id: str
@@ -47,6 +49,12 @@ class Node:
     body: str | None = None
     stored: Mapping[str, Weight] | None = None
     type: str | None = None
+    shared: str | None = None
+
+    @property
+    def home(self) -> str:
+        """The path under which its weights are named, and the module that holds them stands."""
+        return self.id if self.shared is None else self.shared
 
     @property
     def data_inputs(self) -> tuple[str, ...]:
@@ -118,11 +126,28 @@ class Graph:
     def weights_of(self, node: Node) -> dict[str, Weight]:
         """Give a node's stored tensors, by their names in the state dict."""
         stored = node.op.weights(*self.operands(node)) if node.stored is None else node.stored
-        return {f"{node.id}.{name}": weight for name, weight in stored.items()}
+        return {f"{node.home}.{name}": weight for name, weight in stored.items()}
+
+    @cached_property
+    def users(self) -> Mapping[str, tuple[str, ...]]:
+        """The ids of the nodes whose weights have one home, by that home, in order: of several, all share them."""
+        users: dict[str, list[str]] = {}
+        for node in self:
+            users.setdefault(node.home, []).append(node.id)
+        return {home: tuple(ids) for home, ids in users.items()}
+
+    def find_holders(self) -> dict[str, int]:
+        """Find, for each node that shares weights, the place in the order of the first one that has them."""
+        places = {id: place for place, id in enumerate(self.nodes)}
+        return {node.id: places[self.users[node.shared][0]] for node in self if node.shared is not None}
+
+    def holds(self, node: Node) -> bool:
+        """Tell whether a node is the first of those that share its weights, which count there alone."""
+        return node.shared is None or self.users[node.shared][0] == node.id
 
     @cached_property
     def weights(self) -> Mapping[str, Weight]:
-        """The stored tensors, each by its name in the state dict, in order."""
+        """The stored tensors, each by its name in the state dict, in order; those that nodes share are there once."""
         return MappingProxyType({name: weight for node in self for name, weight in self.weights_of(node).items()})
 
     @cached_property
@@ -189,6 +214,10 @@ class Graph:
     def digest(self) -> str:
         """The SHA-256 of what the network is: its operations, how they are joined, its sizes; not how it was
         written."""
-        rows = [[node.id, node.op.kind, node.op.identity, node.inputs, node.shape] for node in self]
+        rows = [
+            [node.id, node.op.kind, node.op.identity, node.inputs, node.shape]
+            + ([] if node.shared is None else [node.shared])
+            for node in self
+        ]
         text = json.dumps([rows, dict(self.outputs), dict(self.sizes)], separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

@@ -5,7 +5,7 @@ A mistake in one node does not hide the next: it is reported to the `Reading`, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, TypeAlias
 
@@ -14,16 +14,18 @@ from pydantic_core import PydanticCustomError
 
 from archspec.errors import Place, suggest
 from archspec.ops import LAYERS
-from archspec.spec.layers import ErrorNode, SpecNode, layer_node
+from archspec.spec.layers import ErrorNode, SpecNode, WeightedNode, layer_node
 from archspec.spec.marked import Table, place_in
 from archspec.spec.messages import report_invalid
 from archspec.spec.reading import Reading, reading_of
 from archspec.spec.suggestions import suggest_node
-from archspec.spec.values import NumberList, Numeric, Reference, read_node_name
+from archspec.spec.values import NumberList, Numeric, Reference, read_node_name, read_template
 
 STRUCTURE: dict[str, type[SpecNode]] = {}
 """The words that stand for no operation, and their models. They hold bodies, so `archspec.spec.nodes`, where they are
 declared, puts them in."""
+COMMON = frozenset(WeightedNode.model_fields)
+"""The fields that nodes have whatever their word."""
 
 
 def _read_body(value: Any, info: ValidationInfo) -> tuple[Any, ...]:
@@ -38,7 +40,7 @@ def _read_body(value: Any, info: ValidationInfo) -> tuple[Any, ...]:
 Body: TypeAlias = Annotated[tuple[Any, ...], PlainValidator(_read_body), WithJsonSchema({"x-ref": "body"})]
 
 
-class CallNode(SpecNode):
+class CallNode(WeightedNode):
     """A call of a block, or the place of a body that was handed in."""
 
     block: str
@@ -97,7 +99,7 @@ def _read_fields(
 
 def _explain_fields(model: type[SpecNode], value: Any) -> str:
     """Explain why a value cannot stand behind a word that has no main field, and what is written there."""
-    word, fields = model.word, [info.alias or name for name, info in model.model_fields.items() if name != "name"]
+    word, fields = model.word, [info.alias or name for name, info in model.model_fields.items() if name not in COMMON]
     if not fields:
         return f"{word} has no fields: write `{word}` alone"
     message = f"{word} takes named fields: {', '.join(fields)}"
@@ -117,13 +119,13 @@ def _read_call(word: str, value: Any, at: Place, reading: Reading) -> SpecNode |
     before = len(reading.mistakes)
     signature = reading.signatures.get(word, {}) if word not in reading.bodies else {}
     arguments: dict[str, Any] = {}
-    name = None
+    common: dict[str, Any] = {}
     for key, raw in given.items():
         try:
             if key in signature:
                 arguments[key] = _ARGUMENT_READERS[signature[key].type].validate_python(raw, context=reading)
-            elif key == "name":
-                name = read_node_name(raw)
+            elif key in _COMMON_READERS:
+                common[key] = _COMMON_READERS[key](raw)
             else:
                 takes = f"; it takes {', '.join(signature)}" if signature else "; it takes no arguments"
                 near = suggest(key, signature) or takes
@@ -133,13 +135,13 @@ def _read_call(word: str, value: Any, at: Place, reading: Reading) -> SpecNode |
                 error, None, f"{word}'s {key}", raw, given.values_at[key], given.values_at[key], reading.mistakes
             )
         except PydanticCustomError as error:
-            reading.report(error.type, f"`name` {error.message()}", given.values_at[key])
+            reading.report(error.type, f"`{key}` {error.message()}", given.values_at[key])
     missing = [f"`{key}`" for key, argument in signature.items() if argument.required and key not in given]
     if missing:
         reading.report("missing-argument", f"{word} needs {' and '.join(missing)}", at)
     if len(reading.mistakes) > before:
         return ErrorNode()
-    node = CallNode(block=word, arguments=MappingProxyType(arguments), name=name)
+    node = CallNode(block=word, arguments=MappingProxyType(arguments), **common)
     node._place, node._written = at, value
     return node
 
@@ -148,6 +150,7 @@ def _read_handed_body(value: Any, info: ValidationInfo) -> Any:
     return () if value == "none" else _read_body(value, info)
 
 
+_COMMON_READERS: Mapping[str, Callable[[Any], Any]] = {"name": read_node_name, "share": read_template}
 _ARGUMENT_READERS: dict[str, TypeAdapter[Any]] = {
     **{kind: TypeAdapter(Numeric) for kind in ("int", "float", "bool")},
     "list": TypeAdapter(NumberList),

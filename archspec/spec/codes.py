@@ -230,6 +230,11 @@ MISTAKES: tuple[Code, ...] = (
         "give the lists of `each` one length",
     ),
     Code(
+        "unequal-share",
+        "two layers share their weights, and are not the same layer with the same weights",
+        "give them the same fields and inputs with the same channels, or another label by an expression: `head{i}`",
+    ),
+    Code(
         "unknown-alias",
         "an alias has no anchor before it",
         "write the anchor, `&name`, before the alias, and close its value first",

@@ -25,7 +25,7 @@ from archspec.ops import LAYERS, NORMALIZATIONS, Op
 from archspec.ops.fields import MAX_AXES
 from archspec.spec.expressions import MAX_LENGTH, Expression
 from archspec.spec.marked import Table, place_in
-from archspec.spec.values import parse_expression, read_node_name
+from archspec.spec.values import Label, parse_expression, read_node_name
 
 USUAL_NORM = "batch"
 """The kind of normalization where none is chosen."""
@@ -82,13 +82,19 @@ class ErrorNode:
     name = None
 
 
-class LayerNode(SpecNode):
+class WeightedNode(SpecNode):
+    """A node that may hold weights, of its own or of what is inside it; nodes with one label share them."""
+
+    share: Annotated[Label | None, Field(description="label of the weights; nodes with one label share them")] = None
+
+
+class LayerNode(WeightedNode):
     """A primitive operation; the subclasses' fields are those of `op`, a number also by an expression."""
 
     op: ClassVar[type[Op]]
 
 
-class NormChoice(SpecNode):
+class NormChoice(WeightedNode):
     """The network's normalization: of the kind that `defaults` choose for all of it, or that is given here."""
 
     word = "norm"

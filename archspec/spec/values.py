@@ -47,7 +47,10 @@ def parse_expression(text: str) -> Expression:
         raise PydanticCustomError(error.code, "{text}", {"text": str(error)}) from error
 
 
-def _read_template(value: Any) -> Template:
+def read_template(value: Any) -> Template:
+    """Read a name with expressions inside."""
+    if isinstance(value, Template):
+        return value
     return _parse_template(value, dotted=False)
 
 
@@ -91,7 +94,7 @@ NumberList: TypeAlias = Annotated[
     WithJsonSchema({"type": ["array", "string"], "items": {"type": ["number", "boolean", "string", "array"]}}),
 ]
 Label: TypeAlias = Annotated[
-    Template, PlainValidator(_read_template), WithJsonSchema({"type": "string", "minLength": 1})
+    Template, PlainValidator(read_template), WithJsonSchema({"type": "string", "minLength": 1})
 ]
 Reference: TypeAlias = Annotated[
     Template, PlainValidator(read_reference), WithJsonSchema({"type": "string", "minLength": 1})

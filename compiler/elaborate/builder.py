@@ -29,7 +29,10 @@ class GraphBuilder:
         self.settings = settings
         self.nodes: dict[str, Node] = {}
         self._scopes: set[str] = set()
-        """The paths above the nodes: what torch makes modules of that hold others."""
+        """The paths above the nodes, and above the weights that nodes share: what torch makes modules of that hold
+        others."""
+        self._homes: set[str] = set()
+        """The paths of shared weights."""
         self._inferred: dict[tuple[int, tuple[Shape, ...]], tuple[Op, Shape]] = {}
         """Results by the operation, which is kept so that its id stays its own, and the shapes of its operands."""
         self._settled: dict[tuple[int, int], tuple[Op, Op]] = {}
@@ -52,7 +55,27 @@ class GraphBuilder:
         except OpError as error:
             self._refuse_shapes(step, error)
         source = NodeSource(step.node.place, step.scope.calls)
-        return self.keep(Node(id, op, tuple([operand.id for operand in operands]), shape, source, body))
+        home = self._claim_home(step, op, id, operands)
+        return self.keep(Node(id, op, tuple([operand.id for operand in operands]), shape, source, body, shared=home))
+
+    @property
+    def shares(self) -> bool:
+        """True if some node has a home for its weights that others may share."""
+        return bool(self._homes)
+
+    def _claim_home(self, step: Step, op: Op, id: str, operands: list[Node]) -> str | None:
+        """Find where the weights of a node are named that shares them; None where it does not, or has none."""
+        home = step.find_home(id)
+        if home is None or not op.weights(*[operand.shape for operand in operands]):
+            return None
+        if home not in self._homes:
+            taken = self._find_taken(home)
+            if taken is not None:
+                message = f"weights that are shared would be called '{home}', and there is a node '{taken}'"
+                self.reporter.fail("duplicate-name", f"{message}; choose another label", step.place(), step.calls)
+            self._homes.add(home)
+            self._scopes.update(self._find_new_scopes(home))
+        return home
 
     def _settle(self, op: Op, operands: tuple[Shape, ...]) -> Op:
         """The operation for values of so many axes; repeated blocks go on sharing theirs."""
@@ -94,9 +117,10 @@ class GraphBuilder:
 
     def _find_taken(self, id: str) -> str | None:
         """The name that a node would share with another: FixUp and `fit` name theirs without asking the spec."""
-        if id in self.nodes or id in self._scopes:
+        if id in self.nodes or id in self._scopes or id in self._homes:
             return id
-        return next((scope for scope in self._find_new_scopes(id) if scope in self.nodes), None)
+        new = self._find_new_scopes(id)
+        return next((scope for scope in new if scope in self.nodes or scope in self._homes), None)
 
     def _find_new_scopes(self, id: str) -> list[str]:
         """The paths above a node's that hold no other yet, the longest first."""

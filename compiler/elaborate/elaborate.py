@@ -13,6 +13,7 @@ from archspec.spec.marked import place_in
 from archspec.spec.spec import Spec
 from compiler.elaborate.reporter import NODE
 from compiler.elaborate.scope import Scope
+from compiler.elaborate.sharing import find_unequal
 from compiler.elaborate.walk import Walk
 from compiler.elaborate.words import run_body
 from compiler.graph import Graph
@@ -70,7 +71,10 @@ def _build(walk: Walk) -> Graph | None:
         walk.outputs["output"] = last.id
     if walk.reporter.mistakes or not walk.outputs:
         return None
-    return Graph(walk.spec.name, walk.builder.nodes, walk.outputs, dict(walk.sizes))
+    graph = Graph(walk.spec.name, walk.builder.nodes, walk.outputs, dict(walk.sizes))
+    for mistake in find_unequal(graph) if walk.builder.shares else ():
+        walk.reporter.report(mistake.code, mistake.message, mistake.place, mistake.calls)
+    return None if walk.reporter.mistakes else graph
 
 
 def _doubt_inputs(spec: Spec, mistakes: list[Diagnostic]) -> list[Diagnostic]:

@@ -116,7 +116,7 @@ class Evaluator:
         return columns
 
     def fill_label(self, step: Step, label: Template, field: str = "label") -> str:
-        """Write the label of a tap or an output in a field, with the values of the expressions in it."""
+        """Write the label of a tap, an output or weights in a field, with the values of the expressions in it."""
         return self._fill(label, self._look_in(step.scope, step.value), step.place(field), step.calls)
 
     def write_label(self, label: Template, scope: Scope, place: Place) -> str:

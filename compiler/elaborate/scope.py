@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
 from archspec.errors import BlockCall, Place
@@ -37,13 +37,17 @@ class Scope:
     """The defaults of the block, by kind of node; the spec's go before them."""
     fixup: list[str] | None = None
     """The ids of the layers with a kernel so far, in a body that starts as FixUp says."""
+    home: str | None = None
+    """The path under which weights in here are named, where they are shared; else that is `path`."""
+    labels: str = ""
+    """The path of the block that the body is written in, below which the labels of shared weights stand."""
 
     def enter(self, name: str, /, **names: Any) -> Scope:
         """Make the scope one level further in, with more names."""
         more = {**self.names, **names} if names else self.names
-        return Scope(
-            more, self.taps, self.bodies, self.join(name), self.calls, self.depth + 1, self.defaults, self.fixup
-        )
+        home = None if self.home is None else f"{self.home}.{name}"
+        place = self.taps, self.bodies, self.join(name), self.calls, self.depth + 1, self.defaults
+        return Scope(more, *place, self.fixup, home, self.labels)
 
     def join(self, name: str) -> str:
         """Give the id of what is called `name` here."""
@@ -51,12 +55,14 @@ class Scope:
 
 
 class Step(NamedTuple):
-    """One node of a body on its turn: what is written, the value that reaches it, its name, and what it sees."""
+    """One node of a body on its turn: what is written, the value that reaches it, its name, what it sees, and the path
+    under which its weights are named where it shares them."""
 
     node: SpecNode
     value: MaybeNode
     name: str
     scope: Scope
+    home: str | None = None
 
     @property
     def id(self) -> str:
@@ -73,7 +79,11 @@ class Step(NamedTuple):
 
     def enter(self) -> Scope:
         """Make the scope of the bodies inside the node."""
-        return self.scope.enter(self.name)
+        return replace(self.scope.enter(self.name), home=self.home)
+
+    def find_home(self, id: str) -> str | None:
+        """Find under which path the weights of one of the nodes that it puts in are named, where they are shared."""
+        return None if self.home is None else self.home + id[len(self.id) :]
 
     def within(self, scope: Scope) -> Step:
         """Make a step of the same node on the same value, that sees another scope."""

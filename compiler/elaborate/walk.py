@@ -20,6 +20,7 @@ from compiler.elaborate.evaluator import Evaluator, is_whole, tell
 from compiler.elaborate.reporter import NODE, Reporter, SkipNode
 from compiler.elaborate.residuals import Residuals
 from compiler.elaborate.scope import MaybeNode, Scope, Step
+from compiler.elaborate.sharing import LabelReader
 from compiler.graph import Node, NodeSource
 from compiler.sizes.shapes_by_size import ShapesBySize
 
@@ -42,6 +43,7 @@ class Walk:
         self.evaluator = Evaluator(spec.defaults, self.reporter)
         self.builder = GraphBuilder(self.reporter, self.evaluator.settings)
         self.residuals = Residuals(self.builder, self.evaluator, residuals)
+        self.labels = LabelReader(self.evaluator, self.reporter)
         self.taps = TapRecord()
         self.outputs: dict[str, str] = {}
         self.output_names: set[str] = set()

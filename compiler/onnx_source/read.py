@@ -33,7 +33,7 @@ from compiler.onnx_source.simplify.blocks import mark_blocks
 from compiler.onnx_source.simplify.recognize import recognize
 from compiler.onnx_source.source_file import SourceFile
 from compiler.onnx_source.values import Constant, FileValue, Operand, UnknownOpError
-from compiler.onnx_source.writer import GraphWriter
+from compiler.onnx_source.writer import GraphWriter, settle_shared
 
 MAX_NODES = 100_000
 """The largest number of nodes in a file that is read, its functions put in place."""
@@ -66,7 +66,7 @@ def read_graph(path: str | Path, *, sizes: Mapping[str, int] | None = None) -> G
     path = Path(path)
     try:
         with raising(ModelError):
-            return mark_blocks(recognize(_read(path, _load(path), sizes or {})))
+            return mark_blocks(settle_shared(recognize(_read(path, _load(path), sizes or {}))))
     except (ModelError, InputError) as error:  # names from the file stand in it
         raise type(error)(cut_middle(str(error), MAX_MESSAGE_LETTERS)) from error
 

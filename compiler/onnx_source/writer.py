@@ -9,11 +9,11 @@ from pathlib import Path
 
 from archspec.errors import Place
 from archspec.ops import Bounds, Op, Shape, Weight
-from compiler.graph import Node, NodeSource
+from compiler.graph import Graph, Node, NodeSource
 from compiler.onnx_source.names import Names
 from compiler.onnx_source.ops.foreign import Dims
 from compiler.onnx_source.ops.moves import Rearrange
-from compiler.onnx_source.values import Constant, FileValue
+from compiler.onnx_source.values import Constant, ConstantSource, FileValue
 
 
 class GraphWriter:
@@ -29,6 +29,8 @@ class GraphWriter:
         self._names = Names()
         self._straight: dict[FileValue, FileValue] = {}
         self._held: set[str] = set()
+        self._firsts: dict[tuple[str, tuple[tuple[str, str], ...]], str] = {}
+        """The first node of each kind that has certain constants."""
 
     def place(self, line: int) -> NodeSource:
         """Return the place in the file of its node of this number, counted from 1."""
@@ -50,8 +52,9 @@ class GraphWriter:
         `stored` are its weights by their short names, None of an input; `type` is that of the numbers in its result.
         """
         id = self._names.claim(name)
-        held = None if stored is None else self._hold(stored, op, xs)
-        self.nodes[id] = Node(id, op, tuple(x.id for x in xs), shape, source, stored=held, type=type)
+        home = None if stored is None else self._find_home(id, stored, op)
+        held = self.nodes[home].stored if home else None if stored is None else self._hold(stored, op, xs)
+        self.nodes[id] = Node(id, op, tuple(x.id for x in xs), shape, source, stored=held, type=type, shared=home)
         return id
 
     def set_type(self, id: str, type: str) -> None:
@@ -97,16 +100,19 @@ class GraphWriter:
             return ()
         return tuple(axis - (axis > before) for axis in perm if axis != before)
 
-    def _hold(self, taken: Mapping[str, Constant], op: Op, xs: Sequence[FileValue]) -> dict[str, Weight]:
-        """The stored tensors that these constants were computed from, without those that an earlier node holds.
+    def _find_home(self, id: str, taken: Mapping[str, Constant], op: Op) -> str | None:
+        """Find the earlier node of this kind that has these constants, all of them and each in its place."""
+        stored = tuple((name, item.name) for name, item in taken.items() if any(_find_stored(item)))
+        first = self._firsts.setdefault((op.kind, stored), id) if stored else id
+        return None if first == id else first
 
-        One of a single number counts where an operation takes it as it is, else it cannot be told from a constant.
-        """
+    def _hold(self, taken: Mapping[str, Constant], op: Op, xs: Sequence[FileValue]) -> dict[str, Weight]:
+        """The stored tensors that these constants were computed from, without those that an earlier node holds."""
         held: dict[str, Weight] = {}
         takes = op.weights(*(self.nodes[x.id].shape for x in xs))
         for name, item in taken.items():
             for number, source in enumerate(item.sources):
-                if source.name in self._held or (prod(source.shape) == 1 and source.name != item.name):
+                if source.name in self._held or source not in _find_stored(item):
                     continue
                 self._held.add(source.name)
                 weight = takes.get(name, Weight((), 0.0))
@@ -114,3 +120,23 @@ class GraphWriter:
                 weight = replace(weight, shape=source.shape, type=source.type, trainable=learned, buffer=not learned)
                 held[f"{name}_{number}" if number else name] = weight
         return held
+
+
+def _find_stored(item: Constant) -> list[ConstantSource]:
+    """Find the stored tensors that a constant was computed from. One of a single number counts where it is taken as it
+    is, else it cannot be told from a constant."""
+    return [source for source in item.sources if prod(source.shape) > 1 or source.name == item.name]
+
+
+def settle_shared(graph: Graph) -> Graph:
+    """Let the nodes share their weights that have the same still, when nodes have been joined; of the others, those of
+    an earlier node count there."""
+    held: set[int] = set()
+    nodes: dict[str, Node] = {}
+    for node in graph:
+        if node.shared is not None and (node.shared not in nodes or nodes[node.shared].stored != node.stored):
+            own = {name: weight for name, weight in (node.stored or {}).items() if id(weight) not in held}
+            node = replace(node, shared=None, stored=own)
+        held.update(map(id, (node.stored or {}).values()))
+        nodes[node.id] = node
+    return replace(graph, nodes=nodes)

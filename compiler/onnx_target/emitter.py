@@ -153,11 +153,11 @@ class Emitter:
 
     def array(self, name: str) -> WeightArray:
         """The numbers of a stored tensor of the node, by its short name."""
-        return self.model.weights[f"{self.node.id}.{name}"]
+        return self.model.weights[f"{self.node.home}.{name}"]
 
     def weight(self, name: str) -> OnnxValue:
         """A stored tensor of the node, by its short name."""
-        return self.model.store(f"{self.node.id}.{name}", self.array(name))
+        return self.model.store(f"{self.node.home}.{name}", self.array(name))
 
     def matrix(self, name: str) -> OnnxValue:
         """A stored kernel (out, in, 1, …) as the matrix (in, out)."""

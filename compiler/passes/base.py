@@ -5,33 +5,18 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from inspect import cleandoc
 from types import MappingProxyType
-from typing import Any, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from compiler.graph import Graph
 from compiler.graph_check import verify
-
-
-@dataclass(frozen=True, eq=False)
-class LazyArray:
-    """An array that is computed each time it is asked for, so that a network's new weights are never all in memory."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    compute: Callable[[], NDArray[Any]]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self.compute(), dtype)
-
-
-WeightArray: TypeAlias = NDArray[Any] | LazyArray
-WeightArrays: TypeAlias = Mapping[str, WeightArray]
+from compiler.passes.shared_weights import find_apart, give_own, list_homes, share_again
+from compiler.passes.weight_arrays import LazyArray as LazyArray
+from compiler.passes.weight_arrays import WeightArray as WeightArray
+from compiler.passes.weight_arrays import WeightArrays as WeightArrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +92,20 @@ class Pass(ABC):
         return " ".join(cleandoc(type(self).__doc__ or "").split("\n\n")[0].split())
 
 
+SHARING = "Nodes that shared weights before all passes still do where these are equal to the bit."
+"""The rule by which weights are shared after passes."""
+
+
 def run_passes(
     passes: Iterable[Pass], graph: Graph, weights: WeightArrays
 ) -> tuple[Graph, WeightArrays, tuple[AppliedPass, ...]]:
     """Run passes one after the other; the graph and its weights are verified before the first and after each that
-    changed them."""
+    changed them. No pass sees shared weights: each node has its own, and what is equal at the end is shared again."""
     steps = []
     _check(graph, weights)
+    homes = list_homes(graph)
+    if homes:
+        graph, weights = give_own(graph, weights)
     for one in passes:
         journal = Journal()
         after, arrays = one.apply(graph, weights, journal)
@@ -122,6 +114,10 @@ def run_passes(
         graph, weights = after, arrays
         values = MappingProxyType(journal.values)
         steps.append(AppliedPass(one.name, one.rule, tuple(journal.done), tuple(journal.left), values))
+    if homes:
+        graph, weights = share_again(graph, weights, homes)
+        left = tuple(Note(id, "its weights are not those of the others any more") for id in find_apart(graph, homes))
+        steps.append(AppliedPass("share weights", SHARING, (), left, {}))
     return graph, weights, tuple(steps)
 
 

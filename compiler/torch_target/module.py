@@ -25,7 +25,8 @@ TAKEN = frozenset(("self", "torch", "device", "inf", "nan", "NoneType", "fx_pytr
 
 
 def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], TorchRule] | None = None) -> fx.GraphModule:
-    """Build a module whose state dict has the names of `graph.weights`, initialized from `seed`.
+    """Build a module whose state dict has the names of `graph.weights`, initialized from `seed`. Nodes that share
+    weights share a module.
 
     It takes the inputs in order, each (N, C, *S), and gives a tensor, or with several outputs a dict by name. `rules`
     are those of a caller's own operations. torch's global random state is neither used nor changed. The module is on
@@ -44,12 +45,13 @@ def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], TorchRule]
             if isinstance(node.op, Input):
                 values[node.id] = flow.placeholder(f"{node.id}_" if node.id in TAKEN else node.id)
                 continue
-            made = table[type(node.op)](node.op, *graph.operands(node))
             operands = tuple(values[operand] for operand in node.inputs)
+            made = table[type(node.op)](node.op, *graph.operands(node))
             if isinstance(made, nn.Module):
-                _attach(root, node.id, made)
+                if graph.holds(node):  # one module computes for all that share its weights
+                    _attach(root, node.home, made)
                 # fx numbers equal names: conv, conv_1, …; the module's path stands beside it in the generated code
-                values[node.id] = flow.create_node("call_module", node.id, operands, name=node.op.kind)
+                values[node.id] = flow.create_node("call_module", node.home, operands, name=node.op.kind)
             else:
                 values[node.id] = _trace(made, operands, tracer)
     outputs = {name: values[id] for name, id in graph.outputs.items()}

@@ -33,6 +33,6 @@ def run_nodes(
         if detached:
             operands = tuple(operand.detach().requires_grad_() for operand in operands)
         if operands:
-            compute = layers.get(node.id) or table[type(node.op)](node.op, *graph.operands(node))
+            compute = layers.get(node.home) or table[type(node.op)](node.op, *graph.operands(node))
             values[node.id] = compute(*operands)
         yield node, operands, values[node.id]

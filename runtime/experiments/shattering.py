@@ -142,8 +142,9 @@ def build_network(graph: Graph, seed: int) -> nn.Module:
     state = module.state_dict()
     for node in graph:
         if isinstance(node.op, Kernel) and node.op.bias:
-            fan_in = graph.weights[f"{node.id}.weight"].fan_in
-            state[f"{node.id}.bias"].normal_(0, fan_in**-0.5, generator=generator_for(seed, f"{node.id}.drawn_bias"))
+            home = node.home
+            fan_in = graph.weights[f"{home}.weight"].fan_in
+            state[f"{home}.bias"].normal_(0, fan_in**-0.5, generator=generator_for(seed, f"{home}.drawn_bias"))
     layers = {name: part for name, part in module.named_modules() if isinstance(part, _BatchNorm)}
     (shape,) = (node.shape for node in graph.inputs.values())
     normal = torch.randn(NORMAL_INPUTS, *shape, generator=generator_for(seed, "normal"), dtype=torch.float64)

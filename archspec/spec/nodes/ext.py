@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field
 
-from archspec.spec.layers import SpecNode
+from archspec.spec.layers import WeightedNode
 
 
-class Ext(SpecNode):
+class Ext(WeightedNode):
     """An operation in Python that the caller allowed by name; its fields are the operation's own."""
 
     model_config = ConfigDict(extra="allow")

@@ -6,11 +6,11 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from archspec.spec.body import Body
-from archspec.spec.layers import SpecNode
+from archspec.spec.layers import SpecNode, WeightedNode
 from archspec.spec.values import MAX_NAMES, NumberList, Numeric, Variable
 
 
-class Turns(SpecNode):
+class Turns(WeightedNode):
     """A loop's `n` turns, or one for each position of lists of equal length; or neither."""
 
     n: Numeric | None = Field(None, description="number of turns")

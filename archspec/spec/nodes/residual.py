@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from archspec.spec.body import Body
-from archspec.spec.layers import SpecNode
+from archspec.spec.layers import WeightedNode
 from archspec.spec.values import Numeric
 
 Scaling: TypeAlias = Literal["none", "sqrt_half", "skip_init", "stable", "fixup"]
@@ -16,7 +16,7 @@ Decay: TypeAlias = Literal["constant", "linear"]
 Drop: TypeAlias = Literal["sample", "batch", "shake"]
 
 
-class Residual(SpecNode):
+class Residual(WeightedNode):
     word = "residual"
     body: Body = Field(description="body whose result is added to the input")
     shortcut: Body | None = Field(None, description="body of the other way, always used")

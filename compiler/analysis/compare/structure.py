@@ -124,7 +124,8 @@ class _Pairing:
         if x.shape != y.shape or len(x.inputs) != len(y.inputs) or compare_nodes(x, y):
             return False
         crossed = isinstance(x.op, Input) and x.id != y.id and (x.id in self.b.inputs or y.id in self.a.inputs)
-        return not crossed and _list_weights(self.a, x) == _list_weights(self.b, y)
+        kept = self.a.holds(x) == self.b.holds(y)  # what shares weights is another node than what has its own
+        return not crossed and kept and _list_weights(self.a, x) == _list_weights(self.b, y)
 
 
 def _list_weights(graph: Graph, node: Node) -> list[tuple[tuple[int, ...], bool, bool]]:

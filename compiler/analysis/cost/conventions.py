@@ -40,15 +40,15 @@ def count_flops(node: NodeCost) -> int:
 def count_as_torchinfo(node: NodeCost) -> int:
     """Count each weight and bias once for each position that it makes; those of other layers once."""
     named = node.kind in BATCH_NORMS | SAMPLE_NORMS | {"prelu"}
-    return node.macs + node.bias_adds + (node.parameters if named else 0)
+    return node.macs + node.bias_adds + (node.learned if named else 0)
 
 
 def count_as_fvcore(node: NodeCost) -> int:
     """Count as fvcore does in evaluation mode; of pooling and upsampling it knows the forms for images."""
     if node.kind in BATCH_NORMS:
-        return node.elements * (2 if node.parameters else 1)
+        return node.elements * (2 if node.learned else 1)
     if node.kind in SAMPLE_NORMS:
-        return node.elements * (5 if node.parameters else 4)
+        return node.elements * (5 if node.learned else 4)
     if node.kind == "global_avg_pool" and node.shape.rank == 2:
         return node.read
     if node.kind == "upsample" and node.shape.rank == 2:
@@ -58,7 +58,7 @@ def count_as_fvcore(node: NodeCost) -> int:
 
 def count_as_ptflops(node: NodeCost) -> int:
     if node.kind in BATCH_NORMS | SAMPLE_NORMS:
-        return node.elements * (2 if node.parameters else 1)
+        return node.elements * (2 if node.learned else 1)
     if node.kind in PTFLOPS_TWICE:
         return 2 * node.read
     if node.kind in PTFLOPS_ONCE:
@@ -70,7 +70,7 @@ def count_as_ptflops(node: NodeCost) -> int:
 
 def count_as_thop(node: NodeCost) -> int:
     if node.kind in BATCH_NORMS | SAMPLE_NORMS:
-        return node.elements * (4 if node.parameters else 2)
+        return node.elements * (4 if node.learned else 2)
     if node.kind == "global_avg_pool":
         return node.read + node.elements
     if node.kind == "prelu":

@@ -159,27 +159,33 @@ def measure_cost(graph: Graph) -> Cost:
     find_around = cache(partial(_find_scope_around, scopes=scopes))  # nodes of one scope share what is around it
     blocks = {node.id: node.body or find_around(node.id.rpartition(".")[0]) for node in graph}
     stages = _number_stages(graph, {id: bodies[block] for id, block in blocks.items() if block is not None})
-    known: dict[tuple[int, tuple[Shape, ...], int], Callable[..., NodeCost]] = {}  # repeated blocks share operations
+    # repeated blocks share operations
+    known: dict[tuple[int, tuple[Shape, ...], int, bool], Callable[..., NodeCost]] = {}
     rows = []
     for node in graph:
         shapes = graph.operands(node)
-        key = id(node.op), shapes, id(node.stored)
+        key = id(node.op), shapes, id(node.stored), graph.holds(node)
         if key not in known:
-            known[key] = _measure(node, shapes, graph.weights_of(node).values())
+            known[key] = _measure(node, shapes, graph.weights_of(node).values(), key[-1])
         rows.append(known[key](id=node.id, block=blocks[node.id], stage=stages[node.id]))
     return Cost(tuple(rows))
 
 
-def _measure(node: Node, shapes: tuple[Shape, ...], weights: Collection[Weight]) -> Callable[..., NodeCost]:
-    """The costs of all nodes with this operation, operands of these shapes and these weights, wherever they lie."""
+def _measure(
+    node: Node, shapes: tuple[Shape, ...], weights: Collection[Weight], holds: bool
+) -> Callable[..., NodeCost]:
+    """The costs of all nodes with this operation, operands of these shapes and these weights, wherever they lie;
+    `holds` says whether the weights count for them."""
     view = not shapes or node.op.is_view(*shapes, training=False)
+    learned = _count(weight for weight in weights if weight.trainable)
     return partial(
         NodeCost,
         kind=node.op.kind,
         shape=node.shape,
-        parameters=_count(weight for weight in weights if weight.trainable),
-        frozen=_count(weight for weight in weights if not (weight.trainable or weight.buffer)),
-        buffers=_count(weight for weight in weights if weight.buffer),
+        parameters=learned if holds else 0,
+        shared=0 if holds else learned,
+        frozen=_count(weight for weight in weights if holds and not (weight.trainable or weight.buffer)),
+        buffers=_count(weight for weight in weights if holds and weight.buffer),
         macs=node.op.macs(*shapes),
         bias_adds=node.op.bias_adds(*shapes),
         elementwise=node.op.elementwise(*shapes),

@@ -26,10 +26,18 @@ class NodeCost(NamedTuple):
     block: str | None
     """The innermost residual or dense body that it belongs to; the shortcut and the merge belong to it too."""
     stage: int
+    shared: int = 0
+    """The number of trainable parameters that it shares with an earlier node, which counts them."""
+
+    @property
+    def learned(self) -> int:
+        """The number of trainable parameters that it computes with."""
+        return self.parameters + self.shared
 
     @property
     def elements(self) -> int:
         return self.shape.elements
 
     def to_dict(self) -> dict[str, Any]:
-        return self._asdict() | {"shape": list(self.shape)}
+        row = self._asdict() | {"shape": list(self.shape)}
+        return row if self.shared else {key: value for key, value in row.items() if key != "shared"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import heapify, heappop, heappush
@@ -128,8 +128,12 @@ class LintContext:
         readers = self.graph.readers.items()
         return {id: () if id in self.ends else tuple(self.graph[reader].op for reader in ids) for id, ids in readers}
 
-    def count_parameters(self, node: Node) -> int:
-        return sum(weight.numel for weight in self.graph.weights_of(node).values() if weight.trainable)
+    def count_parameters(self, nodes: Iterable[Node]) -> int:
+        """Count the parameters that these nodes have, and no others."""
+        ids = {node.id for node in nodes}
+        own = [self.graph[id] for id in ids if ids.issuperset(self.graph.users[self.graph[id].home])]
+        weights = {name: weight for node in own for name, weight in self.graph.weights_of(node).items()}
+        return sum(weight.numel for weight in weights.values() if weight.trainable)
 
 
 def _find_ways(graph: Graph, order: Mapping[str, int], add: Node) -> ResidualBranches | None:

@@ -14,13 +14,14 @@ from compiler.graph import Graph, Node
 def find_lost_terms(context: LintContext) -> Iterable[Hit]:
     graph = context.graph
     losing = _find_losing(context)
-    lost = [node for node in graph if _has_terms(node.op) and node.id in losing]
+    lost = [node for node in graph if _has_terms(node.op) and losing.issuperset(graph.users[node.home])]
 
     def tell(group: Sequence[Node]) -> str:
         first = group[0]
-        parameters = sum(map(context.count_parameters if isinstance(first.op, ops.Shift) else _count_terms, group))
+        is_shift = isinstance(first.op, ops.Shift)
+        parameters = context.count_parameters(group) if is_shift else _count_terms(group)
         norms = dict.fromkeys(norm.op.kind for norm in _find_norms(graph, first))
-        what = "what this shift adds" if isinstance(first.op, ops.Shift) else f"the bias of this {first.op.kind}"
+        what = "what this shift adds" if is_shift else f"the bias of this {first.op.kind}"
         return f"{what}, {parameters:,} parameters, is lost in the {' and '.join(norms)}"
 
     return at_each_place(lost, tell)
@@ -31,8 +32,8 @@ def _has_terms(op: Op) -> bool:
     return (isinstance(op, ops.Kernel) and op.bias) or (isinstance(op, ops.Shift) and op.trainable)
 
 
-def _count_terms(node: Node) -> int:
-    return node.shape.channels
+def _count_terms(nodes: Iterable[Node]) -> int:
+    return sum({node.home: node.shape.channels for node in nodes}.values())
 
 
 def _find_losing(context: LintContext) -> set[str]:

@@ -78,7 +78,7 @@ def find_shortcuts_that_change(context: LintContext) -> Iterable[Hit]:
     changed = [node for ways in context.residuals if _is_block(context, ways) for node in _needless_step(context, ways)]
 
     def tell(group: Sequence[Node]) -> str:
-        parameters = sum(map(context.count_parameters, group))
+        parameters = context.count_parameters(group)
         held = f", with {parameters:,} parameters" if parameters else ""
         return f"the shortcut goes through {group[0].op.kind}{held}, though its two ends have one shape"
 

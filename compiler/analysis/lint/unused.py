@@ -31,7 +31,7 @@ def find_dead_nodes(context: LintContext) -> Iterable[Hit]:
         if isinstance(group[0].op, Input):
             return f"nothing reads the input '{group[0].id}'"
         dead = _lead_to(graph, group, context.live)
-        parameters = sum(map(context.count_parameters, dead))
+        parameters = context.count_parameters(dead)
         held = f", with {parameters:,} parameters" if parameters else ""
         chain = f"; it ends {len(dead)} operations that lead nowhere else{held}" if len(dead) > 1 else held
         return f"no output depends on this {group[0].op.kind}{chain}"

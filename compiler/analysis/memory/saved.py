@@ -71,7 +71,8 @@ def count_saved(graph: Graph, layouts: Mapping[str, Layout], batch: int, narrow:
         held |= {roots[node.id]} if kept.result else set()
         copies = sum(shapes[position].elements for position in copied)
         products = sum(max(operands[:count]) * elements for count, elements in kept.products)
-        shared = node.stored is not None and "weight" not in node.stored  # an earlier node has made the copy
+        # an earlier node has made the copy
+        shared = not graph.holds(node) or (node.stored is not None and "weight" not in node.stored)
         own[node.id] = width * batch * copies + products + _count_own(kept, width, shared=shared)
     for id in held:
         own[id] = own.get(id, 0) + widths[id] * batch * graph[id].shape.elements

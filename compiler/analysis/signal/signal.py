@@ -208,6 +208,8 @@ class Descent(NamedTuple):
 def _walk_forward(graph: Graph) -> dict[str, Moments | None]:
     values: dict[str, Moments | None] = {}
     descents: dict[str, Descent] = {}
+    same: dict[tuple[str, tuple[tuple[tuple[int, int], float], ...]], Descent] = {}
+    holders = graph.find_holders()
     for place, node in enumerate(graph):
         op, parents = node.op, [descents[id] for id in node.inputs]
         operands = [value for id in node.inputs if (value := values[id]) is not None]
@@ -216,14 +218,17 @@ def _walk_forward(graph: Graph) -> dict[str, Moments | None]:
             more["ties"] = _tie(parents, _is_related)
         result = op.moments(*operands, **more) if len(operands) == len(parents) else None
         values[node.id] = result if result and result.whole.second <= MAX_SECOND_MOMENT else None  # which no NaN is
-        descents[node.id] = _descend(op, place, parents)
+        descent = _descend(op, place, parents, holders.get(node.id, place))
+        if node.shared is not None:  # the same weights make the same of the same values
+            descent = same.setdefault((node.shared, tuple([(p.source, p.factor) for p in parents])), descent)
+        descents[node.id] = descent
     return values
 
 
-def _descend(op: Op, place: int, parents: Sequence[Descent]) -> Descent:
-    """The descent of the result of an operation."""
+def _descend(op: Op, place: int, parents: Sequence[Descent], holder: int) -> Descent:
+    """The descent of the result of an operation; its kernel is that of the node at the place `holder`."""
     if op.has_kernel:
-        return Descent((place, 0), last_kernel_at=place)
+        return Descent((place, 0), last_kernel_at=holder)
     multiple = op.multiple(len(parents)) if parents else None
     if multiple is not None and (len(parents) == 1 or len({parent.source for parent in parents}) == 1):
         return Descent(parents[0].source, multiple * sum([p.factor for p in parents]), parents[0].last_kernel_at)
@@ -258,6 +263,7 @@ def _walk_back(
         arriving[id].append((unit_gradient(graph[id].shape), Descent((len(graph), i))))  # each has one of its own
     gradients: dict[str, Gradient | None] = {}
     sent: dict[str, Sent] = {}
+    holders = graph.find_holders()
     for place, node in reversed(list(enumerate(graph))):
         parts = arriving.pop(node.id)
         gradient, parent = parts[0] if len(parts) == 1 else _gather(node, place, parts)
@@ -265,7 +271,7 @@ def _walk_back(
         gradients[node.id] = gradient
         sent[node.id] = _send(node, gradient, [values[id] for id in node.inputs])
         for i, (id, part) in enumerate(zip(node.data_inputs, sent[node.id], strict=True)):
-            arriving[id].append((part, _pass_back(node, (place, i), parent)))
+            arriving[id].append((part, _pass_back(node, (place, i), parent, holders.get(node.id, place))))
     return gradients, sent
 
 
@@ -285,10 +291,10 @@ def _gather(
     return sum_gradients(known, _tie(parents, _meet_again)) if known else unit_gradient(node.shape, 0.0), descent
 
 
-def _pass_back(node: Node, operand: tuple[int, int], parent: Descent) -> Descent:
-    """The descent of what a node sends to one of its operands."""
+def _pass_back(node: Node, operand: tuple[int, int], parent: Descent, holder: int) -> Descent:
+    """The descent of what a node, with the kernel of the one at the place `holder`, sends to one of its operands."""
     if node.op.has_kernel:
-        return Descent(operand, last_kernel_at=operand[0])
+        return Descent(operand, last_kernel_at=holder)
     multiple = node.op.multiple(len(node.inputs))
     if multiple is None:
         return Descent(operand, last_kernel_at=parent.last_kernel_at)

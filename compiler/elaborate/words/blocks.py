@@ -22,7 +22,7 @@ def call(walk: Walk, node: CallNode, step: Step) -> MaybeNode:
     scope = step.scope
     if node.block in scope.bodies:
         closure = scope.bodies[node.block]
-        here = replace(closure.scope, path=step.id, depth=scope.depth + 1, fixup=scope.fixup)
+        here = replace(closure.scope, path=step.id, depth=scope.depth + 1, fixup=scope.fixup, home=step.home)
         return run_body(walk, closure.body, step.value, here)
     block = walk.spec.blocks[node.block]
     given = _evaluate_arguments(walk, node, step, block)
@@ -37,7 +37,8 @@ def call(walk: Walk, node: CallNode, step: Step) -> MaybeNode:
     names = {**walk.spec.names, **given}
     calls = (BlockCall(text, node.place), *scope.calls)
     taps = {key: value for key, (_, value) in values.items()}
-    inside = Scope(names, taps, bodies, step.id, calls, scope.depth + 1, block.defaults, scope.fixup)
+    place = step.id, calls, scope.depth + 1
+    inside = Scope(names, taps, bodies, *place, block.defaults, scope.fixup, step.home, step.home or step.id)
     for key, expression in block.let.items():
         names[key] = walk.evaluator.evaluate(step.within(inside), expression, block.place_of("let", key))
     result = run_body(walk, block.body, step.value, inside)

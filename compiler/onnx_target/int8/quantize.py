@@ -6,7 +6,8 @@ and dequantized for whoever reads it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -133,6 +134,8 @@ class _Wiring:
             for name in node.input:
                 if name in self.readers:
                     self.readers[name].append(node)
+        reads = Counter(name for node in self.nodes for name in node.input if name in self.tensors)
+        self.shared = frozenset(name for name, times in reads.items() if times > 1)
 
     def is_layer(self, node: onnx.NodeProto, recipe: Int8Recipe) -> bool:
         """True if an operation is a layer that could be computed in integers: its weights are stored."""
@@ -283,26 +286,35 @@ class _NodeWriter:
         bias = np.asarray(self._find(biases[0])) if biases else None
         kernel = np.moveaxis(array, axis, 0)
         layer = quantize_layer(kernel, bias, self.params[node.input[0]].scale, self.scheme.weight_limit)
-        yield self._store_rounded(weight, np.moveaxis(layer.weight, 0, axis), layer.scale, axis)
-        node.input[1] = f"{weight}.rounded"
+        integers = np.moveaxis(layer.weight, 0, axis)
+        node.input[1] = yield from self._store_rounded(node, weight, integers, layer.scale, axis)
         # Left in float, it is rounded so by ONNX Runtime's CPU provider itself, and must fit all the same.
         if layer.bias is not None and layer.bias_scale is not None and self.scheme.recipe == "u8s8":
-            yield self._store_rounded(biases[0], layer.bias, layer.bias_scale)
-            node.input[2] = f"{biases[0]}.rounded"
+            node.input[2] = yield from self._store_rounded(node, biases[0], layer.bias, layer.bias_scale)
 
     def _find(self, name: str) -> WeightArray:
         return self.tensors[name] if name in self.tensors else self.model.tensors[name]
 
     def _store_rounded(
-        self, name: str, integers: NDArray[Any], scale: NDArray[np.float32], axis: int = 0
-    ) -> onnx.NodeProto:
+        self, node: onnx.NodeProto, name: str, integers: NDArray[Any], scale: NDArray[np.float32], axis: int = 0
+    ) -> Generator[onnx.NodeProto, None, str]:
+        """The node that gives a layer's stored tensor, and the name of what it gives. Of layers that share the tensor
+        the first stores its integers beside it, for it may stay float elsewhere; another one takes them where its own
+        are the same, and else stores these."""
+        name = f"{name}.integers" if name in self.wiring.shared else name
+        if f"{name}.scale" in self.tensors:
+            stored = self.tensors[name], self.tensors[f"{name}.scale"]
+            if all(np.array_equal(old, new) for old, new in zip(stored, (integers, scale), strict=True)):
+                return f"{name}.rounded"
+            name = f"{node.name}.{name.removesuffix('.integers').rpartition('.')[2]}"
         zeros = np.zeros(len(scale), integers.dtype)
         parts = [
             self._store(name, integers),
             self._store(f"{name}.scale", scale),
             self._store(f"{name}.zero_point", zeros),
         ]
-        return self._dequantize(name, parts, f"{name}.rounded", axis=axis)
+        yield self._dequantize(name, parts, f"{name}.rounded", axis=axis)
+        return f"{name}.rounded"
 
     def _dequantize(self, name: str, inputs: Sequence[str], output: str, **attributes: Any) -> onnx.NodeProto:
         return onnx.helper.make_node("DequantizeLinear", inputs, [output], name=f"{name}.dequantize", **attributes)

@@ -38,7 +38,15 @@ def test_costs_are_those_of_the_analysis() -> None:
     assert context.macs == {"conv_0": 8 * 64 * 4 * 9}
     assert context.total == sum(context.macs.values())
     assert look_at("relu").total == 1
-    assert context.count_parameters(context.graph["batch_norm_0"]) == 16  # without its statistics
+    assert context.count_parameters([context.graph["batch_norm_0"]]) == 16  # without its statistics
+
+
+def test_parameters_that_others_share_are_none_of_a_nodes_own() -> None:
+    shared = {"conv": {"out": 8, "share": "c", "bias": False}}
+    context = look_at({"conv": {"out": 8}}, shared, shared)
+    nodes = [context.graph[id] for id in ("conv_1", "conv_2")]
+    assert context.count_parameters(nodes[:1]) == 0
+    assert context.count_parameters(nodes) == 8 * 8 * 9
 
 
 def test_readers_of_an_output_are_none() -> None:
