@@ -29,6 +29,7 @@ class DepthConvTranspose(ConvTranspose):
 def emit_depth(op: DepthConvTranspose, emit: Emitter, x: OnnxValue) -> OnnxValue:
     kernel = np.asarray(emit.array("weight"))
     rows = kernel.transpose(1, 2, 3, 0).reshape(-1, kernel.shape[0], 1, 1)
+    assert isinstance(op.kernel, int)
     bias = np.repeat(np.asarray(emit.array("bias")), op.kernel**2)
     deep = emit.op("Conv", [x, emit.constant("rows", rows), emit.constant("terms", bias)], kernel_shape=[1, 1])
     return emit.op("DepthToSpace", [deep], blocksize=op.kernel, mode="CRD")

@@ -27,10 +27,15 @@ class LayerName:
     @property
     def words(self) -> str:
         """The fields as a spec has them: `out=16, stride=2`."""
-        return ", ".join(f"{name}={value}" for name, value in self.fields)
+        return ", ".join(f"{name}={write_field(value)}" for name, value in self.fields)
 
     def __str__(self) -> str:
         return f"{self.kind}({self.words})" if self.fields else self.kind
+
+
+def write_field(value: Any) -> str:
+    """Write the value of a field as a spec has it: one for each axis as a list."""
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else f"{value}"
 
 
 def name_layer(op: Op) -> LayerName:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 from functools import partial
 from math import inf
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args
+from typing import Annotated, Any, TypeAlias, TypeVar, get_args
 
 from pydantic import BeforeValidator, Field
 
 from archspec.bounds import MAX_WHOLE
 from archspec.ops.values import OpError, Shape
+from archspec.ops.window import PaddingRule
 from archspec.wording import tell_count
 
 MAX_REAL = 3.4e38
@@ -54,19 +55,6 @@ Gain: TypeAlias = Annotated[_Gain, BeforeValidator(_exact_float, json_schema_inp
 Ratio: TypeAlias = Annotated[_Ratio, BeforeValidator(_exact_float, json_schema_input_type=_Ratio)]
 Probability: TypeAlias = Annotated[_Share, BeforeValidator(_exact_float, json_schema_input_type=_Share)]
 
-
-def _exact_padding(value: Any) -> Any:
-    if value == "same":
-        return value
-    if not 0 <= _exact_int(value) <= MAX_WHOLE:  # said here, since a union would say it once for each alternative
-        raise ValueError(f"should be `same` or a whole number from 0, found {value}")
-    return int(value)
-
-
-Padding: TypeAlias = Annotated[
-    Literal["same"] | _Count,
-    BeforeValidator(_exact_padding, json_schema_input_type=Literal["same"] | _Count),
-]
 
 MAX_AXES = 3
 """The largest number of spatial axes that a window slides along."""
@@ -129,10 +117,6 @@ WholePerAxis: TypeAlias = Annotated[
         json_schema_input_type=_Whole | Annotated[list[_Whole], Field(min_length=1, max_length=MAX_AXES)],
     ),
 ]
-
-PaddingRule: TypeAlias = Literal["same", "same_end", "causal"]
-"""The rules by which a window has its padding: `same` and `same_end` keep the extent at stride 1, `causal` looks at
-nothing behind."""
 
 _PADDING_RULES = get_args(PaddingRule)
 

@@ -12,12 +12,24 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from archspec.ops.base import Family, Layer
-from archspec.ops.fields import Flag, Gain, NonNegative, Padding, Positive
-from archspec.ops.signal.axis import share_seen, share_sent
+from archspec.ops.fields import (
+    AlongAxes,
+    Flag,
+    Gain,
+    NonNegativePerAxis,
+    PaddingPerAxis,
+    Positive,
+    PositivePerAxis,
+    along,
+    at_axis,
+)
+from archspec.ops.signal.axis import Axis, share_seen, share_sent
 from archspec.ops.signal.mixing import RandomKernel, mix, unmix
 from archspec.ops.signal.moments import Gradient, Moments
+from archspec.ops.sliding import count_padded, find_windows, tell_reach
 from archspec.ops.values import Casting, Init, Layout, OpError, Saved, Shape, Weight, Weights
 from archspec.ops.window import Positions, Span, Window
+from archspec.wording import write_shape
 
 
 class Kernel(Layer):
@@ -34,8 +46,7 @@ class Kernel(Layer):
         gain: Gain
         weight_norm: Flag
 
-    @property
-    def sums_all_taps(self) -> bool:
+    def sums_all_taps(self, x: Shape) -> bool:
         """True if every number of the result is a sum over all taps of the kernel, of which none meets the padding."""
         return True
 
@@ -75,65 +86,69 @@ class Kernel(Layer):
 class Conv(Kernel):
     """Convolution over the one, two or three spatial axes of its input.
 
-    (in, *S) -> (out, *S'), with S' = floor((S + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
-    `padding: same` is dilation (kernel - 1) / 2 on both sides, whatever the stride.
+    (in, *S) -> (out, *S'), with S' = floor((S + 2 padding - dilation (kernel - 1) - 1) / stride) + 1. Kernel, stride,
+    padding and dilation are one number for all axes, or a list with one for each. `padding: same` is dilation
+    (kernel - 1) / 2 on both sides, whatever the stride; `causal` is all of that before. `same_end` is TensorFlow's
+    SAME: S' = ceil(S / stride), and an odd position of what is missing is padded at the end.
     """
 
     out: Positive = Field(description="channels of the result")
-    kernel: Positive = Field(3, description="taps along each spatial axis")
-    stride: Positive = Field(1, description="positions of the input from one window to the next")
-    padding: Padding = Field(
-        "same", description="positions of zeros before and after each axis; `same` is dilation (kernel - 1) / 2"
+    kernel: PositivePerAxis = Field(3, description="taps along each spatial axis")
+    stride: PositivePerAxis = Field(1, description="positions of the input from one window to the next")
+    padding: PaddingPerAxis = Field(
+        "same", description="positions of zeros before and after each axis; or a rule for them"
     )
-    dilation: Positive = Field(1, description="positions from one tap to the next")
+    dilation: PositivePerAxis = Field(1, description="positions from one tap to the next")
     groups: Positive = Field(1, description="groups of channels that are convolved apart")
     bias: Flag = Field(True, description="adds a learned number to each channel of the result")
     init: Init = Field("he", description="rule by which the kernel starts")
     gain: Gain = Field(1.0, description="factor on what the rule draws")
     weight_norm: Flag = Field(False, description="stores the kernel as a direction and lengths")
 
-    @property
-    def window(self) -> Window:
-        pad = self.dilation * (self.kernel - 1) // 2 if self.padding == "same" else self.padding
-        return Window(self.kernel, self.stride, pad, self.dilation)
+    def windows(self, x: Shape) -> tuple[Window, ...]:
+        """The window along each spatial axis of x. Raises OpError."""
+        return find_windows(x, kernel=self.kernel, stride=self.stride, padding=self.padding, dilation=self.dilation)
 
-    @property
-    def sums_all_taps(self) -> bool:
-        return self.window.padding == 0
+    def sums_all_taps(self, x: Shape) -> bool:
+        return not any(window.padding for window in self.windows(x))
 
     def infer(self, x: Shape) -> Shape:
         if not 1 <= x.rank <= 3:
             raise OpError(f"conv needs one to three spatial axes, found the shape {x}")
-        if self.padding == "same" and self.dilation * (self.kernel - 1) % 2:
-            remedy = "give padding a number, or an even dilation"
-            raise OpError(f"padding: same needs an odd kernel, found {self.kernel}; {remedy}", "kernel")
         _require_groups(self, x)
-        window = self.window
-        space = [window.slide(size) for size in x.space]
+        windows = self.windows(x)
+        space = [window.slide(size) for window, size in zip(windows, x.space, strict=True)]
         if min(space) < 1:
-            raise OpError(f"a window of {window.reach} does not fit into {x}", "kernel")
+            raise OpError(f"a window of {tell_reach(windows)} does not fit into {x}", "kernel")
         return Shape(self.out, *space)
 
     def weights(self, x: Shape) -> Weights:
-        area, fan_in, fan_out = _area(self.kernel, x), x.channels // self.groups, self.out // self.groups
-        shape = (self.out, fan_in, *[self.kernel] * x.rank)
-        return self._store(shape, fan_in * area, fan_out * area)
+        kernel, fan_in, fan_out = along(self.kernel, x, "kernel"), x.channels // self.groups, self.out // self.groups
+        return self._store((self.out, fan_in, *kernel), fan_in * prod(kernel), fan_out * prod(kernel))
 
     def macs(self, x: Shape) -> int:
         return self.infer(x).elements * (x.channels // self.groups) * _area(self.kernel, x)
+
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        saved = super().saved_for_backward(*xs, batch=batch, needs=needs)
+        padded = sum(self.partials(*xs))
+        return replace(saved, operands=(), values=saved.values + batch * padded) if padded else saved
+
+    def partials(self, *xs: Shape) -> tuple[int, ...]:
+        padded = count_padded(self.padding, self.windows(xs[0]), xs[0])
+        return (padded,) if padded else ()
 
     def bias_adds(self, x: Shape) -> int:
         return self.infer(x).elements if self.bias else 0
 
     def live_taps(self, *xs: Shape) -> tuple[int, ...]:
-        pairs = zip(xs[0].space, self.infer(xs[0]).space, strict=True)
-        return tuple(self.window.count_live(size, count) for size, count in pairs)
+        return tuple(map(Window.count_live, self.windows(xs[0]), xs[0].space, self.infer(xs[0]).space))
 
     def stride_fraction(self, axis: int) -> Fraction:
-        return Fraction(self.stride)
+        return Fraction(at_axis(self.stride, axis))
 
     def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
-        return (self.window.input_span(span),)
+        return (self.windows(xs[0])[axis].input_span(span),)
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return layouts[0].by_format(xs[0])
@@ -144,60 +159,65 @@ class Conv(Kernel):
         return layout.is_told(x) and not (x.rank == 3 and layout.channels_last)
 
     def moments(self, x: Moments) -> Moments:
-        window = self.window
-        sizes = [(axis, window.slide(axis.size)) for axis in x.axes]
-        shared = prod([share_seen(axis, window, size) for axis, size in sizes])
-        return mix(self.draw(x.shape, self.groups), x, [axis.gather(window, size) for axis, size in sizes], shared)
+        windows = self.windows(x.shape)
+        counts = [window.slide(axis.size) for window, axis in zip(windows, x.axes, strict=True)]
+        slid = list(map(Axis.gather, x.axes, windows, counts))
+        return mix(self.draw(x.shape, self.groups), x, slid, prod(map(share_seen, x.axes, windows, counts)))
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
-        window = self.window
-        slid = [axis.spread(window, old.size) for axis, old in zip(gradient.axes, x.axes, strict=True)]
+        slid = list(map(Axis.spread, gradient.axes, self.windows(x.shape), x.shape.space))
         return (unmix(self.draw(x.shape, self.groups), gradient, x, slid),)
 
 
 class ConvTranspose(Kernel):
     """Transposed convolution: each input position writes a kernel of outputs.
 
-    (in, *S) -> (out, *S'), with S' = (S - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1.
-    `output_padding` is smaller than the stride or the dilation.
+    (in, *S) -> (out, *S'), with S' = (S - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1. Each of
+    these is one number for all axes, or a list with one for each. `output_padding` is smaller than the stride or the
+    dilation.
     """
 
     out: Positive = Field(description="channels of the result")
-    kernel: Positive = Field(2, description="taps along each spatial axis")
-    stride: Positive = Field(2, description="positions of the result from one kernel to the next")
-    padding: NonNegative = Field(0, description="positions cut off before and after each axis of the result")
-    output_padding: NonNegative = Field(0, description="positions more at the end of each axis")
-    dilation: Positive = Field(1, description="positions from one tap to the next")
+    kernel: PositivePerAxis = Field(2, description="taps along each spatial axis")
+    stride: PositivePerAxis = Field(2, description="positions of the result from one kernel to the next")
+    padding: NonNegativePerAxis = Field(0, description="positions cut off before and after each axis of the result")
+    output_padding: NonNegativePerAxis = Field(0, description="positions more at the end of each axis")
+    dilation: PositivePerAxis = Field(1, description="positions from one tap to the next")
     groups: Positive = Field(1, description="groups of channels that are convolved apart")
     bias: Flag = Field(True, description="adds a learned number to each channel of the result")
     init: Init = Field("he", description="rule by which the kernel starts")
     gain: Gain = Field(1.0, description="factor on what the rule draws")
     weight_norm: Flag = Field(False, description="stores the kernel as a direction and lengths")
 
-    @property
-    def window(self) -> Window:
-        return Window(self.kernel, self.stride, self.padding, self.dilation)
+    def windows(self, x: Shape) -> tuple[Window, ...]:
+        """The window along each spatial axis of x, which slides over the result. Raises OpError."""
+        return find_windows(x, kernel=self.kernel, stride=self.stride, padding=self.padding, dilation=self.dilation)
 
-    @property
-    def sums_all_taps(self) -> bool:
-        return self.kernel == 1 and self.stride == 1 and self.padding == 0 and self.output_padding == 0
+    def sums_all_taps(self, x: Shape) -> bool:
+        return all(window.moves_nothing for window in self.windows(x)) and not any(self._grown(x))
+
+    def _grown(self, x: Shape) -> tuple[int, ...]:
+        return along(self.output_padding, x, "output_padding")
 
     def infer(self, x: Shape) -> Shape:
         if not 1 <= x.rank <= 3:
             raise OpError(f"conv_transpose needs one to three spatial axes, found the shape {x}")
-        small = self.output_padding < max(self.stride, self.dilation)
-        if not small:
-            raise OpError("output_padding should be smaller than the stride or the dilation", "output_padding")
         _require_groups(self, x)
-        grow = self.window.reach + self.output_padding - 2 * self.padding
-        space = [(size - 1) * self.stride + grow for size in x.space]
+        pairs = list(zip(self.windows(x), self._grown(x), strict=True))
+        if any(more >= max(window.stride, window.dilation) for window, more in pairs):
+            raise OpError("output_padding should be smaller than the stride or the dilation", "output_padding")
+        space = [
+            (size - 1) * window.stride + window.reach + more - window.padding
+            for size, (window, more) in zip(x.space, pairs, strict=True)
+        ]
         if min(space) < 1:
-            raise OpError(f"nothing is left of {x} after a padding of {self.padding}", "padding")
+            padded = write_shape(dict.fromkeys(along(self.padding, x, "padding")))
+            raise OpError(f"nothing is left of {x} after a padding of {padded}", "padding")
         return Shape(self.out, *space)
 
     def weights(self, x: Shape) -> Weights:
         area, overlap = _area(self.kernel, x), _area(self.stride, x)
-        shape = (x.channels, self.out // self.groups, *[self.kernel] * x.rank)
+        shape = (x.channels, self.out // self.groups, *along(self.kernel, x, "kernel"))
         fan_out = prod(shape[1:])
         # An output position is reached by kernel/stride positions along each axis, on average; but torch, for its own
         # rule, takes the kernel of a transposed convolution for that of the convolution it transposes.
@@ -211,14 +231,13 @@ class ConvTranspose(Kernel):
         return self.infer(x).elements if self.bias else 0
 
     def live_taps(self, *xs: Shape) -> tuple[int, ...]:
-        pairs = zip(xs[0].space, self.infer(xs[0]).space, strict=True)
-        return tuple(self.window.count_live(size, count) for count, size in pairs)
+        return tuple(map(Window.count_live, self.windows(xs[0]), self.infer(xs[0]).space, xs[0].space))
 
     def stride_fraction(self, axis: int) -> Fraction:
-        return Fraction(1, self.stride)
+        return Fraction(1, at_axis(self.stride, axis))
 
     def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
-        return (self.window.output_span(span),)
+        return (self.windows(xs[0])[axis].output_span(span),)
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return layouts[0].by_format(xs[0])
@@ -229,12 +248,12 @@ class ConvTranspose(Kernel):
         return layout.is_told(x) and not (x.rank == 3 and held)
 
     def moments(self, x: Moments) -> Moments:
-        sizes = list(zip(x.axes, self.infer(x.shape).space, strict=True))
-        shared = prod([share_sent(axis, self.window, size) for axis, size in sizes])
-        return mix(self.draw(x.shape, self.groups), x, [axis.spread(self.window, size) for axis, size in sizes], shared)
+        windows, space = self.windows(x.shape), self.infer(x.shape).space
+        slid = list(map(Axis.spread, x.axes, windows, space))
+        return mix(self.draw(x.shape, self.groups), x, slid, prod(map(share_sent, x.axes, windows, space)))
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
-        slid = [axis.gather(self.window, old.size) for axis, old in zip(gradient.axes, x.axes, strict=True)]
+        slid = list(map(Axis.gather, gradient.axes, self.windows(x.shape), x.shape.space))
         return (unmix(self.draw(x.shape, self.groups), gradient, x, slid),)
 
 
@@ -276,9 +295,9 @@ class Linear(Kernel):
         return (unmix(self.draw(x.shape), gradient, x, []),)
 
 
-def _area(edge: int, x: Shape) -> int:
-    """Count the positions in a window with this edge along each spatial axis."""
-    return prod([edge] * x.rank)
+def _area(edges: AlongAxes[int], x: Shape) -> int:
+    """Count the positions in a window with this edge along each spatial axis, or with these."""
+    return prod(edges) if isinstance(edges, tuple) else edges**x.rank
 
 
 def _require_groups(op: Conv | ConvTranspose, x: Shape) -> None:

@@ -3,72 +3,92 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import prod
-from typing import ClassVar
+from operator import ge
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from archspec.ops.base import Family, Layer
 from archspec.ops.bounds import ZERO, Bounds
-from archspec.ops.fields import Flag, NonNegative, Positive
-from archspec.ops.signal.axis import Axis
+from archspec.ops.fields import Flag, PaddingPerAxis, PositivePerAxis, along, at_axis
+from archspec.ops.signal.axis import Axis, divide_squared
 from archspec.ops.signal.gaussian import ChannelMoments, pass_largest, pass_rectifier
 from archspec.ops.signal.moments import WINDOW, Gradient, Moments, standard
 from archspec.ops.signal.runs import join
-from archspec.ops.values import Casting, Layout, OpError, Saved, Saves, Shape
+from archspec.ops.sliding import count_padded, find_windows, pads_apart, tell_reach
+from archspec.ops.values import Casting, Layout, OpError, Saved, Shape
 from archspec.ops.window import Positions, Span, Window
 
 
 class Pool(Layer):
-    """A sliding window over each channel; `stride` is the kernel unless given, and `padding` at most half of it. An
-    axis has (S + 2 padding - kernel) / stride + 1 windows, rounded down; `ceil` rounds up, but leaves out a window
-    that would start behind the last value."""
+    """A sliding window over each channel; `stride` is the kernel unless given, and `padding` a rule as that of `conv`,
+    or a number up to half the kernel. An axis has (S + 2 padding - kernel) / stride + 1 windows, rounded down; `ceil`
+    rounds up, but leaves out a window that would start behind the last value. Kernel, stride and padding are one for
+    all axes, or a list with one for each."""
 
     main: ClassVar[str | None] = "kernel"
     family: ClassVar[Family] = "resize"
-    saves: ClassVar[Saves] = "operands"
     keeps_zeros: ClassVar[bool] = True
 
-    kernel: Positive = Field(2, description="positions of a window along each spatial axis")
-    stride: Positive | None = Field(
+    kernel: PositivePerAxis = Field(2, description="positions of a window along each spatial axis")
+    stride: PositivePerAxis | None = Field(
         None, description="positions of the input from one window to the next; the kernel's size unless given"
     )
-    padding: NonNegative = Field(0, description="positions before and after each axis")
+    padding: PaddingPerAxis = Field(0, description="positions before and after each axis")
     ceil: Flag = Field(False, description="lets a last window hang over the end")
 
+    def windows(self, x: Shape) -> tuple[Window, ...]:
+        """The window along each spatial axis of x. Raises OpError."""
+        stride = self.kernel if self.stride is None else self.stride
+        return find_windows(x, kernel=self.kernel, stride=stride, padding=self.padding)
+
     @property
-    def window(self) -> Window:
-        return Window(self.kernel, self.stride or self.kernel, self.padding)
+    def pads(self) -> bool:
+        """True unless it certainly pads nothing."""
+        return self.padding not in (0, (0,), (0, 0), (0, 0, 0))
 
     @property
     def passes_terms(self) -> bool:
-        return self.padding == 0
+        return not self.pads
 
     def bound(self, x: Bounds) -> Bounds:
         return x
 
     def changes_nothing(self, *xs: Shape) -> str:
-        return "its window is a single position" if self.window == Window(1, 1, 0) else ""
+        single = all(window.moves_nothing for window in self.windows(xs[0]))
+        return "its window is a single position" if single else ""
 
     def infer(self, x: Shape) -> Shape:
         if not 1 <= x.rank <= 3:
             raise OpError(f"{self.kind} needs one to three spatial axes, found the shape {x}")
-        if 2 * self.padding > self.kernel:
+        windows = self.windows(x)
+        given = zip(along(self.padding, x, "padding"), windows, strict=True)
+        if any(isinstance(padding, int) and 2 * padding > window.kernel for padding, window in given):
             raise OpError("padding should be at most half the kernel", "padding")
-        space = [self.window.slide(size, ceil=self.ceil) for size in x.space]
+        space = [window.slide(size, ceil=self.ceil) for window, size in zip(windows, x.space, strict=True)]
         if min(space) < 1:
-            raise OpError(f"a window of {self.kernel} does not fit into {x}", "kernel")
+            raise OpError(f"a window of {tell_reach(windows)} does not fit into {x}", "kernel")
         return Shape(x.channels, *space)
 
     def elementwise(self, x: Shape) -> int:
-        return self.infer(x).elements * prod([self.kernel] * x.rank)
+        return self.infer(x).elements * prod(window.kernel for window in self.windows(x))
+
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        padded = sum(self.partials(*xs))
+        return Saved(values=batch * padded) if padded else Saved((0,))
+
+    def partials(self, *xs: Shape) -> tuple[int, ...]:
+        padded = count_padded(self.padding, self.windows(xs[0]), xs[0])
+        return (padded,) if padded else ()
 
     def stride_fraction(self, axis: int) -> Fraction:
-        return Fraction(self.window.stride)
+        return Fraction(at_axis(self.kernel if self.stride is None else self.stride, axis))
 
     def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
-        return (self.window.input_span(span),)
+        return (self.windows(xs[0])[axis].input_span(span),)
 
     def casting(self, *xs: Shape) -> Casting:
         return "full" if xs[0].rank == 3 else "widest"
@@ -82,7 +102,8 @@ class MaxPool(Pool):
         return not flips
 
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
-        return Saved((0,), indices=batch * self.infer(*xs).elements)
+        saved = super().saved_for_backward(*xs, batch=batch, needs=needs)
+        return replace(saved, indices=batch * self.infer(*xs).elements)
 
     def moments(self, x: Moments) -> Moments:
         return _take_largest(x, self._count(x), tuple(axis for _, axis in _slide(self, x)))
@@ -96,45 +117,67 @@ class MaxPool(Pool):
 
 
 class AvgPool(Pool):
-    """The mean of each window; zeros of the padding count as values."""
+    """The mean of each window; zeros of the padding count as values, but with `count: inside` only what lies inside the
+    map does."""
 
     odd: ClassVar[bool] = True
+    newer: ClassVar[frozenset[str]] = frozenset({"count"})
+
+    count: Literal["all", "inside"] = Field("all", description="places of a window that count: all, or those inside x")
+
+    @property
+    def passes_terms(self) -> bool:
+        return self.count == "inside" or super().passes_terms
 
     def commutes(self, *, flips: bool, adds: bool) -> bool:
         """True unless what is added meets padding; with `ceil`, a last window divides by what of that it has."""
-        return not adds or (self.padding == 0 and not self.ceil)
+        return not adds or self.count == "inside" or not (self.pads or self.ceil)
 
     def bound(self, x: Bounds) -> Bounds:
-        return x.hull(ZERO) if self.window.padding else x
+        return x.hull(ZERO) if self.pads and self.count == "all" else x
+
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        """The operand, and where torch pads in a step of its own the numbers of values, by which sums are divided."""
+        saved = super().saved_for_backward(*xs, batch=batch, needs=needs)
+        divides = self.count == "inside" and pads_apart(self.padding, self.windows(xs[0]))
+        return replace(saved, values=saved.values + prod(self.infer(*xs).space)) if divides else saved
 
     def is_measured(self, *xs: Shape) -> bool:
         """False for small volumes, which are averaged along one axis after the other."""
-        return xs[0].rank < 3 or min(xs[0].space) >= self.kernel
+        return xs[0].rank < 3 or all(map(ge, xs[0].space, along(self.kernel, xs[0], "kernel")))
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return Layout() if xs[0].rank == 3 else super().lay(layouts, *xs, batch=batch)
 
     def moments(self, x: Moments) -> Moments:
         """The moments of means: what samples have in common is in every term; of the rest each term has its own."""
-        area, slid = self.kernel ** len(x.axes), _slide(self, x)
-        counts = _slide(self, standard(x.shape))
-        mean = prod(count for count, _ in counts) / area
-        square = prod(count**2 * axis.square for count, axis in counts) / area**2
-        own = prod(total for total, _ in slid) / area**2
+        slid, seen = _slide(self, x), _slide(self, standard(x.shape))
+        area, whole = prod(window.kernel for window in self.windows(x.shape)), self.count == "all"
+        mean = prod(count for count, _ in seen) / area if whole else 1.0
+        square = prod(count**2 * axis.square for count, axis in seen) / area**2 if whole else 1.0
+        if not whole:
+            slid = list(map(divide_squared, slid, seen))
+        own = prod(total for total, _ in slid) / (area**2 if whole else 1)
         return x.before_averaging().each(
             lambda part: ChannelMoments(
                 mean * part.mean, square * part.common + own * (part.second - part.common), mean**2 * part.common
             ),
             axes=tuple(axis for _, axis in slid),
-            doubts=x.doubts if self.kernel == 1 else x.doubts | WINDOW,
+            doubts=x.doubts if area == 1 else x.doubts | WINDOW,
         )
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         """The gradients, exact where windows do not overlap: else a position gets a sum of gradients that may be
         alike."""
-        slid = [axis.spread(self.window, old.size) for axis, old in zip(gradient.axes, x.axes, strict=True)]
-        gain = prod(total for total, _ in slid) / self.kernel ** (2 * len(x.axes))
-        doubts = gradient.doubts if self.window.stride >= self.kernel else gradient.doubts | WINDOW
+        windows, whole = self.windows(x.shape), self.count == "all"
+        sent = [(1.0, axis) for axis in gradient.axes]
+        if not whole:
+            sent = list(map(divide_squared, sent, _slide(self, standard(x.shape))))
+        slid = [axis.spread(window, size) for (_, axis), window, size in zip(sent, windows, x.shape.space, strict=True)]
+        gain = prod(total for total, _ in slid) / prod(window.kernel**2 if whole else 1 for window in windows)
+        gain *= prod(share for share, _ in sent)
+        apart = all(window.stride >= window.kernel for window in windows)
+        doubts = gradient.doubts if apart else gradient.doubts | WINDOW
         return (gradient.times(gain, axes=tuple(axis for _, axis in slid), doubts=doubts),)
 
 
@@ -204,7 +247,7 @@ class GlobalMaxPool(GlobalPool):
 
 def _slide(op: Pool, x: Moments) -> list[tuple[float, Axis]]:
     """Compute for each axis the mean sum over what a window sees, and its spread."""
-    return [axis.gather(op.window, size) for axis, size in zip(x.axes, op.infer(x.shape).space, strict=True)]
+    return list(map(Axis.gather, x.axes, op.windows(x.shape), op.infer(x.shape).space))
 
 
 def _take_largest(x: Moments, count: float, axes: tuple[Axis, ...]) -> Moments:

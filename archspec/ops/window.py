@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from math import gcd
 from typing import Literal, TypeAlias
+
+from archspec.ops.values import OpError
 
 Span: TypeAlias = tuple[int, int]
 """The first and the last of a run of positions along one axis."""
@@ -26,11 +29,12 @@ MAX_TAPS = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A sliding window, the same along each spatial axis."""
+    """A window that slides along one axis, with so many positions padded `before` and `after` its values."""
 
     kernel: int
     stride: int
-    padding: int
+    before: int = 0
+    after: int = 0
     dilation: int = 1
 
     @property
@@ -38,30 +42,40 @@ class Window:
         """The number of neighbouring positions that the dilated window spans."""
         return self.dilation * (self.kernel - 1) + 1
 
+    @property
+    def padding(self) -> int:
+        """The number of positions that are padded, at both ends together."""
+        return self.before + self.after
+
+    @property
+    def moves_nothing(self) -> bool:
+        """True if it is a single position, and stands at each once."""
+        return (self.kernel, self.stride, self.padding) == (1, 1, 0)
+
     def slide(self, size: int, *, ceil: bool = False) -> int:
         """Count the positions along an axis; with `ceil` a last window may hang over the end, but not start in the
         padding."""
-        span = size + 2 * self.padding - self.reach
+        span = size + self.padding - self.reach
         if not ceil:
             return span // self.stride + 1
         count = -(-span // self.stride) + 1
-        return count - 1 if (count - 1) * self.stride >= size + self.padding else count
+        return count - 1 if (count - 1) * self.stride >= size + self.before else count
 
     def count_live(self, size: int, count: int) -> int:
         """The number of taps that lie within `size` positions under any of the first `count` windows; the others only
         ever lie in the padding."""
-        first = max(0, _divide_up(self.padding - (count - 1) * self.stride, self.dilation))
-        last = min(self.kernel, _divide_up(size + self.padding, self.dilation))
+        first = max(0, _divide_up(self.before - (count - 1) * self.stride, self.dilation))
+        last = min(self.kernel, _divide_up(size + self.before, self.dilation))
         if self.stride <= size or last - first > MAX_TAPS:
             return max(0, last - first)
         # Between two windows a tap may step over the map.
-        starts = (tap * self.dilation - self.padding for tap in range(first, last))
+        starts = (tap * self.dilation - self.before for tap in range(first, last))
         return sum(start % self.stride < size if start < 0 else start < size for start in starts)
 
     def input_span(self, span: Span) -> Positions:
         """The positions under the taps of the windows from the first of `span` to the last."""
         (lo, hi), step = span, self.dilation
-        start, end = lo * self.stride - self.padding, hi * self.stride - self.padding
+        start, end = lo * self.stride - self.before, hi * self.stride - self.before
         if lo == hi or (step == 1 and self.stride <= self.kernel):
             return (range(start, end + self.reach, step),)
         if self.stride == 1:
@@ -70,7 +84,7 @@ class Window:
 
     def output_span(self, span: Span) -> Positions:
         """The windows with a tap in `span`: the other way round."""
-        lo, hi = span[0] + self.padding, span[1] + self.padding
+        lo, hi = span[0] + self.before, span[1] + self.before
         if self.dilation == 1:
             return (range(_divide_up(lo - self.reach + 1, self.stride), hi // self.stride + 1),)
         if hi - lo < self.kernel:
@@ -89,6 +103,32 @@ class Window:
         count = -(-(self.kernel - first) // turn)
         nearest, step = (place - first * self.dilation) // self.stride, self.dilation // common
         return range(nearest - (count - 1) * step, nearest + 1, step) if count > 0 else range(0)
+
+
+PaddingRule: TypeAlias = Literal["same", "same_end", "causal"]
+"""The rules by which a window has its padding: `same` and `same_end` keep the extent at stride 1, `causal` looks at
+nothing behind."""
+
+
+@lru_cache(maxsize=4096)
+def pad_window(kernel: int, stride: int, padding: PaddingRule | int, dilation: int, size: int) -> Window:
+    """The window along an axis of so many positions, with what a rule or a number pads there. Raises OpError.
+
+    `same` pads half of reach - 1 at both ends, `causal` all of it before. `same_end` is TensorFlow's SAME: there are
+    ⌈size / stride⌉ windows, and what these need more than there is lies half before, the odd position after.
+    """
+    reach = dilation * (kernel - 1) + 1
+    if padding == "causal":
+        return Window(kernel, stride, reach - 1, 0, dilation)
+    if padding == "same_end":
+        missing = max(0, (_divide_up(size, stride) - 1) * stride + reach - size)
+        return Window(kernel, stride, missing // 2, missing - missing // 2, dilation)
+    if padding == "same":
+        if reach % 2 == 0:
+            remedy = "give padding a number or `same_end`, or an even dilation"
+            raise OpError(f"padding: same needs an odd kernel, found {kernel}; {remedy}", "kernel")
+        padding = (reach - 1) // 2
+    return Window(kernel, stride, padding, padding, dilation)
 
 
 def run(span: Span) -> Positions:

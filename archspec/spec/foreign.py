@@ -94,7 +94,7 @@ relu | each activation is a word of its own: gelu, silu, sigmoid, tanh and other
 
 max_pool
     maxpooling
-avg_pool | zeros of the padding count as values
+avg_pool | zeros of the padding count as values, unless `count: inside`
     avgpool averagepool averagepooling meanpool
 max_pool | or `avg_pool`
     pool pooling
@@ -334,3 +334,17 @@ def _read(table: str) -> Iterator[tuple[str, Saying]]:
         else:
             written, _, note = line.partition("|")
             saying = Saying(written.strip(), note.strip())
+
+
+VALUES = {
+    "valid": "`padding: 0` pads nothing",
+    "same_upper": "ONNX's SAME_UPPER is `same_end`",
+    "half": "`padding: same` is half of the kernel at both ends",
+}
+"""The words that other frameworks have for values, and how they are said here."""
+
+
+def explain_value(word: str) -> str:
+    """Tell how a value of another framework is said, as the end of a message; nothing where none is known."""
+    told = VALUES.get(word.strip().lower())
+    return f"; {told}" if told else ""

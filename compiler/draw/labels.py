@@ -6,6 +6,7 @@ from typing import Any
 
 from archspec.ops import Input, Merge, Op, Shape
 from archspec.wording import write_shape
+from compiler.tree import write_field
 
 SILENT = {
     *("bias", "init", "eps", "momentum", "affine", "start", "gain", "mode", "slope", "alpha", "trainable"),
@@ -35,20 +36,25 @@ def label_op(op: Op, last: Op, rank: int) -> str:
             else f"{sign} {fields['value']}"
         )
     kernel, stride = facts.get("kernel"), facts.get("stride")
-    across = kernel if isinstance(kernel, str) else write_shape([kernel] * max(1, rank))
+    across = kernel if isinstance(kernel, str) else write_shape(_spread(kernel, rank))
     window = [f"{op.word} {across}"] if kernel else [op.word]
     main = op.main if op.main in facts and op.main not in ("kernel", *SILENT) else None
     window += [fields[main]] if main and kernel else []
     words = [" ".join([*window, fields[main]])] if main and not kernel and fields[main] != "None" else window
     usual = (None, 1) if op.word.startswith("conv") else (None, kernel)
-    words += [f"stride {stride}" if op.word == "conv_transpose" else f"/{stride}"] if stride not in usual else []
+    step = write_shape(stride) if isinstance(stride, tuple) else stride
+    words += [f"stride {step}" if op.word == "conv_transpose" else f"/{step}"] if stride not in usual else []
     said = {"kernel", "stride", op.main, *SILENT}
     words += [f"{name} = {fields[name]}" for name, fact in op.chosen.items() if name not in said and fact not in USUAL]
     return ", ".join(words)
 
 
+def _spread(value: Any, rank: int) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,) * max(1, rank)
+
+
 def _spell(first: Any, last: Any) -> str:
-    texts = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in (first, last)]
+    texts = [f"{value:.4g}" if isinstance(value, float) else write_field(value) for value in (first, last)]
     return texts[0] if texts[0] == texts[1] else f"{texts[0]} … {texts[1]}"
 
 

@@ -12,6 +12,7 @@ from archspec.errors import Place
 from archspec.ops import Conv, ConvTranspose, Linear, Op
 from archspec.spec.defaults import merge_defaults
 from archspec.spec.expressions import Expression, ExpressionError, Lookup, Template, lookup_of
+from archspec.spec.foreign import explain_value
 from archspec.spec.layers import describe_values, overlay
 from archspec.spec.messages import code_of, describe_problem
 from compiler.elaborate.reporter import Calls, Reporter, SkipNode
@@ -98,7 +99,9 @@ class Evaluator:
         try:
             return written(lookup)
         except ExpressionError as error:
-            hint = f"; the field takes {describe_values(*takes)}" if takes and error.code == "unknown-name" else ""
+            hint = ""
+            if takes and error.code == "unknown-name":
+                hint = f"; the field takes {describe_values(*takes)}{explain_value(written.text)}"
             self.reporter.fail(error.code, f"{error}{hint}", place, calls)
 
     def evaluate_columns(self, step: Step, each: Mapping[str, Any]) -> dict[str, list[Any]]:

@@ -73,7 +73,7 @@ class _ForwardSearch:
         if isinstance(reader.op, Kernel):
             if reader.op.weight_norm:
                 raise Blocked(f"{reader.id} stores a direction and lengths, and no kernel")
-            if not takes_before(reader.op, affine):
+            if not takes_before(reader.op, affine, node.shape):
                 raise Blocked(f"{reader.id} does not see all of its kernel at each position, as a shift needs")
             yield reader, affine
             return

@@ -9,19 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec.errors import ArchspecError
-from archspec.ops import Conv, ConvTranspose, Kernel
+from archspec.ops import Conv, ConvTranspose, Kernel, Shape
 from compiler.graph import Node
 from compiler.passes.affine import Affine, ChannelVector
 from compiler.passes.base import LazyArray, WeightArray, WeightArrays
 
 
-def takes_before(op: Kernel, affine: Affine) -> bool:
-    """Tell whether a kernel can do itself what `affine` does to its operand.
+def takes_before(op: Kernel, affine: Affine, x: Shape) -> bool:
+    """Tell whether a kernel can do itself what `affine` does to its operand of the shape x.
 
     The factors always; of the terms only their sum over all taps, so each result must see all of them: not where zeros
     pad the operand, nor where a transposed convolution reaches a result with some of its taps.
     """
-    return affine.scales or op.sums_all_taps
+    return affine.scales or op.sums_all_taps(x)
 
 
 def take_behind(node: Node, op: Kernel, affine: Affine, arrays: dict[str, WeightArray]) -> Node:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from archspec.ops import Conv, Crop, Op, PadChannels, PadSpace
+from archspec.ops.fields import one_or_each
 from compiler.graph import Graph, Node
 from compiler.passes.affine import MAX_SEARCHED
 from compiler.passes.base import Journal, Pass, WeightArrays
@@ -65,10 +66,10 @@ def _pad_in_convolution(graph: Graph, first: Node, node: Node) -> Node | str:
     assert isinstance(node.op, Conv)
     if graph.sizes:
         return f"what {first.id} adds depends on the sizes"
-    added = _added(graph[first.inputs[0]], first)
-    if len(set(added)) > 1 or added[0] % 2:
+    added, windows = _added(graph[first.inputs[0]], first), node.op.windows(first.shape)
+    if any(more % 2 for more in added) or any(window.before != window.after for window in windows):
         return f"{first.id} does not add as much at both ends of every axis"
-    padding = node.op.window.padding + added[0] // 2
+    padding = one_or_each(w.before + more // 2 for w, more in zip(windows, added, strict=True))
     return replace(node, op=node.op.model_copy(update={"padding": padding}), inputs=first.inputs[:1])
 
 

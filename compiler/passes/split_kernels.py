@@ -12,6 +12,7 @@ from archspec.ops import Conv
 from archspec.ops.base import Layer
 from archspec.ops.fields import Flag, NonNegative, Positive
 from archspec.ops.values import Shape, Weight, Weights
+from archspec.ops.window import Window
 from compiler.graph import Graph, Node
 from compiler.passes.base import Journal, LazyArray, Pass, WeightArray, WeightArrays
 
@@ -68,10 +69,10 @@ class SplitKernels(Pass):
         op = node.op
         if not isinstance(op, Conv) or node.shape.rank != 2 or op.weight_norm:
             return False
-        channels = graph[node.inputs[0]].shape.channels
-        square = (op.kernel, op.stride, op.dilation, op.groups, op.window.padding) == (TAPS, 1, 1, 1, TAPS // 2)
-        blocked = op.out % ALIGNED == 0 and channels % ALIGNED == 0
-        return square and blocked and op.out <= self.largest_out and channels >= self.least_in
+        x = graph[node.inputs[0]].shape
+        square = {*op.windows(x)} == {Window(TAPS, 1, TAPS // 2, TAPS // 2)} and op.groups == 1
+        blocked = op.out % ALIGNED == 0 and x.channels % ALIGNED == 0
+        return square and blocked and op.out <= self.largest_out and x.channels >= self.least_in
 
 
 def _split(node: Node, op: Any, arrays: dict[str, WeightArray], journal: Journal) -> list[Node]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import takewhile
 
-from archspec.ops import Conv, Normalization, Op
+from archspec.ops import Conv, Normalization, Op, Shape
 from archspec.ops.base import Pointwise
 from archspec.ops.pooling import Pool
 from compiler.graph import Node
@@ -38,13 +38,14 @@ def _are_chained(nodes: dict[str, Node], one: Node, other: Node) -> bool:
     """Tell whether a chain of layers leads from one node to the other, each of which keeps the extents of any map. Most
     residual bodies are such, and to derive functions for all took two fifths of a compilation."""
     while other.id != one.id:
-        if len(other.inputs) != 1 or not _keeps_extents(other.op):
+        if len(other.inputs) != 1 or not _keeps_extents(other.op, nodes[other.inputs[0]].shape):
             return False
         other = nodes[other.inputs[0]]
     return True
 
 
-def _keeps_extents(op: Op) -> bool:
+def _keeps_extents(op: Op, x: Shape) -> bool:
+    """Tell whether an operation keeps the extents of x, and of any other map."""
     if isinstance(op, Conv | Pool):
-        return op.window.stride == 1 and 2 * op.window.padding == op.window.reach - 1
+        return all(window.stride == 1 and window.padding == window.reach - 1 for window in op.windows(x))
     return type(op).infer is Pointwise.infer or isinstance(op, Normalization)  # an extension may say otherwise

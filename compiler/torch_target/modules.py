@@ -110,19 +110,20 @@ class AvgPool3d(nn.AvgPool3d):
     """torch's average pooling, also of maps that are smaller than the kernel before they are padded, which torch's own
     refuses in three dimensions alone: there the means are taken along the axes one after the other."""
 
-    kernel_size: int
-    stride: int
-    padding: int
-
     def forward(self, x: Tensor) -> Tensor:
-        if min(x.shape[2:]) >= self.kernel_size:
+        kernel, stride, padding = map(_spread, (self.kernel_size, self.stride, self.padding))
+        if all(size >= edge for size, edge in zip(x.shape[2:], kernel, strict=True)):
             return super().forward(x)
-        window = (1, self.kernel_size), (1, self.stride), (0, self.padding)
-        for axis in (2, 3, 4):
-            last = x.movedim(axis, -1)
+        for axis in range(3):
+            last = x.movedim(axis + 2, -1)
+            window = (1, kernel[axis]), (1, stride[axis]), (0, padding[axis])
             means = F.avg_pool2d(last.flatten(1, -2), *window, self.ceil_mode, self.count_include_pad)
-            x = means.reshape(*last.shape[:-1], -1).movedim(-1, axis)
+            x = means.reshape(*last.shape[:-1], -1).movedim(-1, axis + 2)
         return x
+
+
+def _spread(value: int | tuple[int, ...]) -> tuple[int, ...]:
+    return value if isinstance(value, tuple) else (value,) * 3
 
 
 class Resize(nn.Module):

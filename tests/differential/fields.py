@@ -36,6 +36,7 @@ from archspec.ops import (
     Shape,
     Upsample,
 )
+from archspec.ops.fields import along
 from archspec.ops.sampling import Corners, Mode
 from compiler.analysis.field.receptive_field import measure_receptive_field
 from compiler.analysis.field.strands import MAX_REACH
@@ -171,16 +172,18 @@ def apply(op: Op, xs: list[Tensor]) -> Tensor:
     x, rank = xs[0], xs[0].dim() - 2
     match op:
         case Conv():
-            w = op.window
-            return CONV[rank](x, kernel(op.out, x.shape[1], w.kernel, rank), BIAS, w.stride, w.padding, w.dilation)
+            (w,) = {*op.windows(Shape(*x.shape[1:]))}
+            return CONV[rank](x, kernel(op.out, x.shape[1], w.kernel, rank), BIAS, w.stride, w.before, w.dilation)
         case ConvTranspose():
-            weight, p = kernel(x.shape[1], op.out, op.kernel, rank), op.padding
+            (w,), (grown,) = {*op.windows(Shape(*x.shape[1:]))}, {*along(op.output_padding, Shape(*x.shape[1:]), "")}
+            weight, p = kernel(x.shape[1], op.out, w.kernel, rank), w.before
             # Its own padding is cut off here, since torch refuses some that leave something.
-            whole = CONV_TRANSPOSE[rank](x, weight, None, op.stride, 0, 0, 1, op.dilation)
-            whole = F.pad(whole, (0, op.output_padding) * rank) + 0.3
+            whole = CONV_TRANSPOSE[rank](x, weight, None, w.stride, 0, 0, 1, w.dilation)
+            whole = F.pad(whole, (0, grown) * rank) + 0.3
             return cut(whole, [(p, extent - p) for extent in whole.shape[2:]])
         case AvgPool():
-            return AVG_POOL[rank](x, op.kernel, op.window.stride, op.padding)
+            (w,) = {*op.windows(Shape(*x.shape[1:]))}
+            return AVG_POOL[rank](x, w.kernel, w.stride, w.before)
         case GlobalAvgPool():
             return x.mean(tuple(range(2, x.dim())), keepdim=True)
         case Upsample():

@@ -146,14 +146,14 @@ def share_sent(axis: Axis, window: Window, size: int) -> float:
 
 
 def _is_long(axis: Axis, window: Window, size: int) -> bool:
-    return max(axis.size, size, window.reach + 2 * window.padding) > MAX_AXIS
+    return max(axis.size, size, window.reach + window.padding) > MAX_AXIS
 
 
 def _find_inside(window: Window, windows: int, seen: int) -> Iterator[tuple[int, int, int]]:
     """Find for each tap that has something to do where it stands in the first window, and the first and the last of so
     many windows from which it sees one of `seen` positions."""
     for tap in range(window.kernel):
-        start = tap * window.dilation - window.padding
+        start = tap * window.dilation - window.before
         first, last = max(0, -(start // window.stride)), min(windows - 1, (seen - 1 - start) // window.stride)
         if first <= last:
             yield start, first, last
@@ -179,6 +179,16 @@ def even_out(sums: Sequence[float], exact: bool) -> tuple[float, Axis]:
     return mean, Axis(len(sums), tuple(value / mean for value in sums), exact)
 
 
+def divide_squared(slid: tuple[float, Axis], counted: tuple[float, Axis]) -> tuple[float, Axis]:
+    """Sums at each position, or their mean and spread, over the squares of other numbers there."""
+    (total, axis), (count, counts) = slid, counted
+    if axis.profile is None and counts.profile is None:
+        return total / count**2, axis
+    ratios = [value / number**2 for value, number in zip(axis.values, counts.values, strict=True)]
+    mean, spread = even_out(ratios, axis.exact)
+    return total * mean / count**2, spread
+
+
 @lru_cache(maxsize=1024)
 def blend(weights: tuple[float, ...], axes: tuple[Axis, ...]) -> Axis:
     """The spread of a sum whose terms have these second moments. Where they differ it is an approximation, since a sum
@@ -197,16 +207,16 @@ def blend(weights: tuple[float, ...], axes: tuple[Axis, ...]) -> Axis:
 @lru_cache(maxsize=1024)
 def _gather(axis: Axis, window: Window, size: int) -> tuple[float, Axis]:
     last = window.stride * (size - 1) + 1
-    after = max(0, last + window.reach - 1 - axis.size - window.padding)
-    padded = (*(0.0,) * window.padding, *axis.values, *(0.0,) * after)
+    after = max(0, last + window.reach - 1 - axis.size - window.before)
+    padded = (*(0.0,) * window.before, *axis.values, *(0.0,) * after)
     starts = range(0, window.reach, window.dilation)
     return even_out([*map(sum, zip(*(padded[k : k + last : window.stride] for k in starts), strict=True))], axis.exact)
 
 
 @lru_cache(maxsize=1024)
 def _spread(axis: Axis, window: Window, size: int) -> tuple[float, Axis]:
-    sums = [0.0] * max(window.stride * (axis.size - 1) + window.reach, window.padding + size)
+    sums = [0.0] * max(window.stride * (axis.size - 1) + window.reach, window.before + size)
     for k in range(0, window.reach, window.dilation):
         for i, value in enumerate(axis.values):
             sums[k + i * window.stride] += value
-    return even_out(sums[window.padding : window.padding + size], axis.exact)
+    return even_out(sums[window.before : window.before + size], axis.exact)

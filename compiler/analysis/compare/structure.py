@@ -6,7 +6,8 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.ops import Input, Window
+from archspec.ops import Conv, ConvTranspose, Input, Window
+from archspec.ops.pooling import Pool
 from compiler.analysis.outline import list_fields, list_types
 from compiler.graph import Graph, Node
 
@@ -44,10 +45,17 @@ def _pair_fields(a: Node, b: Node) -> dict[str, tuple[Any, Any]]:
         return {"layer": words if words[0] != words[1] else (a.op.kind, b.op.kind)}
     first, second = list_fields(a.op), list_fields(b.op)
     pairs = {name: (first.get(name), second.get(name)) for name in first | second}
-    window = getattr(a.op, "window", None)
-    if isinstance(window, Window) and window == getattr(b.op, "window", None):
-        pairs.pop("padding", None)
+    if "padding" in pairs and _find_windows(a) == _find_windows(b) is not None:
+        pairs.pop("padding")
     return pairs
+
+
+def _find_windows(node: Node) -> tuple[Window, ...] | None:
+    """The windows of a node, whose padding may be said by a rule or by numbers; none where the rule goes by the size of
+    what it reads."""
+    if not isinstance(node.op, Conv | ConvTranspose | Pool) or "same_end" in str(node.op.padding):
+        return None
+    return node.op.windows(node.shape)
 
 
 def _keep_differing(pairs: Mapping[str, tuple[Any, Any]]) -> dict[str, tuple[Any, Any]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from math import gcd, prod
 
-from archspec.ops import Conv, ConvTranspose, Op, Shape
+from archspec.ops import Conv, ConvTranspose, Op, Shape, Window
+from archspec.ops.fields import one_or_each
 from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Hit, LintRule, at_each_place
 from compiler.graph import Graph, Node
@@ -56,8 +57,11 @@ def _tell_smaller(graph: Graph, node: Node) -> str:
 
 
 def _list_smaller(op: Conv, x: Shape) -> Iterator[tuple[str, int]]:
-    """The largest dilation, and the largest kernel, with which no tap in the middle reaches beyond an end."""
+    """The largest dilation, and the largest kernel, with which no tap in the middle reaches beyond an end, where these
+    are one for all axes."""
     far = min(x.space) - 1
+    if isinstance(op.dilation, tuple) or isinstance(op.kernel, tuple):
+        return
     if op.dilation > 1 and op.kernel > 1:
         yield "dilation", min(op.dilation, far // (op.kernel // 2))
     yield "kernel", 2 * (far // op.dilation) + 1
@@ -72,36 +76,44 @@ def _fits(op: Conv, name: str, value: int, x: Shape) -> bool:
 
 def find_uneven_upsampling(context: LintContext) -> Iterable[Hit]:
     graph = context.graph
+
+    def find_windows(node: Node) -> tuple[Window, ...]:
+        assert isinstance(node.op, ConvTranspose)
+        return node.op.windows(graph.operands(node)[0])
+
     uneven = [node for node in graph if isinstance(node.op, ConvTranspose) and _is_uneven(node.op, graph, node)]
 
     def tell(group: Sequence[Node]) -> str:
-        op = group[0].op
-        least, most = count_writers(op)
-        if not least:
+        op, windows = group[0].op, find_windows(group[0])
+        counts = dict.fromkeys(counts for counts in map(count_writers, windows) if counts[0] != counts[1])
+        if any(not least for least, _ in counts):
             return f"this {op.kind} reaches only some positions along an axis: the others hold the bias alone"
-        return f"along each axis positions behind this {op.kind} are sums of {least} and of {most} taps in turns"
+        along = "each axis" if len({*windows}) == 1 else "an axis"
+        (least, most), *_ = counts
+        return f"along {along} positions behind this {op.kind} are sums of {least} and of {most} taps in turns"
 
-    return at_each_place(uneven, tell, lambda group: _tell_multiple(group[0].op))
+    return at_each_place(uneven, tell, lambda group: _tell_multiple(find_windows(group[0])))
 
 
-def count_writers(op: Op) -> tuple[int, int]:
-    """Count the fewest and the most taps of a transposed convolution that meet in a position far from the ends, along
-    each axis."""
-    assert isinstance(op, ConvTranspose)
-    common = gcd(op.dilation, op.stride)
-    turn = op.stride // common
-    return 0 if common > 1 else op.kernel // turn, -(-op.kernel // turn)
+def count_writers(window: Window) -> tuple[int, int]:
+    """Count the fewest and the most taps of a transposed convolution that meet in a position far from the ends of an
+    axis."""
+    common = gcd(window.dilation, window.stride)
+    turn = window.stride // common
+    return 0 if common > 1 else window.kernel // turn, -(-window.kernel // turn)
 
 
 def _is_uneven(op: ConvTranspose, graph: Graph, node: Node) -> bool:
-    least, most = count_writers(op)
-    return least != most and max(graph.operands(node)[0].space) > 1
+    x = graph.operands(node)[0]
+    counts = map(count_writers, op.windows(x))
+    return any(least != most and size > 1 for (least, most), size in zip(counts, x.space, strict=True))
 
 
-def _tell_multiple(op: Op) -> str:
-    assert isinstance(op, ConvTranspose)
-    kernel = -(-op.kernel // op.stride) * op.stride
-    dilation = "" if gcd(op.dilation, op.stride) == 1 else " with `dilation: 1`"
+def _tell_multiple(windows: Sequence[Window]) -> str:
+    multiples = one_or_each([-(-window.kernel // window.stride) * window.stride for window in windows])
+    kernel = list(multiples) if isinstance(multiples, tuple) else multiples
+    coprime = all(gcd(window.dilation, window.stride) == 1 for window in windows)
+    dilation = "" if coprime else " with `dilation: 1`"
     return f"give it a kernel that is a multiple of the stride, such as `kernel: {kernel}`{dilation}"
 
 

@@ -60,8 +60,13 @@ def _joins_linear(context: LintContext, first: Node, second: Node) -> bool:
 
 def _are_one(first: Op, second: Op) -> bool:
     if isinstance(first, Conv) and isinstance(second, Conv):
-        return first.groups == second.groups == 1 and 1 in (first.kernel, second.kernel)
+        return first.groups == second.groups == 1 and (_is_single(first) or _is_single(second))
     return isinstance(first, Linear) and isinstance(second, Linear)
+
+
+def _is_single(op: Conv) -> bool:
+    """Tell whether the kernel is a single tap."""
+    return {*op.kernel} == {1} if isinstance(op.kernel, tuple) else op.kernel == 1
 
 
 def find_softmax_outputs(context: LintContext) -> Iterable[Hit]:

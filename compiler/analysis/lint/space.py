@@ -42,11 +42,12 @@ def find_lost_pixels(context: LintContext) -> Iterable[Hit]:
 
 def _find_gaps(graph: Graph) -> Iterable[Hit]:
     """Find windows with taps so far apart that a stride brings them to the same positions again and again."""
-    windows = {node.id: node.op.window for node in graph if isinstance(node.op, Conv | Pool)}
-    gaps = {id: gcd(window.stride, window.dilation) for id, window in windows.items() if window.kernel > 1}
+    sliding = ((node, node.op) for node in graph if isinstance(node.op, Conv | Pool))
+    wide = {node.id: max(op.windows(graph.operands(node)[0]), key=_find_gap) for node, op in sliding}
+    gaps = {id: _find_gap(window) for id, window in wide.items()}
 
     def tell(group: Sequence[Node]) -> str:
-        window, gap = windows[group[0].id], gaps[group[0].id]
+        window, gap = wide[group[0].id], gaps[group[0].id]
         ordinal = {2: "2nd", 3: "3rd"}.get(gap, f"{gap}th")
         return (
             f"this {group[0].op.kind} reads every {ordinal} position of an axis alone: its stride of {window.stride} "
@@ -57,17 +58,21 @@ def _find_gaps(graph: Graph) -> Iterable[Hit]:
     return at_each_place((graph[id] for id, gap in gaps.items() if gap > 1), tell, lambda group: remedy)
 
 
+def _find_gap(window: Window) -> int:
+    """The distance between two of the only positions that the windows along an axis read."""
+    return gcd(window.stride, window.dilation) if window.kernel > 1 else 1
+
+
 def _count_lost(node: Node, operands: Sequence[Shape], result: Shape) -> int:
     """The positions at the end of an axis in front of which the last window ends and the next one would begin; the most
     on any axis. What lies between two windows is passed over on purpose."""
     if not isinstance(node.op, Conv | Pool):
         return 0
-    pairs = zip(operands[0].space, result.space, strict=True)
-    return max(_count_uncovered(node.op.window, size, count) for size, count in pairs)
+    return max(map(_count_uncovered, node.op.windows(operands[0]), operands[0].space, result.space))
 
 
 def _count_uncovered(window: Window, size: int, count: int) -> int:
-    next_start = count * window.stride - window.padding
+    next_start = count * window.stride - window.before
     return max(0, size - max(next_start, next_start - window.stride + window.reach))
 
 

@@ -210,12 +210,13 @@ def _list_fullest_step(
     node: Node, partials: Sequence[int], live: Mapping[str, int], roots: Mapping[str, str], ends: Collection[str]
 ) -> Mapping[str, int]:
     """List what lives in the fullest of the steps in which a sum or product of several is computed: each takes one
-    operand more, and after it goes what is not read again. What the node has made by then stands under its own name."""
+    operand more, and after it goes what is not read again. What the node has made by then stands under its own name. Of
+    a single operand all steps are made in one module, which holds it to the end."""
     width = live[node.id] / node.shape.elements
     made = [*(int(width * elements) for elements in partials), live[node.id]]
     steps = []
     for step, (before, result) in enumerate(zip([0, *made], made, strict=False)):
-        later = {roots[operand] for operand in node.inputs[step + 1 :]} if step else set(live)
+        later = {roots[operand] for operand in node.inputs[step + 1 :]} if step and len(node.inputs) > 1 else set(live)
         kept = {id: size for id, size in live.items() if id not in ends or id in later}
         steps.append({**kept, node.id: before + result})
     return max(steps, key=lambda step: sum(step.values()))

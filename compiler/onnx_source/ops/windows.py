@@ -31,7 +31,7 @@ class Sliding(Foreign):
 
     @property
     def own(self) -> dict[str, Any]:
-        usual = all(2 * w.padding == (w.reach - 1 if self.keeps_size else 0) for w in self.windows)
+        usual = all(2 * w.before == (w.reach - 1 if self.keeps_size else 0) for w in self.windows)
         facts = {"kernel": _across(self.kernel)}
         facts |= {} if self.keeps_size and max(self.strides) == 1 else {"stride": _across(self.strides)}
         facts |= {} if usual else {"padding": _across(self.begins)}
@@ -40,7 +40,8 @@ class Sliding(Foreign):
     @property
     def windows(self) -> list[Window]:
         """The windows, one for each of the last axes, with the padding before it."""
-        return [Window(*each) for each in zip(self.kernel, self.strides, self.begins, self.dilations, strict=True)]
+        rows = zip(self.kernel, self.strides, self.begins, self.dilations, strict=True)
+        return [Window(kernel, stride, begin, dilation=dilation) for kernel, stride, begin, dilation in rows]
 
     @property
     def first(self) -> int:

@@ -4,42 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from archspec import ops
 from archspec.bounds import MAX_WHOLE
-from archspec.ops import Layer
+from archspec.ops import Layer, Window
+from archspec.ops.fields import AlongAxes, one_or_each
+from archspec.ops.window import PaddingRule, pad_window
 from archspec.wording import write_shape
 from compiler.onnx_source.call import NodeCall, NodeRule, build
 from compiler.onnx_source.ops.foreign import Dims
 from compiler.onnx_source.ops.windows import Convolution, Pool, TransposedConvolution
 from compiler.onnx_source.values import Constant, FileValue, Operand, UnknownOpError
 
-
-@dataclass(frozen=True)
-class Windows:
-    """The windows along all axes, and what is padded there."""
-
-    kernel: Dims
-    strides: Dims
-    dilations: Dims
-    begins: Dims
-    ends: Dims
-
-    @property
-    def reach(self) -> Dims:
-        return tuple(d * (k - 1) + 1 for d, k in zip(self.dilations, self.kernel, strict=True))
-
-    @property
-    def same_everywhere(self) -> bool:
-        """True if it is one window along all axes, with one padding on both sides."""
-        pairs = zip(self.kernel, self.strides, self.dilations, self.begins, self.ends, strict=True)
-        return len({*pairs}) == 1 and self.begins == self.ends
-
-    def fields(self) -> dict[str, Any]:
-        """The fields of a foreign operation with these windows."""
-        return {name: getattr(self, name) for name in ("kernel", "strides", "begins", "dilations")}
+Sides = tuple[Window, ...]
+"""The windows along all axes; one whose padding is negative cuts off what lies there."""
 
 
 def conv(call: NodeCall) -> Operand:
@@ -50,10 +30,11 @@ def conv(call: NodeCall) -> Operand:
     call.keep_samples(x)
     windows = _read_windows(call, kernel.shape[2:], space)
     fields: dict[str, Any] = {"out": kernel.shape[0], "groups": groups, "bias": "bias" in stored}
-    if windows.same_everywhere and call.is_map(x) and windows.begins[0] >= 0:
-        return call.add(build(call, ops.Conv, **fields, **_single(windows)), x, **stored)
-    shape = (x.shape[0], kernel.shape[0], *_slide(windows, space))
-    return call.foreign(Convolution, [x], shape, stored=stored, weight=kernel.shape, **fields, **windows.fields())
+    padding = _say_padding(call, windows, space)
+    if padding is not None and call.is_map(x):
+        return call.add(build(call, ops.Conv, **fields, **_say(windows), padding=padding), x, **stored)
+    shape = (x.shape[0], kernel.shape[0], *map(Window.slide, windows, space))
+    return call.foreign(Convolution, [x], shape, stored=stored, weight=kernel.shape, **fields, **_list_fields(windows))
 
 
 def conv_transpose(call: NodeCall) -> Operand:
@@ -64,13 +45,15 @@ def conv_transpose(call: NodeCall) -> Operand:
     call.keep_samples(x)
     windows, extra = _read_transposed(call, kernel.shape[2:], space)
     fields: dict[str, Any] = {"out": kernel.shape[1] * groups, "groups": groups, "bias": "bias" in stored}
-    plain = len({*extra}) == 1 and extra[0] < max(windows.strides[0], windows.dilations[0]) and windows.begins[0] >= 0
-    if windows.same_everywhere and plain and call.is_map(x):
-        single = {**_single(windows), "output_padding": extra[0]}
-        return call.add(build(call, ops.ConvTranspose, **fields, **single), x, **stored)
+    # What is cut off less at the end than at the beginning is an output padding.
+    grown = [more + w.before - w.after for w, more in zip(windows, extra, strict=True)]
+    small = all(0 <= more < max(w.stride, w.dilation) for w, more in zip(windows, grown, strict=True))
+    if small and min(w.before for w in windows) >= 0 and call.is_map(x):
+        fields |= {"padding": one_or_each(w.before for w in windows), "output_padding": one_or_each(grown)}
+        return call.add(build(call, ops.ConvTranspose, **fields, **_say(windows)), x, **stored)
     shape = (x.shape[0], fields["out"], *_grow(windows, space, extra))
     kind = TransposedConvolution
-    return call.foreign(kind, [x], shape, stored=stored, weight=kernel.shape, **fields, **windows.fields())
+    return call.foreign(kind, [x], shape, stored=stored, weight=kernel.shape, **fields, **_list_fields(windows))
 
 
 def pool(function: str) -> NodeRule:
@@ -81,18 +64,28 @@ def pool(function: str) -> NodeRule:
             call.fail(f"a window of {_text(kernel)} does not fit {_text(x.shape)}")
         call.keep_samples(x)
         windows, ceil = _read_windows(call, kernel, x.shape[2:]), call.attribute("ceil_mode", 0) == 1
-        counted = call.attribute("count_include_pad", 0) == 1 or not any((*windows.begins, *windows.ends))
-        kind = {"max": ops.MaxPool, "average": ops.AvgPool if counted else None}.get(function)
-        half = 0 <= 2 * windows.begins[0] <= kernel[0]
-        if kind and windows.same_everywhere and windows.dilations[0] == 1 and half and call.is_map(x):
-            single = {name: number for name, number in _single(windows).items() if name != "dilation"}
-            return call.add(build(call, kind, ceil=ceil, **single), x)
-        shape = (*x.shape[:2], *_slide(windows, x.shape[2:], ceil=ceil))
-        padded = function == "average" and any((*windows.begins, *windows.ends))
+        padded = function == "average" and any(w.before or w.after for w in windows)
+        fields = {"count": "inside"} if padded and call.attribute("count_include_pad", 0) != 1 else {}
+        kinds: dict[str, type[Layer]] = {"max": ops.MaxPool, "average": ops.AvgPool}
+        kind = kinds.get(function)
+        padding = _say_padding(call, windows, x.shape[2:])
+        if kind and _fits_pool(windows, padding) and call.is_map(x):
+            said = {name: value for name, value in _say(windows).items() if name != "dilation"}
+            return call.add(build(call, kind, ceil=ceil, **said, **fields, padding=padding), x)
+        counts = [w.slide(size, ceil=ceil) for w, size in zip(windows, x.shape[2:], strict=True)]
         details = call.tell("p", *(["count_include_pad"] if padded else []))
-        return call.foreign(Pool, [x], shape, function=function, details=details, **windows.fields())
+        windowed = _list_fields(windows)
+        return call.foreign(Pool, [x], (*x.shape[:2], *counts), function=function, details=details, **windowed)
 
     return rule
+
+
+def _fits_pool(windows: Sides, padding: AlongAxes[PaddingRule | int] | None) -> bool:
+    """Tell whether a pooling of the language has these windows, with this padding: a number is at most half of one."""
+    if padding is None or any(w.dilation > 1 for w in windows):
+        return False
+    given = padding if isinstance(padding, tuple) else (padding,) * len(windows)
+    return all(isinstance(rule, str) or 2 * rule <= w.kernel for w, rule in zip(windows, given, strict=True))
 
 
 def pool_globally(op: ops.GlobalAvgPool | ops.GlobalMaxPool) -> NodeRule:
@@ -102,39 +95,38 @@ def pool_globally(op: ops.GlobalAvgPool | ops.GlobalMaxPool) -> NodeRule:
             return call.add(op, x)
         call.keep_samples(x)
         space = x.shape[2:]
-        ones = (1,) * len(space)
-        windows = Windows(space, ones, ones, (0,) * len(space), (0,) * len(space))
+        windows = tuple(Window(size, 1) for size in space)
         function = "max" if isinstance(op, ops.GlobalMaxPool) else "average"
-        return call.foreign(Pool, [x], (*x.shape[:2], *ones), function=function, **windows.fields())
+        shape = (*x.shape[:2], *(1 for _ in space))
+        return call.foreign(Pool, [x], shape, function=function, **_list_fields(windows))
 
     return rule
 
 
-def _read_windows(call: NodeCall, kernel: Sequence[int], space: Sequence[int]) -> Windows:
+def _read_windows(call: NodeCall, kernel: Sequence[int], space: Sequence[int]) -> Sides:
     rank = len(kernel)
     written = call.ints("kernel_shape")
     strides, dilations = (_read(call, name, rank, 1, least=1) for name in ("strides", "dilations"))
     if (written and tuple(written) != tuple(kernel)) or len(space) != rank or min(kernel) < 1:
         call.fail(f"a window of {_text(written or kernel)} does not fit {_text(kernel)} over {_text(space)}")
     pads = _read(call, "pads", 2 * rank, 0, least=-MAX_WHOLE)
-    windows = Windows(tuple(kernel), strides, dilations, pads[:rank], pads[rank:])
+    windows = tuple(map(Window, kernel, strides, pads[:rank], pads[rank:], dilations))
     auto = call.attribute("auto_pad", "NOTSET")
     if auto in ("SAME_UPPER", "SAME_LOWER"):
         missing = [
-            max(0, (-(-size // stride) - 1) * stride + reach - size)
-            for size, stride, reach in zip(space, strides, windows.reach, strict=True)
+            pad_window(w.kernel, w.stride, "same_end", w.dilation, n) for w, n in zip(windows, space, strict=True)
         ]
-        return _pad(windows, missing, more_first=auto == "SAME_LOWER")
+        return _pad(windows, [w.padding for w in missing], more_first=auto == "SAME_LOWER")
     return _pad(windows, [0] * rank) if auto == "VALID" else windows
 
 
-def _read_transposed(call: NodeCall, kernel: Sequence[int], space: Sequence[int]) -> tuple[Windows, Dims]:
+def _read_transposed(call: NodeCall, kernel: Sequence[int], space: Sequence[int]) -> tuple[Sides, Dims]:
     """The windows of a transposed convolution, and what is added after the end."""
     windows = _read_windows(call, kernel, space)
     extra = _read(call, "output_padding", len(kernel), 0, least=0)
     wanted, auto = call.ints("output_shape")[-len(kernel) :], call.attribute("auto_pad", "NOTSET")
     if auto in ("SAME_UPPER", "SAME_LOWER") and not wanted:
-        wanted = [size * stride for size, stride in zip(space, windows.strides, strict=True)]
+        wanted = [size * w.stride for size, w in zip(space, windows, strict=True)]
     if not wanted:
         return windows, extra
     whole = _grow(_pad(windows, [0] * len(kernel)), space, extra)
@@ -149,40 +141,49 @@ def _read(call: NodeCall, name: str, count: int, default: int, least: int) -> Di
     return tuple(found)
 
 
-def _pad(windows: Windows, missing: Sequence[int], *, more_first: bool = False) -> Windows:
+def _pad(windows: Sides, missing: Sequence[int], *, more_first: bool = False) -> Sides:
     """Give windows so much padding along each axis; an odd position goes to the end, or to the beginning."""
-    begins = tuple((size + 1) // 2 if more_first else size // 2 for size in missing)
-    ends = tuple(size - begin for size, begin in zip(missing, begins, strict=True))
-    return Windows(windows.kernel, windows.strides, windows.dilations, begins, ends)
+    begins = [(size + 1) // 2 if more_first else size // 2 for size in missing]
+    rows = zip(windows, begins, missing, strict=True)
+    return tuple(replace(window, before=begin, after=size - begin) for window, begin, size in rows)
 
 
-def _slide(windows: Windows, space: Sequence[int], *, ceil: bool = False) -> Dims:
-    """Count the positions along each axis; with `ceil` a last window may hang over the end, but not start in the
-    padding."""
-    counts = []
-    for size, stride, reach, begin, end in zip(
-        space, windows.strides, windows.reach, windows.begins, windows.ends, strict=True
-    ):
-        span = size + begin + end - reach
-        count = -(-span // stride) + 1 if ceil else span // stride + 1
-        counts.append(count - 1 if ceil and (count - 1) * stride >= size + begin else count)
-    return tuple(counts)
-
-
-def _grow(windows: Windows, space: Sequence[int], extra: Sequence[int]) -> Dims:
+def _grow(windows: Sides, space: Sequence[int], extra: Sequence[int]) -> Dims:
     """Count the positions along each axis behind a transposed convolution."""
-    rows = zip(space, windows.strides, windows.reach, extra, windows.begins, windows.ends, strict=True)
-    return tuple((size - 1) * stride + reach + more - begin - end for size, stride, reach, more, begin, end in rows)
+    rows = zip(space, windows, extra, strict=True)
+    return tuple((size - 1) * w.stride + w.reach + more - w.padding for size, w, more in rows)
 
 
-def _single(windows: Windows) -> dict[str, int]:
-    """The fields of an operation of the language, whose window is the same along all axes."""
-    return {
-        "kernel": windows.kernel[0],
-        "stride": windows.strides[0],
-        "padding": windows.begins[0],
-        "dilation": windows.dilations[0],
-    }
+def _say(windows: Sides) -> dict[str, Any]:
+    """The fields of an operation of the language with these windows, but for their padding."""
+    return {name: one_or_each(getattr(w, name) for w in windows) for name in ("kernel", "stride", "dilation")}
+
+
+def _say_padding(call: NodeCall, windows: Sides, space: Sequence[int]) -> AlongAxes[PaddingRule | int] | None:
+    """Say the padding as the language does; None where it is none that the language has."""
+    if call.attribute("auto_pad", "NOTSET") == "SAME_UPPER":
+        return "same_end"
+    said = list(map(_say_side, windows, space))
+    if len({*said}) > 1 and all(w.before == w.after == (w.reach - 1) / 2 for w in windows):
+        return "same"
+    return None if None in said else one_or_each(rule for rule in said if rule is not None)
+
+
+def _say_side(window: Window, size: int) -> PaddingRule | int | None:
+    if window.before == window.after >= 0:
+        return window.before
+    rules: tuple[PaddingRule, ...] = ("same_end", "causal")
+    return next((rule for rule in rules if _has_padding(window, rule, size)), None)
+
+
+def _has_padding(window: Window, rule: PaddingRule, size: int) -> bool:
+    return window == pad_window(window.kernel, window.stride, rule, window.dilation, size)
+
+
+def _list_fields(windows: Sides) -> dict[str, Any]:
+    """The fields of a foreign operation with these windows."""
+    names = {"kernel": "kernel", "strides": "stride", "begins": "before", "dilations": "dilation"}
+    return {field: tuple(getattr(window, name) for window in windows) for field, name in names.items()}
 
 
 def _read_kernel(call: NodeCall) -> tuple[Constant, dict[str, Constant]]:

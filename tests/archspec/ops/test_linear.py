@@ -97,11 +97,11 @@ def test_of_a_first_layer_a_linear_one_keeps_no_kernel() -> None:
 )
 def test_where_all_taps_are_summed_a_constant_gives_a_constant(op: Kernel, x: Shape, sums: bool) -> None:
     layer = {Conv: nn.Conv2d, ConvTranspose: nn.ConvTranspose2d}.get(type(op))
-    assert op.sums_all_taps == sums
+    assert op.sums_all_taps(x) is sums
     if layer:
-        window = op.window if isinstance(op, Conv | ConvTranspose) else None
-        assert window
-        given = layer(8, 4, window.kernel, stride=window.stride, padding=window.padding)
+        assert isinstance(op, Conv | ConvTranspose)
+        window, _ = op.windows(x)
+        given = layer(8, 4, window.kernel, stride=window.stride, padding=window.before)
         result = given(torch.ones(1, *x)).flatten(2)
         assert bool((result.amax(2) - result.amin(2)).max() < 1e-5) == sums
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
@@ -57,12 +58,20 @@ def test_a_maximum_keeps_its_places() -> None:
     assert AvgPool().saved_for_backward(Shape(3, 8), batch=2, needs=(True,)) == Saved((0,))
 
 
-@pytest.mark.parametrize("op", [AvgPool(), AvgPool(kernel=3, padding=1), GlobalAvgPool(), MaxPool()], ids=str)
+def average_as_torch(op: AvgPool, x: torch.Tensor) -> torch.Tensor:
+    fields: dict[str, Any] = {"padding": op.padding, "count_include_pad": op.count == "all"}
+    return functional.avg_pool2d(x, op.kernel, **fields)
+
+
+MEANS = [AvgPool(), AvgPool(kernel=3, padding=1), AvgPool(kernel=(3, 2), padding=(1, 0), count="inside")]
+
+
+@pytest.mark.parametrize("op", [*MEANS, GlobalAvgPool(), MaxPool()], ids=str)
 def test_moments_are_those_of_samples(op: AvgPool | GlobalAvgPool | MaxPool) -> None:
     torch.manual_seed(0)
     x = torch.randn(3000, 4, 6, 6)
     pooled = {
-        "avg_pool": lambda: functional.avg_pool2d(x, op.kernel, None, op.padding) if isinstance(op, AvgPool) else x,
+        "avg_pool": lambda: average_as_torch(op, x) if isinstance(op, AvgPool) else x,
         "max_pool": lambda: functional.max_pool2d(x, 2),
         "global_avg_pool": lambda: x.mean((2, 3)),
     }[op.kind]()

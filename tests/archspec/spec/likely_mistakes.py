@@ -6,7 +6,17 @@ from tests.archspec.spec.mistakes import BODY, bad
 from tests.archspec.spec.texts import HEAD
 
 LIKELY = [
-    bad("valid", BODY + "  - conv: {out: 8, padding: ▸valid}\n", ("unknown-name", "takes `same` or a whole number")),
+    bad("valid", BODY + "  - conv: {out: 8, padding: ▸valid}\n", ("unknown-name", "; `padding: 0` pads nothing")),
+    bad(
+        "a number for each of too many axes",
+        BODY + "  - conv: {out: 8, kernel: ▸[3, 3, 3]}\n",
+        ("shape-mismatch", "kernel: [3, 3, 3] has 3 entries, and"),
+    ),
+    bad(
+        "an axis of nothing",
+        BODY + "  - conv: {out: 8, stride: ▸[1, 0]}\n",
+        ("bad-value", "whole numbers from 1, found"),
+    ),
     bad("yes", BODY + "  - conv: {out: 8, bias: ▸yes}\n", ("unknown-name", "the field takes true or false")),
     bad("dense layer", BODY + "  - ▸dense: 12\n", ("wrong-type", "a fully connected layer is `linear: 12`")),
     bad("dense body", BODY + "  - ▸dense: [relu]\n", ("wrong-type", "as in `dense: {n: 2, body: [...]}`")),

@@ -95,7 +95,7 @@ NODES = [
     bad(
         "negative",
         BODY + "  - conv: {out: 4, padding: ▸-1}\n",
-        ("bad-value", "should be `same` or a whole number from 0, found -1"),
+        ("bad-value", "`causal` or a whole number from 0, found -1"),
     ),
     bad("too large", BODY + "  - conv: ▸4294967296\n", ("bad-value", "less than or equal to 2147483647")),
     bad("half a channel", BODY + "  - conv: ▸2.5\n", ("bad-value", "should be a whole number, found 2.5")),

@@ -59,7 +59,10 @@ def test_a_norm_has_the_fields_of_every_kind() -> None:
     ("kind", "field", "words"),
     [
         ("conv", "out", "a whole number"),
-        ("conv", "padding", "`same` or a whole number"),
+        (
+            *("conv", "padding"),
+            "`same`, `same_end`, `causal` or a whole number, or a list with one for each spatial axis",
+        ),
         ("conv", "bias", "true or false"),
         ("dropout", "rate", "a number"),
         ("upsample", "mode", "`nearest`, `linear` or `cubic`"),

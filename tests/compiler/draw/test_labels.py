@@ -31,6 +31,8 @@ from compiler.draw.labels import SILENT, label_op, label_shapes
         (Conv(out=64, groups=32, bias=False), 2, "conv 3×3, 64, groups = 32"),
         (ConvTranspose(out=8, kernel=2, stride=2), 2, "conv_transpose 2×2, 8, stride 2"),
         (MaxPool(kernel=2), 2, "max_pool 2×2"),
+        (MaxPool(kernel=(3, 2), stride=(3, 1)), 2, "max_pool 3×2, /3×1"),
+        (Conv(out=8, kernel=(1, 7), padding=(0, "same")), 2, "conv 1×7, 8, padding = [0, same]"),
         (MaxPool(kernel=3, stride=2), 2, "max_pool 3×3, /2"),
         (Linear(out=10), 0, "linear 10"),
         (BatchNorm(eps=0.1), 2, "batch_norm"),

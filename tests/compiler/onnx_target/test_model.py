@@ -104,7 +104,11 @@ def test_a_graph_that_differs_from_torch_never_gets_its_name(tmp_path: Path, mon
     """The control for the proof: a rule that is wrong by a stride of the padding."""
 
     def wrong(op: Conv, emit: object, x: object) -> object:
-        return RULES[Conv](op.model_copy(update={"dilation": 2, "padding": 2 * op.window.padding}), emit, x)
+        return RULES[Conv](
+            op.model_copy(update={"dilation": 2, "padding": 2 * (op.kernel // 2 if isinstance(op.kernel, int) else 0)}),
+            emit,
+            x,
+        )
 
     table = RULES.extended({})
     table._rules[Conv] = wrong  # type: ignore[assignment]

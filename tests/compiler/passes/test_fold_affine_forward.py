@@ -70,7 +70,7 @@ def test_padded_zeros_are_scaled_and_not_shifted(op: Op, shape: Shape, function:
 @pytest.mark.parametrize(("op", "shape"), [PARTLY[0], PARTLY[2]])
 def test_a_shift_of_padded_zeros_would_show(op: Op, shape: Shape, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: the same comparison where the condition is not asked for."""
-    monkeypatch.setattr("compiler.passes.fold_affine_forward.takes_before", lambda op, affine: True)
+    monkeypatch.setattr("compiler.passes.fold_affine_forward.takes_before", lambda op, affine, x: True)
     monkeypatch.setattr("compiler.passes.kernel._sum_inputs", _sum_all)
     assert apply(FoldAffineForward(), chain(shape, BatchNorm(), op))[1] > 100 * FOLDED_TOLERANCE
 

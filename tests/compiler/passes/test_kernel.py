@@ -64,7 +64,7 @@ def test_takes_what_follows(op: Kernel, x: Shape) -> None:
 @each
 def test_takes_what_goes_before(op: Kernel, x: Shape) -> None:
     arrays, value = start(op, x)
-    assert takes_before(op, draw(4))
+    assert takes_before(op, draw(4), x)
     expected, untouched = run(op, x, arrays, apply(draw(4), value)), run(op, x, arrays, value)
     node = take_before(graph_of(op, x)["op"], op, draw(4), arrays)
     assert isinstance(node.op, Kernel)
@@ -79,8 +79,8 @@ def test_where_not_all_taps_are_summed_factors_are_taken_alone(op: Kernel) -> No
     arrays, value = start(op, MAP)
     affine = draw(4)
     factors = Affine(affine.factor, np.zeros(4))
-    assert not takes_before(op, affine)
-    assert takes_before(op, factors)
+    assert not takes_before(op, affine, MAP)
+    assert takes_before(op, factors, MAP)
     expected, right = run(op, MAP, arrays, apply(affine, value)), run(op, MAP, arrays, apply(factors, value))
     scaled, both = dict(arrays), dict(arrays)
     take_before(graph_of(op, MAP)["op"], op, factors, scaled)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from archspec.ops import AvgPool, Conv, Op
+from archspec.ops import AvgPool, Conv, Op, Shape
 from compiler.onnx_source.ops.windows import Convolution
+
+X = Shape(1, 20)
 
 
 def build_window(kernel: int, stride: int, begin: int, dilation: int) -> Convolution:
@@ -22,7 +24,7 @@ def build_window(kernel: int, stride: int, begin: int, dilation: int) -> Convolu
 )
 def test_foreign_windows_read_as_the_languages_do(ours: Op, foreign: Op) -> None:
     for span in ((0, 0), (3, 7)):
-        assert [[*(read or ())] for read in ours.input_span(0, span)] == [
+        assert [[*(read or ())] for read in ours.input_span(0, span, X)] == [
             [*(read or ())] for read in foreign.input_span(0, span)
         ]
     assert ours.stride_fraction(0) == foreign.stride_fraction(0)

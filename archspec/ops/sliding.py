@@ -1,0 +1,46 @@
+"""What operations share that slide a window over maps: the windows that their fields say, and what these pad."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from archspec.ops.fields import AlongAxes, along
+from archspec.ops.values import Shape
+from archspec.ops.window import PaddingRule, Window, pad_window
+from archspec.wording import write_shape
+
+
+def find_windows(
+    x: Shape,
+    *,
+    kernel: AlongAxes[int],
+    stride: AlongAxes[int],
+    padding: AlongAxes[PaddingRule | int],
+    dilation: AlongAxes[int] = 1,
+) -> tuple[Window, ...]:
+    """The window along each spatial axis of x. Raises OpError where a list has not one entry for each."""
+    kernels, strides = along(kernel, x, "kernel"), along(stride, x, "stride")
+    paddings, dilations = along(padding, x, "padding"), along(dilation, x, "dilation")
+    return tuple(map(pad_window, kernels, strides, paddings, dilations, x.space))
+
+
+def tell_reach(windows: Sequence[Window]) -> str:
+    """Write the extents of dilated windows: one number where they are equal."""
+    reaches = [window.reach for window in windows]
+    return write_shape(reaches if len({*reaches}) > 1 else reaches[:1])
+
+
+def pads_apart(padding: AlongAxes[PaddingRule | int], windows: Sequence[Window]) -> bool:
+    """True if torch pads in a step of its own: more at one end of an axis than at the other, or what its size asks
+    for."""
+    rules = padding if isinstance(padding, tuple) else (padding,) * len(windows)
+    pairs = zip(rules, windows, strict=True)
+    return any(w.before != w.after or (rule == "same_end" and w.stride > 1) for rule, w in pairs)
+
+
+def count_padded(padding: AlongAxes[PaddingRule | int], windows: Sequence[Window], x: Shape) -> int:
+    """Count the values of the padded x that torch makes in a step of its own; 0 where it makes none."""
+    if not pads_apart(padding, windows) or not any(window.padding for window in windows):
+        return 0
+    return x.channels * prod(size + window.padding for size, window in zip(x.space, windows, strict=True))
