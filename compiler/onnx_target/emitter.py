@@ -107,6 +107,7 @@ class Emitter:
         self.model, self.node = model, node
         self.rows = node.id in model.rows
         self._parts = 0
+        self._leader: OnnxNode | None = None
 
     @property
     def float_type(self) -> np.dtype[Any]:
@@ -143,12 +144,18 @@ class Emitter:
         """Cast a value to another type."""
         return self.op("Cast", [value], to=onnx.helper.np_dtype_to_tensor_dtype(dtype))
 
+    def lead(self, value: OnnxValue) -> OnnxValue:
+        """Have the ONNX node that gives this value bear the name of the graph's node, whatever follows it."""
+        self._leader = value.producer
+        return value
+
     def finish(self, result: OnnxValue) -> OnnxValue:
-        """Name the node's result, and the ONNX node that gives it, as the graph does."""
+        """Name the node's result, and the ONNX node that gives it, or that leads, as the graph does."""
         # An output's name is the user's to choose, and may be some node's id.
         result.name = f"{self.node.id}.value" if self.node.id in self.model.graph.outputs else self.node.id
-        if result.producer is not None:
-            result.producer.name = self.node.id
+        leader = self._leader or result.producer
+        if leader is not None:
+            leader.name = self.node.id
         return result
 
     def array(self, name: str) -> WeightArray:
@@ -160,14 +167,16 @@ class Emitter:
         return self.model.store(f"{self.node.home}.{name}", self.array(name))
 
     def matrix(self, name: str) -> OnnxValue:
-        """A stored kernel (out, in, 1, …) as the matrix (in, out)."""
-        stored = self.array(name)
+        """A stored kernel (out, in, 1, …) as the matrix (in, out), under its name where no node reads the kernel."""
+        stored, home = self.array(name), self.node.home
+        alone = all(user in self.model.rows for user in self.model.graph.users[home])
         out, channels = stored.shape[:2]
 
         def transpose() -> NDArray[Any]:
             return np.ascontiguousarray(np.asarray(stored).reshape(out, channels).T)
 
-        return self.model.store(f"{self.node.id}.{name}", LazyArray((channels, out), stored.dtype, transpose))
+        stored_as = f"{home}.{name}" if alone else f"{home}.{name}.matrix"
+        return self.model.store(stored_as, LazyArray((channels, out), stored.dtype, transpose))
 
     def weight_by_channel(self, name: str) -> OnnxValue:
         """A stored number for each channel, as (C, 1, …), or (C) in rows: laid out here, once, and not by a node of the

@@ -101,7 +101,8 @@ def _is_product(graph: Graph, node: Node) -> bool:
 
 IN_ROWS: Mapping[type[Op], Callable[[Graph, Node], bool]] = {
     **{op: _always for op in OPS if issubclass(op, Scalar)},
-    **dict.fromkeys((ops.Add, ops.Mul, ops.Mean, ops.Scale, ops.Shift, ops.Softmax, ops.Concat, ops.Slice), _always),
+    **dict.fromkeys((ops.Add, ops.Mul, ops.Mean, ops.Scale, ops.Shift, ops.Softmax, ops.Glu), _always),
+    **dict.fromkeys((ops.Concat, ops.Slice, ops.Roll), _always),
     ops.LayerNorm: _is_over_channels,
     ops.Conv: _is_product,
 }

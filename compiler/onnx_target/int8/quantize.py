@@ -74,11 +74,9 @@ def plan_quantization(
     """
     wiring = _Wiring(model)
     layers = {
-        name: node
+        node.name: node
         for node in wiring.nodes
-        if wiring.is_layer(node, recipe)
-        and (name := name_layer(node)) not in kept
-        and floats.isdisjoint(wiring.ends(node, recipe))
+        if wiring.is_layer(node, recipe) and node.name not in kept and floats.isdisjoint(wiring.ends(node, recipe))
     }
     values = {end for node in layers.values() for end in wiring.ends(node, recipe)}
     same: dict[str, str] = {}
@@ -110,13 +108,6 @@ def quantize_model(model: OnnxModel, scheme: Scheme, metadata: Mapping[str, str]
     facts = {**model.metadata, **PRECISION.write("int8"), **(metadata or {})}
     onnx.helper.set_model_props(head, dict(sorted(facts.items())))
     return replace(model, head=head, tensors=writer.list_tensors(nodes))
-
-
-def name_layer(node: onnx.NodeProto) -> str:
-    """Name the layer that a node is of: a product in rows has its bias behind it, in a node that has the layer's
-    name."""
-    name: str = node.name
-    return name.rpartition(".MatMul_")[0] or name if node.op_type == "MatMul" else name
 
 
 class _Wiring:
@@ -218,12 +209,12 @@ class _NodeWriter:
 
     def _rewrite_node(self, node: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
         copy = deepcopy(node)
-        if self._is_layer(node):
+        if node.name in self.layers:
             if node.op_type == "BatchNormalization":
                 self._become_convolution(copy)
             yield from self._store_layer(copy)
         copy.input[:] = [self._read(name) for name in copy.input]
-        if node.op_type in ROUNDED_BY_RUNTIME and not self._is_layer(node):
+        if node.op_type in ROUNDED_BY_RUNTIME and node.name not in self.layers:
             yield from self._shield(node, copy)
         result = node.output[0]
         if result not in self.params:
@@ -232,10 +223,6 @@ class _NodeWriter:
         copy.output[0] = f"{result}.float" if result in self.outputs else result
         yield copy
         yield from self._round_value(copy.output[0], result)
-
-    def _is_layer(self, node: onnx.NodeProto) -> bool:
-        """True for the node of a layer that multiplies by its weights."""
-        return node.op_type in LAYERS[self.scheme.recipe] and name_layer(node) in self.layers
 
     def _shield(self, node: onnx.NodeProto, copy: onnx.NodeProto) -> Iterator[onnx.NodeProto]:
         """Keep ONNX Runtime from rounding a float layer's weights: with a clip behind its dequantized input, which

@@ -20,8 +20,9 @@ def slice_(op: Slice, emit: Emitter, x: OnnxValue) -> OnnxValue:
 @rule(Roll)
 def roll(op: Roll, emit: Emitter, x: OnnxValue) -> OnnxValue:
     """Lower a roll: what is beyond the end comes first. Counted from the end, it holds at every size."""
-    for axis, shift in enumerate(op.along_axes(emit.before), start=2):
+    for place, shift in enumerate(op.along_axes(emit.before), start=1):
         if shift:
+            axis = emit.axis(place)
             beyond = cut(emit, x, f"beyond{axis}.", axis, -shift, None)
             x = emit.op("Concat", [beyond, cut(emit, x, f"rest{axis}.", axis, 0, -shift)], axis=axis)
     return x

@@ -92,7 +92,7 @@ def selu(op: ops.Selu, emit: Emitter, x: OnnxValue) -> OnnxValue:
 @rule(ops.Glu)
 def glu(op: ops.Glu, emit: Emitter, x: OnnxValue) -> OnnxValue:
     """Lower a gated linear unit; each half is a slice, since the two results of a Split would be one rule's."""
-    half, axis = emit.before.channels // 2, emit.constant("axis", [1], np.int64)
+    half, axis = emit.before.channels // 2, emit.constant("axis", [emit.axis(0)], np.int64)
     ends = [emit.constant(name, [at], np.int64) for name, at in (("first", 0), ("half", half), ("last", 2 * half))]
     value = emit.op("Slice", [x, ends[0], ends[1], axis])
     gate = emit.op("Slice", [x, ends[1], ends[2], axis])

@@ -37,7 +37,7 @@ def conv(op: Conv, emit: Emitter, x: OnnxValue) -> OnnxValue:
 
 def _multiply(op: Conv, emit: Emitter, x: OnnxValue) -> OnnxValue:
     """Lower a convolution of single positions in rows, as a product with the matrix (in, out)."""
-    product = emit.op("MatMul", [x, emit.matrix("weight")])
+    product = emit.lead(emit.op("MatMul", [x, emit.matrix("weight")]))
     return emit.op("Add", [product, emit.weight("bias")]) if op.bias else product
 
 

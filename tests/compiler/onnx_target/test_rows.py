@@ -14,10 +14,11 @@ from archspec.api import elaborate, load, to_torch
 from archspec.errors import Place
 from archspec.ops import Input, LayerNorm, Op, Shape
 from compiler.graph import Graph, Node, NodeSource
+from compiler.onnx_source.read import read_graph
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.rows import IN_ROWS, can_be_rows, choose_rows
-from compiler.onnx_target.write import to_bytes
+from compiler.onnx_target.write import to_bytes, write_model
 from tests.support.documents import graph_from
 from tests.support.lowering import TOLERANCE, compare, difference, run_onnx, run_torch, sample_inputs, stir
 from tests.support.op_examples import EXAMPLES
@@ -185,3 +186,21 @@ def test_int8_products_have_a_scale_for_each_output_channel() -> None:
     assert np.shape(quantized.tensors[rounded.input[1]]) == (32,)
     kept = plan_quantization(model, "u8s8", frozenset({"repeat_0.i0.residual_0.body.conv_0"}))
     assert "repeat_0.i0.residual_0.body.conv_0" not in kept.layers
+
+
+def test_a_layer_in_rows_is_read_back_under_its_name(tmp_path: Path) -> None:
+    graph = graph_from(MIXER)
+    write_model(build_model(graph, weights_of(graph)), tmp_path / "rows.onnx")
+    found = read_graph(tmp_path / "rows.onnx")
+    assert [(node.id, node.op.kind, node.shape) for node in found] == [
+        (node.id, node.op.kind, node.shape) for node in graph
+    ]
+
+
+def test_a_kernel_may_be_shared_by_rows_and_planes(tmp_path: Path) -> None:
+    shared = {"conv": {"out": 16, "kernel": 1, "share": "mix"}}
+    network = [*MIXER["network"][:2], NORM, shared, NORM, {"conv": {"out": 16, "kernel": 3}}, shared]  # type: ignore[index]
+    graph = graph_from({**MIXER, "network": network})
+    found = kinds(graph)
+    assert (found["MatMul"], found["Conv"]) == (5, 3)
+    assert compare(graph, tmp_path) < TOLERANCE
