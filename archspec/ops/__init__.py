@@ -15,6 +15,7 @@ from archspec.ops.activation import (
     Softplus,
     Tanh,
 )
+from archspec.ops.adaptive import AdaptiveAvgPool, AdaptiveMaxPool
 from archspec.ops.base import Layer, Op
 from archspec.ops.bounds import Bounds
 from archspec.ops.chance import Dropout, ShakeDrop, StochasticDepth
@@ -43,6 +44,7 @@ OPS: tuple[type[Op], ...] = (
     *(BatchNorm, GhostBatchNorm, BatchRenorm, LayerNorm, GroupNorm, InstanceNorm),
     *(Relu, Relu6, LeakyRelu, Prelu, Elu, Gelu, Silu, Sigmoid, HardSigmoid, HardSwish, Tanh, Softplus, Softmax),
     *(Mish, Selu, HardTanh, Clip, Exp, Abs, Glu),
+    *(AdaptiveAvgPool, AdaptiveMaxPool),
     *(MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, Upsample, Flatten, PadChannels),
     *(Slice, Roll),
     *(Scale, Shift, Dropout, StochasticDepth, ShakeDrop),
@@ -62,6 +64,8 @@ __all__ = [
     "NORMALIZATIONS",
     "OPS",
     "Abs",
+    "AdaptiveAvgPool",
+    "AdaptiveMaxPool",
     "Add",
     "AvgPool",
     "BatchNorm",

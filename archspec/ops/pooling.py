@@ -106,10 +106,10 @@ class MaxPool(Pool):
         return replace(saved, indices=batch * self.infer(*xs).elements)
 
     def moments(self, x: Moments) -> Moments:
-        return _take_largest(x, self._count(x), tuple(axis for _, axis in _slide(self, x)))
+        return take_largest(x, self._count(x), tuple(axis for _, axis in _slide(self, x)))
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
-        return (_send_to_largest(gradient, x, self._count(x)),)
+        return (send_to_largest(gradient, x, self._count(x)),)
 
     def _count(self, x: Moments) -> float:
         """Count the values that a window sees, on average: padding is none."""
@@ -239,10 +239,10 @@ class GlobalMaxPool(GlobalPool):
         return Saved((0,), indices=batch * xs[0].channels)
 
     def moments(self, x: Moments) -> Moments:
-        return _take_largest(x, float(x.positions), (Axis(1),) * len(x.axes))
+        return take_largest(x, float(x.positions), (Axis(1),) * len(x.axes))
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
-        return (_send_to_largest(gradient, x, float(x.positions)),)
+        return (send_to_largest(gradient, x, float(x.positions)),)
 
 
 def _slide(op: Pool, x: Moments) -> list[tuple[float, Axis]]:
@@ -250,7 +250,7 @@ def _slide(op: Pool, x: Moments) -> list[tuple[float, Axis]]:
     return list(map(Axis.gather, x.axes, op.windows(x.shape), op.infer(x.shape).space))
 
 
-def _take_largest(x: Moments, count: float, axes: tuple[Axis, ...]) -> Moments:
+def take_largest(x: Moments, count: float, axes: tuple[Axis, ...]) -> Moments:
     """The largest of so many positions, which are taken to share no more than samples do. Where the values are positive
     parts, of what they are the positive parts of."""
     before, rectified = x.rectified or x, x.rectified is not None
@@ -258,7 +258,7 @@ def _take_largest(x: Moments, count: float, axes: tuple[Axis, ...]) -> Moments:
     return Moments(runs, axes, x.mixed().doubts | WINDOW, normal=False, hollow=False, narrow=x.narrow, least=x.least)
 
 
-def _send_to_largest(gradient: Gradient, x: Moments, count: float) -> Gradient:
+def send_to_largest(gradient: Gradient, x: Moments, count: float) -> Gradient:
     """Send each value to one position; where the values are positive parts, almost always to a positive one."""
     share = prod(axis.size for axis in gradient.axes) / x.positions
     doubts = gradient.doubts | x.doubts | WINDOW

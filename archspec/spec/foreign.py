@@ -99,10 +99,14 @@ avg_pool | zeros of the padding count as values, unless `count: inside`
 max_pool | or `avg_pool`
     pool pooling
 global_avg_pool | to one position; the spatial axes stay, with extent 1
-    globalaveragepool globalaveragepooling globalpool globalpooling adaptiveavgpool adaptiveaveragepooling gap
+    globalaveragepool globalaveragepooling globalpool globalpooling gap
     reducemean mean
 global_max_pool | to one position; the spatial axes stay, with extent 1
-    globalmaxpooling adaptivemaxpool adaptivemaxpooling gmp reducemax
+    globalmaxpooling gmp reducemax
+adaptive_avg_pool: 1 | to so many positions along each axis
+    adaptiveaveragepooling adaptivepool
+adaptive_max_pool: 1 | to so many positions along each axis
+    adaptivemaxpooling
 upsample: 2
     upsampling upsamplingnearest upsamplenearest
 upsample: {scale: 2, mode: linear, corners: aligned}

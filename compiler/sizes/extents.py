@@ -179,7 +179,7 @@ class GraphExtents:
         if (
             law.stride_fraction is None
             and law(1) == law(x[position])
-            and op.input_span(position - 1, (0, 0), x)[0] is None
+            and (op.fixes_extents or op.input_span(position - 1, (0, 0), x)[0] is None)
         ):
             return self.constant(law(1) or 1)
         key = law.describe()

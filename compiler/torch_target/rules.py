@@ -36,8 +36,8 @@ APPLY_CONV = (F.conv1d, F.conv2d, F.conv3d)
 APPLY_CONV_TRANSPOSE = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
 MAX_POOL = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 AVG_POOL = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
-GLOBAL_AVG_POOL = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
-GLOBAL_MAX_POOL = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)
+ADAPTIVE_AVG_POOL = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
+ADAPTIVE_MAX_POOL = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)
 LINEAR_MODE = ("linear", "bilinear", "trilinear")
 
 
@@ -208,12 +208,22 @@ def _pool_fields(op: Pool, x: Shape) -> list[Any]:
 
 @rule(ops.GlobalAvgPool)
 def global_avg_pool(op: ops.GlobalAvgPool, x: Shape) -> nn.Module:
-    return GLOBAL_AVG_POOL[x.rank - 1](1)
+    return ADAPTIVE_AVG_POOL[x.rank - 1](1)
 
 
 @rule(ops.GlobalMaxPool)
 def global_max_pool(op: ops.GlobalMaxPool, x: Shape) -> nn.Module:
-    return GLOBAL_MAX_POOL[x.rank - 1](1)
+    return ADAPTIVE_MAX_POOL[x.rank - 1](1)
+
+
+@rule(ops.AdaptiveAvgPool)
+def adaptive_avg_pool(op: ops.AdaptiveAvgPool, x: Shape) -> nn.Module:
+    return ADAPTIVE_AVG_POOL[x.rank - 1](op.size)
+
+
+@rule(ops.AdaptiveMaxPool)
+def adaptive_max_pool(op: ops.AdaptiveMaxPool, x: Shape) -> nn.Module:
+    return ADAPTIVE_MAX_POOL[x.rank - 1](op.size)
 
 
 @rule(ops.Upsample)

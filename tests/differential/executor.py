@@ -156,6 +156,15 @@ def average(inside: Tensor, axis: int, counted: int) -> Tensor:
     return inside.sum(axis) / counted
 
 
+def pool_evenly(x: Tensor, size: int, reduce: Callable[..., Tensor]) -> Tensor:
+    for axis in range(2, x.dim()):
+        extent = x.shape[axis]
+        ends = [(math.floor(i * extent / size), math.ceil((i + 1) * extent / size)) for i in range(size)]
+        parts = [reduce(x.narrow(axis, start, end - start), axis, keepdim=True) for start, end in ends]
+        x = torch.cat(parts, axis)
+    return x
+
+
 def upsample(x: Tensor, f: Fields, w: Weights) -> Tensor:
     scale = Fraction(f["scale"]).limit_denominator(16)
     for axis in range(2, x.dim()):
@@ -258,6 +267,8 @@ LAYERS: dict[str, Compute] = {
     "glu": lambda x, f, w: x[:, : x.shape[1] // 2] * torch.sigmoid(x[:, x.shape[1] // 2 :]),
     "max_pool": lambda x, f, w: pool(x, f, largest),
     "avg_pool": lambda x, f, w: pool(x, f, average),
+    "adaptive_avg_pool": lambda x, f, w: pool_evenly(x, f["size"], torch.mean),
+    "adaptive_max_pool": lambda x, f, w: pool_evenly(x, f["size"], torch.amax),
     "global_avg_pool": lambda x, f, w: x.mean(spatial(x), keepdim=True),
     "global_max_pool": lambda x, f, w: x.amax(spatial(x), keepdim=True),
     "upsample": upsample,

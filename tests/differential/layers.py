@@ -147,6 +147,8 @@ FIELDS: dict[str, dict[str, Field]] = {
     "gelu": {"approximate": word("none", "tanh")},
     "max_pool": _POOL,
     "avg_pool": _POOL,
+    "adaptive_avg_pool": {"size": whole(1)},
+    "adaptive_max_pool": {"size": whole(1)},
     "global_avg_pool": {},
     "global_max_pool": {},
     "upsample": {"scale": Field(whole_or_fraction, 2), **_PLACES},
@@ -171,7 +173,7 @@ MAIN = {
     **dict.fromkeys(("max_pool", "avg_pool"), "kernel"),
     **dict.fromkeys(("scale", "shift"), "value"),
     **dict.fromkeys(("stochastic_depth", "shake_drop"), "survival"),
-    "ghost_batch_norm": "size",
+    **dict.fromkeys(("ghost_batch_norm", "adaptive_avg_pool", "adaptive_max_pool"), "size"),
     "group_norm": "groups",
     "leaky_relu": "slope",
     "prelu": "start",
@@ -227,7 +229,15 @@ def infer(kind: str, f: Fields, shape: Shape) -> Shape:
         require(low is None or high is None or low <= high, "clip has its bounds the wrong way round")
     if kind == "group_norm":
         require(channels % f["groups"] == 0, "groups do not divide the channels")
-    if kind in ("conv", "conv_transpose", "max_pool", "avg_pool", "global_avg_pool", "global_max_pool", "upsample"):
+    if kind in (
+        "conv",
+        "conv_transpose",
+        "max_pool",
+        "avg_pool",
+        "global_avg_pool",
+        "global_max_pool",
+        "upsample",
+    ) or kind.startswith("adaptive"):
         require(bool(space), f"{kind} needs a map")
         if kind == "upsample":
             check_places(f, shape)
@@ -299,6 +309,8 @@ _EXTENTS: dict[str, Callable[[Fields, int], int]] = {
     "conv_transpose": _transposed_extent,
     "max_pool": lambda f, extent: len(windows(f, extent)),
     "avg_pool": lambda f, extent: len(windows(f, extent)),
+    "adaptive_avg_pool": lambda f, extent: int(f["size"]),
+    "adaptive_max_pool": lambda f, extent: int(f["size"]),
     "global_avg_pool": lambda f, extent: 1,
     "global_max_pool": lambda f, extent: 1,
     "upsample": _upsampled_extent,

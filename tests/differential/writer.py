@@ -275,5 +275,6 @@ ON_MAPS = (
     *("conv",) * 12,
     *("conv_transpose",) * 4,
     *("max_pool", "avg_pool") * 3,
+    *("adaptive_avg_pool", "adaptive_max_pool"),
     *("global_avg_pool", "global_max_pool", "upsample", "upsample", "roll"),
 )

@@ -22,6 +22,8 @@ NOT_READ_BACK = {
     ops.PadSpace: "the file has how much it pads, not after which operand",
     ops.Roll: "the file has two slices and a concatenation",
     ops.Resize: "the file has the extents, not whose they are",
+    ops.AdaptiveAvgPool: "the file has windows of one extent, or slices",
+    ops.AdaptiveMaxPool: "the file has windows of one extent, or slices",
     ops.Vote: "ONNX has no node for it",
     ops.Glu: "the file has the halves of the channels, and the product of one and a sigmoid",
 }

@@ -13,7 +13,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.api import elaborate, load, to_torch
-from archspec.ops import Conv, ConvTranspose, Op, Shape
+from archspec.ops import Conv, ConvTranspose, Op, Shape, Upsample
+from archspec.ops.fields import AlongAxes
 from compiler.analysis.cost.cost import CONVENTIONS, RULES, measure_cost
 from tests.support.lowering import graph_of
 from tests.support.op_examples import EXAMPLES, walk
@@ -137,15 +138,22 @@ UNKNOWN = {
         "group_norm",
         "instance_norm",
         "upsample",
+        "adaptive_avg_pool",
     },
 }
 """What a tool miscounts, or would only count in modules of torch's own classes."""
 
 
+def _is_whole(scale: AlongAxes[float]) -> bool:
+    """Of fractions ptflops rounds in between."""
+    return all(isinstance(factor, int) for factor in (scale if isinstance(scale, tuple) else (scale,)))
+
+
 def counts_alike(op: Op, shape: Shape, convention: str, tool: Tool) -> bool:
     """Whether our count of an operation is the tool's, where that sees the operation."""
     as_function = convention in ("torchinfo", "ptflops", "thop") and getattr(op, "weight_norm", False)
-    if op.kind in UNKNOWN.get(convention, ()) or as_function:
+    fraction = convention == "ptflops" and isinstance(op, Upsample) and not _is_whole(op.scale)
+    if op.kind in UNKNOWN.get(convention, ()) or as_function or fraction:
         return True
     graph = graph_of(op, shape)
     module = nn.Sequential(to_torch(graph).get_submodule("op"))

@@ -13,6 +13,8 @@ from archspec.errors import Place
 from archspec.ops import (
     OPS,
     Abs,
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -137,6 +139,9 @@ CASES: list[tuple[Op, tuple[Shape, ...]]] = [
     (AvgPool(), (IMAGE,)),
     (AvgPool(kernel=1, stride=2), (IMAGE,)),
     (AvgPool(kernel=3, stride=2, padding=1), (IMAGE,)),
+    (AdaptiveAvgPool(size=(4, 5)), (IMAGE,)),
+    (AdaptiveAvgPool(size=3), (IMAGE,)),
+    (AdaptiveMaxPool(size=(4, 5)), (IMAGE,)),
     (GlobalAvgPool(), (IMAGE,)),
     (GlobalMaxPool(), (IMAGE,)),
     (Upsample(), (IMAGE,)),
