@@ -16,6 +16,7 @@ from archspec.ops.activation import (
     Tanh,
 )
 from archspec.ops.adaptive import AdaptiveAvgPool, AdaptiveMaxPool
+from archspec.ops.attention import Attention
 from archspec.ops.base import Layer, Op
 from archspec.ops.bounds import Bounds
 from archspec.ops.chance import Dropout, ShakeDrop, StochasticDepth
@@ -48,6 +49,7 @@ OPS: tuple[type[Op], ...] = (
     *(MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, Upsample, Flatten, PadChannels),
     *(Slice, Roll),
     *(Scale, Shift, Dropout, StochasticDepth, ShakeDrop),
+    *(Attention,),
     *(Input, Add, Mul, Concat, Mean, Shake, Vote, Crop, PadSpace, Resize),
 )
 
@@ -67,6 +69,7 @@ __all__ = [
     "AdaptiveAvgPool",
     "AdaptiveMaxPool",
     "Add",
+    "Attention",
     "AvgPool",
     "BatchNorm",
     "BatchRenorm",

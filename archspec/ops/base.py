@@ -108,6 +108,10 @@ class Op(BaseModel, ABC):
         """The multiply-accumulates with stored weights for one sample; the bias is not counted."""
         return 0
 
+    def products(self, *args: Any, **kwargs: Any) -> int:
+        """The multiply-accumulates of two values with each other for one sample, as attention has them."""
+        return 0
+
     def bias_adds(self, *args: Any, **kwargs: Any) -> int:
         """The additions of a bias for one sample."""
         return 0

@@ -15,6 +15,7 @@ from math import prod
 from archspec import ops
 from archspec.ops import Layer, Op, Shape
 from archspec.ops.base import Pointwise
+from archspec.ops.fields import at_axis
 from compiler.graph import Node
 from compiler.sizes.laws import (
     ConstantLaw,
@@ -276,6 +277,21 @@ def _follow_group_norm(op: ops.GroupNorm, to: GraphExtents, node: Node, x: tuple
 def _follow_concat(op: ops.Concat, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     channels, *space = zip(*xs, strict=True)
     return [to.gather(SumLaw, channels), *map(to.equal, space)]
+
+
+@_follow.register
+def _follow_attention(op: ops.Attention, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+    query, key, value = xs
+    places = [to.equal(extents) for extents in zip(key[1:], value[1:], strict=True)]
+    to.demand(ExtentCondition(_are_equal, (query[0], key[0]), compares=True))
+    yield to.constant(node.shape.channels)
+    for axis, extent in enumerate(query[1:]):
+        if op.compares_itself:
+            extent = to.equal([extent, places[axis]])
+        if op.window is not None:
+            size = at_axis(op.window, axis)
+            to.demand(ExtentCondition(Same(0, size), (extent,), modulus=size))
+        yield extent
 
 
 @_follow.register

@@ -21,7 +21,7 @@ from archspec.ops.pooling import Pool
 from archspec.ops.resize import Resampling
 from archspec.ops.sliding import pads_apart
 from compiler.rule_table import RuleTable
-from compiler.torch_target import modules, moves, normalization, randomness, windows
+from compiler.torch_target import attention, modules, moves, normalization, randomness, windows
 
 TorchRule: TypeAlias = Callable[..., nn.Module | Callable[..., Tensor]]
 Layers: TypeAlias = tuple[Callable[..., nn.Module], ...]
@@ -287,6 +287,11 @@ def shake_drop(op: ops.ShakeDrop, x: Shape) -> nn.Module:
 @rule(ops.Shake)
 def shake(op: ops.Shake, *shapes: Shape) -> nn.Module:
     return randomness.Shake(op.draw)
+
+
+@rule(ops.Attention)
+def attend(op: ops.Attention, query: Shape, *others: Shape) -> nn.Module:
+    return attention.Attention(op, query)
 
 
 @rule(ops.Add)

@@ -34,7 +34,7 @@ def count_macs_and_biases(node: NodeCost) -> int:
 
 
 def count_flops(node: NodeCost) -> int:
-    return 2 * node.macs
+    return 2 * (node.macs + node.products)
 
 
 def count_as_torchinfo(node: NodeCost) -> int:
@@ -54,7 +54,7 @@ def count_as_fvcore(node: NodeCost) -> int:
     if node.kind == "upsample" and node.shape.rank == 2:
         ways = {0: 1, 4: 4}  # of the means over positions it knows the linear ones alone
         return node.elements * ways.get(node.elementwise // node.elements, 0)
-    return node.macs
+    return node.macs + node.products
 
 
 def count_as_ptflops(node: NodeCost) -> int:
@@ -66,7 +66,11 @@ def count_as_ptflops(node: NodeCost) -> int:
         return node.read
     if node.kind == "upsample":
         return 2 * node.elements
-    return node.macs + node.bias_adds
+    return node.macs + node.bias_adds + node.products
+
+
+def count_as_ptflops_aten(node: NodeCost) -> int:
+    return node.macs + node.bias_adds + node.products
 
 
 def count_as_thop(node: NodeCost) -> int:

@@ -24,18 +24,18 @@ RULES: Mapping[str, conventions.CountingRule] = {
     "torchinfo": conventions.count_as_torchinfo,
     "fvcore": conventions.count_as_fvcore,
     "ptflops": conventions.count_as_ptflops,
-    "ptflops-aten": conventions.count_macs_and_biases,
+    "ptflops-aten": conventions.count_as_ptflops_aten,
     "thop": conventions.count_as_thop,
 }
 
 CONVENTIONS = {  # what a multiply-accumulate is counted for
     "conv-linear": "with weights of convolutions and linear layers, no bias, one sample",
     "conv-linear-bias": "the same, and one for each addition of their bias",
-    "flops": "two for each of conv-linear, as torch's FlopCounterMode counts",
+    "flops": "two for each of conv-linear and products, as torch's FlopCounterMode counts",
     "torchinfo": "conv-linear-bias, and one for each parameter of normalization and PReLU",
-    "fvcore": "conv-linear; for each number two in BatchNorm, five in other norms, one in means",
-    "ptflops": "conv-linear-bias; for each number two in norms, activations and pooling (most twice)",
-    "ptflops-aten": "the same as conv-linear-bias",
+    "fvcore": "conv-linear and products; for each number two in BatchNorm, five in other norms, one in means",
+    "ptflops": "conv-linear-bias and products; for each number two in norms, activations and pooling (most twice)",
+    "ptflops-aten": "conv-linear-bias and products of two values, as attention has them",
     "thop": "conv-linear; for each number four in norms, one in means",
 }
 
@@ -76,7 +76,7 @@ class Cost:
     def operations(self) -> int:
         """The arithmetic operations for one sample at inference: two for each multiply-accumulate, the biases, the
         elementwise."""
-        return sum(2 * node.macs + node.bias_adds + node.elementwise for node in self.nodes)
+        return sum(2 * (node.macs + node.products) + node.bias_adds + node.elementwise for node in self.nodes)
 
     @cached_property
     def activations(self) -> int:
@@ -187,6 +187,7 @@ def _measure(
         frozen=_count(weight for weight in weights if holds and not (weight.trainable or weight.buffer)),
         buffers=_count(weight for weight in weights if holds and weight.buffer),
         macs=node.op.macs(*shapes),
+        products=node.op.products(*shapes),
         bias_adds=node.op.bias_adds(*shapes),
         elementwise=node.op.elementwise(*shapes),
         read=0 if view else sum(shape.elements for shape in shapes[: node.op.data_inputs]),

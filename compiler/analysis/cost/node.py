@@ -17,6 +17,8 @@ class NodeCost(NamedTuple):
     frozen: int
     buffers: int
     macs: int
+    products: int
+    """The multiply-accumulates of two values, as attention has them."""
     bias_adds: int
     elementwise: int
     read: int

@@ -50,11 +50,13 @@ class Recurrent(Foreign):
         return tuple(None for _ in xs)
 
 
-class Attention(Foreign):
+class FusedAttention(Foreign):
     """Attention in one piece: each row is a mean of `values` numbers over `keys` rows, weighted by products of `inner`
     numbers."""
 
     saves: ClassVar[Saves] = "operands"
+
+    called: ClassVar[str] = "attention"
 
     keys: int
     inner: int

@@ -7,7 +7,7 @@ from typing import Any
 
 from archspec.wording import write_shape
 from compiler.onnx_source.call import NodeCall, NodeRule
-from compiler.onnx_source.ops.sequences import Attention, Recurrent
+from compiler.onnx_source.ops.sequences import FusedAttention, Recurrent
 from compiler.onnx_source.samples import MixedSamplesError, Samples
 from compiler.onnx_source.values import Constant, FileValue, Operand, UnknownOpError
 
@@ -63,7 +63,7 @@ def attention(call: NodeCall) -> Operand:
     fields: dict[str, Any] = {"keys": keys, "inner": inner, "values": values, "masked": call.operand(3) is not None}
     details = call.tell("is_causal", "scale", "softcap")
     others = [call.straighten(item) for item in call.operands[3:4] if isinstance(item, FileValue)]
-    return call.foreign(Attention, [q, k, v, *others], shape, samples=q.samples, details=details, **fields)
+    return call.foreign(FusedAttention, [q, k, v, *others], shape, samples=q.samples, details=details, **fields)
 
 
 def _read_width(call: NodeCall, x: FileValue, heads: int) -> int:

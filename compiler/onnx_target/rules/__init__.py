@@ -1,6 +1,18 @@
 """Each operation in ONNX, valid from opset 17 to 22, in the form that stays on ONNX Runtime's fast path."""
 
-from compiler.onnx_target.rules import adaptive, combine, layers, layout, moves, pointwise, resize, windows
+from compiler.onnx_target.rules import adaptive, attention, combine, layers, layout, moves, pointwise, resize, windows
 from compiler.onnx_target.rules.table import RULES, OnnxRule
 
-__all__ = ["RULES", "OnnxRule", "adaptive", "combine", "layers", "layout", "moves", "pointwise", "resize", "windows"]
+__all__ = [
+    "RULES",
+    "OnnxRule",
+    "adaptive",
+    "attention",
+    "combine",
+    "layers",
+    "layout",
+    "moves",
+    "pointwise",
+    "resize",
+    "windows",
+]

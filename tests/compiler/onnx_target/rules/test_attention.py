@@ -1,0 +1,50 @@
+"""The forms of attention in ONNX, also where extents are free."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archspec.ops import Attention, Input, Op, Shape
+from compiler.graph import Graph, Node
+from tests.support.lowering import TOLERANCE, compare, graph_of, list_kinds
+
+
+def free(op: Op, *dims: tuple[Any, ...], sizes: dict[str, int]) -> Graph:
+    """A graph of one operation whose inputs have dynamic sizes."""
+    shapes = [Shape(*(sizes.get(entry, entry) for entry in entries)) for entries in dims]
+    graph = graph_of(op, *shapes)
+    inputs = {f"x{i}": Input(dims=entries) for i, entries in enumerate(dims)}
+    nodes = {
+        id: Node(id, inputs.get(id, node.op), node.inputs, node.shape, node.source) for id, node in graph.nodes.items()
+    }
+    return Graph("free", nodes, graph.outputs, sizes)
+
+
+MAP = (8, "H", "W")
+CASES = [
+    (Attention(heads=2), (MAP, MAP, MAP), {"H": 5, "W": 3}, {"H": 2, "W": 9}),
+    (Attention(heads=2), (MAP, (8, "L"), (12, "L")), {"H": 5, "W": 3, "L": 4}, {"H": 2, "W": 3, "L": 11}),
+    (Attention(heads=2, causal=True), ((8, "L"),) * 3, {"L": 6}, {"L": 9}),
+    (Attention(heads=2, window=(4, 2), bias="relative"), (MAP,) * 3, {"H": 8, "W": 4}, {"H": 4, "W": 10}),
+    (Attention(heads=2, window=4, shift=(1, 2)), (MAP,) * 3, {"H": 8, "W": 12}, {"H": 4, "W": 16}),
+    (Attention(heads=2, window=4, shift=2), ((8, "H", 8),) * 3, {"H": 8}, {"H": 16}),
+    (Attention(heads=2, window=(2, 3), grid=True), (MAP,) * 3, {"H": 8, "W": 12}, {"H": 2, "W": 9}),
+]
+
+
+@pytest.mark.parametrize(("op", "dims", "sizes", "others"), CASES, ids=[str(op) for op, *_ in CASES])
+def test_one_file_holds_at_all_sizes(
+    op: Attention, dims: tuple[tuple[Any, ...], ...], sizes: dict[str, int], others: dict[str, int], tmp_path: Path
+) -> None:
+    assert compare(free(op, *dims, sizes=sizes), tmp_path, sizes=({}, others)) < TOLERANCE
+
+
+def test_a_fixed_map_needs_no_arithmetic_on_shapes() -> None:
+    x = Shape(8, 8, 12)
+    kinds = list_kinds(Attention(heads=2, window=4, shift=2), x, x, x)
+    assert set(kinds) == {"Reshape", "Transpose", "Mul", "MatMul", "Add", "Softmax"}
+    x = Shape(8, 7)
+    assert list_kinds(Attention(heads=2), x, x, x).count("Transpose") == 3
