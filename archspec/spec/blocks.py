@@ -23,6 +23,7 @@ from archspec.errors import Place
 from archspec.ops import LAYERS
 from archspec.spec.body import Body
 from archspec.spec.defaults import Defaults, merge_defaults
+from archspec.spec.definitions import Defined
 from archspec.spec.expressions import Expression, ExpressionError, Template, is_name
 from archspec.spec.marked import place_in
 from archspec.spec.nodes import STRUCTURE
@@ -78,6 +79,13 @@ def _are_names(value: list[Any]) -> bool:
     return all(isinstance(entry, str) for entry in value) and len(set(value)) == len(value)
 
 
+def _read_network(value: Any) -> Any:
+    """Read a spec's name in the zoo or path, or a document written out; the reader of files has looked it up."""
+    if not isinstance(value, str | dict):
+        raise PydanticCustomError("wrong-type", "should be the name of a spec in the zoo or beside this one")
+    return value
+
+
 def _read_block_name(value: Any) -> str:
     taken = value in LAYERS or value in STRUCTURE
     if taken or not isinstance(value, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", value):
@@ -104,13 +112,16 @@ Gives: TypeAlias = Annotated[
         }
     ),
 ]
+Referred: TypeAlias = Annotated[
+    Any, PlainValidator(_read_network), WithJsonSchema({"type": ["string", "object"], "minLength": 1})
+]
 BlockName: TypeAlias = Annotated[str, PlainValidator(_read_block_name), WithJsonSchema(_WORD)]
 
 
 class Block(BaseModel):
-    """A parametrised body. It sees its arguments, the spec's params and `in_channels`.
+    """A parametrised body, or another spec's network. It sees its arguments, the spec's params and `in_channels`.
 
-    Its `defaults` hold where those of the compiled spec say nothing.
+    Its `defaults` hold where those of the compiled spec say nothing; in a network, that spec's own hold.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -125,9 +136,14 @@ class Block(BaseModel):
     gives: Gives = Field(
         default_factory=dict, description="Taps of its body that a call with a `name` hands out, as `NAME.TAP`."
     )
-    body: Body = Field(description="The nodes that a call stands for.")
+    body: Body = Field((), description="The nodes that a call stands for.")
+    network: Referred | None = Field(None, description="Another spec, whose nodes a call stands for instead.")
+    params: dict[Variable, Defined] = Field(
+        default_factory=dict, max_length=MAX_NAMES, description="Params of that spec, by values or expressions."
+    )
 
     _written: Any = PrivateAttr(default=None)
+    _spec: Any = PrivateAttr(default=None)
 
     @model_validator(mode="wrap")
     @classmethod
@@ -135,6 +151,7 @@ class Block(BaseModel):
         reading = reading_of(info)
         with reading.inside(read_signature(value)):
             block = handler(value)
+        block._check_kind()
         block._written = value
         for name, argument in block.args.items():
             if argument.type == "block" and (name in LAYERS or name in STRUCTURE):
@@ -142,18 +159,52 @@ class Block(BaseModel):
                 reading.report("bad-name", f"'{name}' is a word of the language already; rename the argument", place)
         return block
 
+    def _check_kind(self) -> None:
+        """Check that it is a body or a network, and has nothing that the other one has."""
+        given = self.model_fields_set
+        problem = None
+        if not given & {"body", "network"}:
+            raise PydanticCustomError("missing-field", "needs `body`, or the `network` of another spec")
+        if "network" in given and given & {"body", "defaults"}:
+            problem = "is a `network` of another spec, and has no `body` or `defaults` beside those of that spec"
+        if "network" not in given and "params" in given:
+            problem = "has `params`, which are those of a `network`; give a body `args`"
+        if problem:
+            raise PydanticCustomError("bad-block", "{problem}", {"problem": problem})
+
     @property
     def written(self) -> Any:
         return self._written
 
-    def place_of(self, *path: Any) -> Place:
-        return place_in(self._written, path, self._written.at)
+    @property
+    def spec(self) -> Any:
+        """The `Spec` whose network it is, or None of a body."""
+        return self._spec
+
+    def with_spec(self, spec: Any) -> Block:
+        """Make the block with the spec that `network` names."""
+        block = self.model_copy()
+        block._spec = spec
+        return block
+
+    @property
+    def signature(self) -> Mapping[str, Argument]:
+        """The arguments of a call: those that it declares, and of a network the inputs behind the first."""
+        return {**self.args, **list_inputs(self._spec)} if self._spec is not None else self.args
+
+    def place_of(self, *path: Any, key: bool = False) -> Place:
+        return place_in(self._written, path, self._written.at, key=key)
 
     def within(self, defaults: Mapping[str, Any], written: Any) -> Block:
         """Make the block of a library with these defaults, also as written; its own go before them."""
         block = self.model_copy(update={"defaults": merge_defaults(defaults, self.defaults)})
         block._written = self._written.copy_with(defaults=merge_defaults(written, self._written.get("defaults")))
         return block
+
+
+def list_inputs(spec: Any) -> Mapping[str, Argument]:
+    """The inputs of a spec behind the first, as arguments of a block."""
+    return {name: Argument("value") for name in list(spec.inputs)[1:]}
 
 
 def read_signature(written: Any) -> Mapping[str, Argument]:

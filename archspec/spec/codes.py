@@ -21,6 +21,11 @@ class Code:
 
 MISTAKES: tuple[Code, ...] = (
     Code(
+        "bad-block",
+        "a block is neither a body nor a network, or has what only the other one has",
+        "give it a `body`, with `defaults` if need be, or the name of a spec as its `network`, with `params`",
+    ),
+    Code(
         "bad-branches",
         "a merge has neither a list of branches nor a loop with a body, or both",
         "give `add`, `concat`, `mul` or `shake` a list of bodies, or `n` or `each` with one `body`",
@@ -283,6 +288,11 @@ MISTAKES: tuple[Code, ...] = (
         "unknown-tap",
         "`from` names nothing that is known there",
         "set it with `tap` before, in the same block; blocks see no taps of their caller",
+    ),
+    Code(
+        "unknown-value",
+        "a block should give the value of a node that its network does not have",
+        "name a node by its id in that spec, which `archspec show` lists, or a scope of it for the last node in there",
     ),
     Code(
         "unreadable",

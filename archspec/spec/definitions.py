@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
+from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from archspec.bounds import MAX_WHOLE
 from archspec.errors import Diagnostic, Place, SpecError
 from archspec.spec.expressions import Expression, ExpressionError, list_names, lookup_of
+from archspec.spec.marked import Table
 from archspec.spec.values import MAX_ITEMS, parse_expression
 
 
@@ -58,6 +60,11 @@ class Definitions:
         return MappingProxyType(params), MappingProxyType({name: values[name] for name in self.let})
 
 
+def list_definitions(values: Mapping[str, Any], written: Table, key: str) -> Mapping[str, Definition]:
+    """The definitions under a key of a document, by name."""
+    return {name: Definition(value, written[key][name], written[key].values_at[name]) for name, value in values.items()}
+
+
 def _evaluate(value: Any, values: Mapping[str, Any]) -> Any:
     if isinstance(value, list):
         return [_evaluate(item, values) for item in value]
@@ -87,3 +94,8 @@ def check_value(value: Any) -> Any:
         "should be a number up to {largest}, a boolean or a list of up to {most} such",
         {"largest": f"{MAX_WHOLE:,}", "most": f"{MAX_ITEMS:,}"},
     )
+
+
+Defined: TypeAlias = Annotated[
+    Any, PlainValidator(read_definition), WithJsonSchema({"type": ["number", "boolean", "string", "array"]})
+]

@@ -20,7 +20,7 @@ from archspec.bounds import MAX_WHOLE
 from archspec.spec.blocks import Block, BlockName
 from archspec.spec.body import Body
 from archspec.spec.defaults import Defaults
-from archspec.spec.definitions import read_definition
+from archspec.spec.definitions import Defined
 from archspec.spec.values import MAX_NAMES, Variable, read_number
 
 
@@ -74,9 +74,6 @@ SingleLine: TypeAlias = Annotated[str, AfterValidator(_check_line)]
 Version: TypeAlias = Annotated[Literal[1], BeforeValidator(_read_version)]
 SizeName: TypeAlias = Annotated[str, BeforeValidator(_read_size_name), Field(pattern="^[A-Z]$")]
 Size: TypeAlias = Annotated[int, BeforeValidator(_read_size)]
-Defined: TypeAlias = Annotated[
-    Any, PlainValidator(read_definition), WithJsonSchema({"type": ["number", "boolean", "string", "array"]})
-]
 
 
 class Document(BaseModel):

@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import PydanticCustomError
 
 from archspec.errors import Diagnostic, Mistakes, Place, SpecError, suggest
-from archspec.spec.blocks import Block, read_signature
+from archspec.spec.blocks import Block, list_inputs, read_signature
 from archspec.spec.comments import Comment
 from archspec.spec.defaults import merge_defaults
-from archspec.spec.definitions import Definition, Definitions, check_value
+from archspec.spec.definitions import Definitions, list_definitions
 from archspec.spec.document import Document, is_size
 from archspec.spec.marked import Items, Marked, Table, place_in
 from archspec.spec.messages import report_invalid
 from archspec.spec.params import explain_mismatch
 from archspec.spec.reading import Reading
 from archspec.spec.recursion import find_recursion
-from archspec.spec.spec import Spec
+from archspec.spec.spec import Spec, set_params
 from archspec.spec.suggestions import suggest_field
 from archspec.spec.text import read_file
 from archspec.spec.zoo import find_import, find_spec, real_path, shown
@@ -40,7 +39,7 @@ def read_spec(source: str | Path, params: Mapping[str, Any] | None = None) -> Sp
     reader = _Reader(root=real_path(path).parent)
     spec = reader.read_whole(path)
     spec = replace(spec, mistakes=tuple(reader.mistakes), comments=tuple(reader.comments))
-    return _set_params(spec, params or {})
+    return set_params(spec, params or {})
 
 
 def load(source: str | Path, params: Mapping[str, Any] | None = None) -> Spec:
@@ -64,11 +63,14 @@ class _Reader:
     mistakes: list[Diagnostic] = field(default_factory=Mistakes)
     comments: list[Comment] = field(default_factory=list)
     libraries: dict[Path, dict[str, Block]] = field(default_factory=dict)
+    networks: dict[Path, Spec] = field(default_factory=dict)
+    """The specs whose networks are blocks of others."""
     trail: list[Path] = field(default_factory=list)
     """The real paths of the files that led to the one that is being read."""
 
-    def read_whole(self, path: Path) -> Spec:
-        document, written, blocks = self._read_document(path)
+    def read_whole(self, path: Path, inline: Table | None = None) -> Spec:
+        """Read a spec from its file, or from a document written out in that file."""
+        document, written, blocks = self._read_document(path, inline)
         name = document.name or path.stem
         if document.extends is not None:
             return self._extend(document, written, path, name)
@@ -143,7 +145,7 @@ class _Reader:
         for name in document.params.keys() & document.let.keys():
             message = f"`let` gives a value to '{name}', which is a param; rename one of them"
             self._report("duplicate-name", message, place_in(written, ("let", name), written.at, key=True))
-        return Definitions(*(_list_definitions(getattr(document, key), written, key) for key in ("params", "let")))
+        return Definitions(*(list_definitions(getattr(document, key), written, key) for key in ("params", "let")))
 
     def _evaluate(self, definitions: Definitions) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         try:
@@ -155,7 +157,7 @@ class _Reader:
         self, base: Spec, document: Document, written: Table
     ) -> tuple[Definitions, Mapping[str, Any], Mapping[str, Any]]:
         """The names of a variant: its params in the place of its base's, where they are of the same sort."""
-        own = _list_definitions(document.params, written, "params")
+        own = list_definitions(document.params, written, "params")
         known = {name: item for name, item in own.items() if name in base.params}
         definitions = base.definitions.with_params(known)
         params, let = self._evaluate(definitions)
@@ -195,16 +197,16 @@ class _Reader:
             self._report(code, problem, place_in(written, (key, name), written.at, key=name not in base))
         return fitting
 
-    def _read_document(self, path: Path) -> tuple[Document, Table, dict[str, Block]]:
+    def _read_document(self, path: Path, inline: Table | None = None) -> tuple[Document, Table, dict[str, Block]]:
         """A document, its marked data, and the blocks it sees."""
-        if len(self.libraries) + len(self.trail) > MAX_FILES:
+        if len(self.libraries) + len(self.networks) + len(self.trail) > MAX_FILES:
             raise SpecError(
                 [Diagnostic("too-large", f"a spec is made of at most {MAX_FILES} files", Place(shown(path)))]
             )
-        written = self._read_text(path)
+        written = self._read_text(path) if inline is None else inline
         imported = self._read_imports(written, path)
         reading = Reading(shown(path), mistakes=self.mistakes)
-        reading.signatures = {name: read_signature(block.written) for name, block in imported.items()}
+        reading.signatures = {name: block.signature for name, block in imported.items()}
         own = written.get("blocks")
         own = own if isinstance(own, Table) else Table(written.at)
         for name, block in own.items():
@@ -213,11 +215,16 @@ class _Reader:
                     "duplicate-block", f"the block '{name}' is imported too; rename one of them", own.keys_at[name]
                 )
             reading.signatures[name] = read_signature(block)
+        networks = self._read_networks(own, path)
+        for name, spec in networks.items():
+            reading.signatures[name] = {**reading.signatures[name], **list_inputs(spec)}
         try:
             document = Document.model_validate(self._drop_unknown(written), context=reading)
         except ValidationError as error:
             report_invalid(error, Document, "a document", written, written.at, written.at, self.mistakes)
             raise SpecError(self.mistakes) from None
+        for name, spec in networks.items():
+            document.blocks[name] = document.blocks[name].with_spec(spec)
         blocks = {**imported, **document.blocks}
         cycle = find_recursion(document.blocks)
         if cycle is not None:
@@ -269,6 +276,38 @@ class _Reader:
         }
         return {**blocks, **own}
 
+    def _read_networks(self, blocks: Table, path: Path) -> dict[str, Spec]:
+        """Read the specs that blocks of a document name, by the names of the blocks."""
+        named = {name: block for name, block in blocks.items() if isinstance(block, Table) and "network" in block}
+        found = {}
+        for name, block in named.items():
+            value, place = block["network"], block.values_at["network"]
+            if isinstance(value, str):
+                found[name] = self._read_network(self._locate(value, path, place, "network"), path, place)
+            elif isinstance(value, Table):
+                found[name] = self._read_inner(path, place, value)
+        return found
+
+    def _read_network(self, path: Path, outer: Path, place: Place) -> Spec:
+        trail = [*self.trail, outer.resolve()]
+        if path in trail:
+            raise SpecError([*self.mistakes, self._cycle(path, trail, place)])
+        if path not in self.networks:
+            self.trail, before = trail, self.trail
+            self.networks[path] = self._read_inner(path, place)
+            self.trail = before
+        return self.networks[path]
+
+    def _read_inner(self, path: Path, place: Place, inline: Table | None = None) -> Spec:
+        """Read a spec for a block; that it is a library is a mistake of the block."""
+        try:
+            return self.read_whole(path, inline)
+        except SpecError as error:
+            message = f"{path.stem} is a block library, which has no network; its blocks come by `import`"
+            library = Diagnostic("bad-block", message, place)
+            mistakes = [library if item.code == "block-library" else item for item in error.diagnostics]
+            raise SpecError(mistakes) from None
+
     def _import(self, path: Path, trail: list[Path], place: Place) -> dict[str, Block]:
         if path in trail:
             raise SpecError([*self.mistakes, self._cycle(path, trail, place)])
@@ -280,7 +319,7 @@ class _Reader:
 
     def _locate(self, name: str, path: Path, place: Place, key: str) -> Path:
         try:
-            return find_import(name, path, self.root, by_name=key == "extends")
+            return find_import(name, path, self.root, by_name=key in ("extends", "network"))
         except LookupError as error:
             code, message = error.args
             raise SpecError([*self.mistakes, Diagnostic(code, message, place)]) from None
@@ -291,29 +330,3 @@ class _Reader:
 
     def _report(self, code: str, message: str, place: Place) -> None:
         self.mistakes.append(Diagnostic(code, message, place))
-
-
-def _list_definitions(values: Mapping[str, Any], written: Table, key: str) -> Mapping[str, Definition]:
-    return {name: Definition(value, written[key][name], written[key].values_at[name]) for name, value in values.items()}
-
-
-def _set_params(spec: Spec, given: Mapping[str, Any]) -> Spec:
-    mistakes = list(spec.mistakes)
-    params: dict[str, Any] = {}
-    for name, value in given.items():
-        place = Place(f"param {name}")
-        try:
-            value = check_value(value)
-            problem = explain_mismatch(name, value, spec.params, "params")
-        except PydanticCustomError as error:
-            problem = f"`{name}` {error.message()}"
-        if problem:
-            code = "bad-param" if name in spec.params else "unknown-param"
-            mistakes.append(Diagnostic(code, problem, place))
-        else:
-            params[name] = value
-    try:
-        changed = spec.with_params(params) if params else spec
-    except SpecError as error:
-        raise SpecError([*mistakes, *error.diagnostics]) from None
-    return replace(changed, mistakes=tuple(mistakes))

@@ -8,11 +8,14 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from archspec.errors import Diagnostic, Place
+from pydantic_core import PydanticCustomError
+
+from archspec.errors import Diagnostic, Place, SpecError
 from archspec.spec.blocks import Block
 from archspec.spec.comments import Comment
-from archspec.spec.definitions import Definition, Definitions
+from archspec.spec.definitions import Definition, Definitions, check_value
 from archspec.spec.marked import Table
+from archspec.spec.params import explain_mismatch
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,38 @@ class Spec:
         data |= {"params": {name: item.written for name, item in self.definitions.params.items()}}
         data |= {"let": {name: item.written for name, item in self.definitions.let.items()}}
         data |= {"inputs": self.inputs_written, "sizes": dict(self.sizes), "defaults": self.written.get("defaults")}
-        data |= {"blocks": {name: block.written for name, block in self.blocks.items()}}
+        data |= {"blocks": {name: _write_block(block) for name, block in self.blocks.items()}}
         data |= {"network": self.written["network"]}
         plain: dict[str, Any] = _plain({key: value for key, value in data.items() if value not in (None, "", {})})
         return plain
+
+
+def set_params(spec: Spec, given: Mapping[str, Any]) -> Spec:
+    """Set params of a spec as a caller wishes; what cannot be set is among its mistakes."""
+    mistakes = list(spec.mistakes)
+    params: dict[str, Any] = {}
+    for name, value in given.items():
+        place = Place(f"param {name}")
+        try:
+            value = check_value(value)
+            problem = explain_mismatch(name, value, spec.params, "params")
+        except PydanticCustomError as error:
+            problem = f"`{name}` {error.message()}"
+        if problem:
+            code = "bad-param" if name in spec.params else "unknown-param"
+            mistakes.append(Diagnostic(code, problem, place))
+        else:
+            params[name] = value
+    try:
+        changed = spec.with_params(params) if params else spec
+    except SpecError as error:
+        raise SpecError([*mistakes, *error.diagnostics]) from None
+    return replace(changed, mistakes=tuple(mistakes))
+
+
+def _write_block(block: Block) -> Mapping[str, Any]:
+    """The block as written, a network with the document that it names."""
+    return block.written if block.spec is None else {**block.written, "network": block.spec.to_data()}
 
 
 def _plain(value: Any) -> Any:

@@ -44,10 +44,7 @@ class GraphBuilder:
         operands = [value for value in values if value is not None]
         if len(operands) < len(values):
             return None
-        taken = self._find_taken(id)
-        if taken is not None:
-            message = f"there are two nodes '{taken}'; rename one of them"
-            self.reporter.fail("duplicate-name", message, step.place(), step.calls)
+        self._refuse_taken(step, id)
         shapes = tuple([operand.shape for operand in operands])
         op = self._settle(op, shapes)
         try:
@@ -102,6 +99,18 @@ class GraphBuilder:
         inherited = not own and field in self.settings(step.node.word, step.scope)
         message = f"{error}, from `defaults`" if inherited else f"{error}"
         self.reporter.fail("shape-mismatch", message, step.place(field) if field else step.place(), step.calls)
+
+    def keep_new(self, step: Step, node: Node) -> Node:
+        """Put in a node whose shape is known and whose name is the spec's choice."""
+        self._refuse_taken(step, node.id)
+        return self.keep(node)
+
+    def _refuse_taken(self, step: Step, id: str) -> None:
+        """Report a name that another node has. Raises SkipNode."""
+        taken = self._find_taken(id)
+        if taken is not None:
+            message = f"there are two nodes '{taken}'; rename one of them"
+            self.reporter.fail("duplicate-name", message, step.place(), step.calls)
 
     def keep(self, node: Node) -> Node:
         """Put in a node whose shape is known."""

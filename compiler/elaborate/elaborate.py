@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+import compiler.elaborate.words  # noqa: F401  (what each word does is found by its import)
 from archspec.bounds import MAX_NODES, MAX_WHOLE
 from archspec.errors import Diagnostic, Place, SpecError, tell_value
 from archspec.ops import Layer
 from archspec.spec.document import is_size
 from archspec.spec.marked import place_in
 from archspec.spec.spec import Spec
+from compiler.elaborate.build import build_graph, walk_through
 from compiler.elaborate.reporter import NODE
-from compiler.elaborate.scope import Scope
-from compiler.elaborate.sharing import find_unequal
 from compiler.elaborate.walk import Walk
-from compiler.elaborate.words import run_body
 from compiler.graph import Graph
 from compiler.graph_check import verify
 from compiler.onnx_file.accepted import AcceptedSize
@@ -45,11 +44,7 @@ def elaborate(
     """
     chosen, mistakes = _choose_sizes(spec, sizes or {})
     if not mistakes:
-        walk = Walk(spec, chosen, max_nodes, extensions or {})
-        graph = _build(walk)
-        if graph is not None and walk.residuals.wants_total:
-            walk = Walk(spec, chosen, max_nodes, extensions or {}, walk.residuals.met)
-            graph = _build(walk)
+        walk, graph = build_graph(spec, chosen, max_nodes, extensions or {})
         mistakes = walk.reporter.mistakes
         if graph is not None and not mistakes and not spec.mistakes:
             return verify(drop_idle_fits(graph))
@@ -57,24 +52,6 @@ def elaborate(
             mistakes = _with_fitting_sizes(spec, chosen, mistakes, extensions or {})
         mistakes = _doubt_inputs(spec, mistakes)
     raise SpecError([*spec.mistakes, *mistakes])
-
-
-def _build(walk: Walk) -> Graph | None:
-    """The graph of a walk, or None where there are mistakes."""
-    try:
-        inputs = walk.put_inputs()
-        last = run_body(walk, walk.spec.network, next(iter(inputs.values())), Scope(walk.spec.names, inputs))
-    except SpecError as stop:  # a bound was reached: nothing after it means anything
-        walk.reporter.mistakes = [*walk.reporter.mistakes, *stop.diagnostics]
-        return None
-    if not walk.outputs and last is not None:
-        walk.outputs["output"] = last.id
-    if walk.reporter.mistakes or not walk.outputs:
-        return None
-    graph = Graph(walk.spec.name, walk.builder.nodes, walk.outputs, dict(walk.sizes))
-    for mistake in find_unequal(graph) if walk.builder.shares else ():
-        walk.reporter.report(mistake.code, mistake.message, mistake.place, mistake.calls)
-    return None if walk.reporter.mistakes else graph
 
 
 def _doubt_inputs(spec: Spec, mistakes: list[Diagnostic]) -> list[Diagnostic]:
@@ -130,7 +107,7 @@ def _with_fitting_sizes(
         if tried > MAX_TRIED_NODES:
             break
         walk = Walk(spec, candidate, MAX_NODES, extensions)
-        graph = _build(walk)
+        graph = walk_through(walk)
         tried += walk.reporter.spent // NODE
         if graph is None or walk.reporter.mistakes:
             continue
@@ -138,7 +115,7 @@ def _with_fitting_sizes(
         closest = {**sizes, **{name: near for name, (_, near) in found.items()}}
         # An image of a single position is nobody's wish, though it may be all that fits.
         useful = found and not all(rule.value == 1 and not rule.dynamic for rule, _ in found.values())
-        if not useful or _build(Walk(spec, closest, MAX_NODES, extensions)) is None:
+        if not useful or walk_through(Walk(spec, closest, MAX_NODES, extensions)) is None:
             break
         hints = ", ".join(_hint(name, sizes[name], *fitting) for name, fitting in found.items())
         return [replace(mistake, message=f"{mistake.message} ({hints})") for mistake in mistakes]

@@ -91,7 +91,7 @@ def _list_steps(block: Block) -> list[BoundName]:
 def _names_in(block: Block) -> frozenset[str]:
     """List what the body reads, with the block's defaults."""
     values = {label.text for label in list_references(block.body)}
-    return free_names([block.defaults, block.body, tuple(block.gives.values())]) | values
+    return free_names([block.defaults, block.body, block.params, tuple(block.gives.values())]) | values
 
 
 def _names_from_outside(block: Block) -> frozenset[str]:

@@ -13,6 +13,7 @@ from compiler.elaborate.bodies import elaborates, run_body
 from compiler.elaborate.evaluator import tell
 from compiler.elaborate.scope import Closure, MaybeNode, Scope, Step
 from compiler.elaborate.walk import Walk
+from compiler.elaborate.words.networks import run_network
 from compiler.elaborate.words.taps import find_value
 
 
@@ -41,34 +42,42 @@ def call(walk: Walk, node: CallNode, step: Step) -> MaybeNode:
     inside = Scope(names, taps, bodies, *place, block.defaults, scope.fixup, step.home, step.home or step.id)
     for key, expression in block.let.items():
         names[key] = walk.evaluator.evaluate(step.within(inside), expression, block.place_of("let", key))
-    result = run_body(walk, block.body, step.value, inside)
-    _hand_out(walk, node, step, block, inside)
+    if block.spec is None:
+        result = run_body(walk, block.body, step.value, inside)
+        values_given = _find_given(walk, node, block, inside)
+    else:
+        result, values_given = run_network(walk, node, step, block, inside)
+    for key, value in values_given.items() if node.name is not None else ():
+        scope.taps[f"{node.name}.{key}"] = value
+        walk.taps.keep(f"{node.name}.{key}", scope)
     return result
 
 
-def _hand_out(walk: Walk, node: CallNode, step: Step, block: Block, inside: Scope) -> None:
-    """Name what a block gives behind the name of its call, where the call has one."""
+def _find_given(walk: Walk, node: CallNode, block: Block, inside: Scope) -> dict[str, MaybeNode]:
+    """The values that a block gives, by the names under which it does."""
+    given: dict[str, MaybeNode] = {}
     for i, (key, label) in enumerate(block.gives.items()):
         place = block.place_of("gives", i if isinstance(block.written["gives"], list) else key)
         wanted = walk.evaluator.write_label(label, inside, place)
         if wanted in inside.taps:
-            value = inside.taps[wanted]
+            given[key] = inside.taps[wanted]
         elif walk.incomplete:
-            value = None
+            given[key] = None
         else:
             known = suggest(wanted, inside.taps) or f"; it taps {', '.join(inside.taps) or 'nothing'}"
             message = f"the block {node.block} should give '{wanted}', which its body never taps{known}"
             walk.reporter.fail("unknown-tap", message, place, inside.calls)
-        if node.name is not None:
-            step.scope.taps[f"{node.name}.{key}"] = value
-            walk.taps.keep(f"{node.name}.{key}", step.scope)
+    return given
 
 
 def _find_values(walk: Walk, node: CallNode, step: Step, block: Block) -> Mapping[str, tuple[str, MaybeNode]]:
     """The values that are handed to a block, by argument, each with its name at the call."""
     return {
-        key: (node.arguments[key].text, find_value(walk, step, node.arguments[key], key))
-        for key, argument in block.args.items()
+        key: (
+            walk.evaluator.fill_label(step, node.arguments[key], key),
+            find_value(walk, step, node.arguments[key], key),
+        )
+        for key, argument in block.signature.items()
         if argument.type == "value"
     }
 

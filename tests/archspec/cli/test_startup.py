@@ -33,7 +33,14 @@ COMPILER = {
     for name in (
         *("graph", "graph_check", "mismatch", "scope_tree", "onnx_file", "onnx_file.accepted"),
         *("elaborate", "elaborate.builder", "elaborate.elaborate", "elaborate.evaluator", "elaborate.reporter"),
-        *("elaborate.bodies", "elaborate.residuals", "elaborate.scope", "elaborate.walk", "elaborate.words"),
+        *(
+            "elaborate.bodies",
+            "elaborate.build",
+            "elaborate.residuals",
+            "elaborate.scope",
+            "elaborate.walk",
+            "elaborate.words",
+        ),
         *("sizes", "sizes.accepted_sizes", "sizes.extents", "sizes.laws", "sizes.size_values", "sizes.shapes_by_size"),
         *("analysis.analysis_cache", "analysis.certainty", "analysis.cost", "analysis.cost.conventions"),
         *("analysis.cost.cost", "analysis.cost.node", "analysis.memory", "analysis.memory.memory"),

@@ -1,0 +1,45 @@
+"""A walk through a whole spec, from its inputs to the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from archspec.errors import SpecError
+from archspec.ops import Layer
+from archspec.spec.spec import Spec
+from compiler.elaborate.bodies import run_body
+from compiler.elaborate.scope import Scope
+from compiler.elaborate.sharing import find_unequal
+from compiler.elaborate.walk import Walk
+from compiler.graph import Graph
+
+
+def build_graph(
+    spec: Spec, sizes: Mapping[str, int], max_nodes: int, extensions: Mapping[str, type[Layer]]
+) -> tuple[Walk, Graph | None]:
+    """Walk through a spec, once more where something depends on the number of its residuals; the graph is None where
+    the walk has met mistakes."""
+    walk = Walk(spec, sizes, max_nodes, extensions)
+    graph = walk_through(walk)
+    if graph is not None and walk.residuals.wants_total:
+        walk = Walk(spec, sizes, max_nodes, extensions, walk.residuals.met)
+        graph = walk_through(walk)
+    return walk, graph
+
+
+def walk_through(walk: Walk) -> Graph | None:
+    """The graph of a walk, or None where there are mistakes."""
+    try:
+        inputs = walk.put_inputs()
+        last = run_body(walk, walk.spec.network, next(iter(inputs.values())), Scope(walk.spec.names, inputs))
+    except SpecError as stop:  # a bound was reached: nothing after it means anything
+        walk.reporter.mistakes = [*walk.reporter.mistakes, *stop.diagnostics]
+        return None
+    if not walk.outputs and last is not None:
+        walk.outputs["output"] = last.id
+    if walk.reporter.mistakes or not walk.outputs:
+        return None
+    graph = Graph(walk.spec.name, walk.builder.nodes, walk.outputs, dict(walk.sizes))
+    for mistake in find_unequal(graph) if walk.builder.shares else ():
+        walk.reporter.report(mistake.code, mistake.message, mistake.place, mistake.calls)
+    return None if walk.reporter.mistakes else graph
