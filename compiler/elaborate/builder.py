@@ -52,7 +52,7 @@ class GraphBuilder:
         except OpError as error:
             self._refuse_shapes(step, error)
         source = NodeSource(step.node.place, step.scope.calls)
-        home = self._claim_home(step, op, id, operands)
+        home = self._claim_home(step, op, step.find_home(id), operands)
         return self.keep(Node(id, op, tuple([operand.id for operand in operands]), shape, source, body, shared=home))
 
     @property
@@ -60,9 +60,8 @@ class GraphBuilder:
         """True if some node has a home for its weights that others may share."""
         return bool(self._homes)
 
-    def _claim_home(self, step: Step, op: Op, id: str, operands: list[Node]) -> str | None:
-        """Find where the weights of a node are named that shares them; None where it does not, or has none."""
-        home = step.find_home(id)
+    def _claim_home(self, step: Step, op: Op, home: str | None, operands: list[Node]) -> str | None:
+        """Keep the name for a node's weights where it shares them; None where it does not, or has none."""
         if home is None or not op.weights(*[operand.shape for operand in operands]):
             return None
         if home not in self._homes:
@@ -100,10 +99,11 @@ class GraphBuilder:
         message = f"{error}, from `defaults`" if inherited else f"{error}"
         self.reporter.fail("shape-mismatch", message, step.place(field) if field else step.place(), step.calls)
 
-    def keep_new(self, step: Step, node: Node) -> Node:
-        """Put in a node whose shape is known and whose name is the spec's choice."""
+    def keep_copy(self, step: Step, node: Node) -> Node:
+        """Put in the node of another network, whose operands are here, with its shape known."""
         self._refuse_taken(step, node.id)
-        return self.keep(node)
+        home = self._claim_home(step, node.op, node.shared, [self.nodes[id] for id in node.inputs])
+        return self.keep(replace(node, shared=home))
 
     def _refuse_taken(self, step: Step, id: str) -> None:
         """Report a name that another node has. Raises SkipNode."""

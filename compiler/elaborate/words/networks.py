@@ -160,6 +160,14 @@ def _copy_nodes(
             source = NodeSource(node.source.place, (*node.source.calls, *calls))
             operands = tuple(copies[id].id for id in node.inputs)
             body = None if node.body is None else f"{step.id}.{node.body}"
-            copy = replace(node, id=f"{step.id}.{node.id}", inputs=operands, source=source, body=body)
-            copies[node.id] = walk.builder.keep_new(step, copy)
+            home = _find_home(step, node)
+            copy = replace(node, id=f"{step.id}.{node.id}", inputs=operands, source=source, body=body, shared=home)
+            copies[node.id] = walk.builder.keep_copy(step, copy)
     return copies
+
+
+def _find_home(step: Step, node: Node) -> str | None:
+    """The path under which the weights of a copy are named where it shares them: with other calls, or in its spec."""
+    if step.home is not None:
+        return f"{step.home}.{node.home}"
+    return None if node.shared is None else f"{step.id}.{node.shared}"

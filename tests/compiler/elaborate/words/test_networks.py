@@ -188,3 +188,19 @@ def test_networks_of_networks_and_circles_of_them(folder: Path) -> None:
         write(folder, OUTER.replace("network: inner", "network: middle") + "network: [enc: {y: b}]\n")
     )
     assert mistakes[-1].message == "files include each other: middle → deep → middle"
+
+
+def test_calls_of_a_network_share_their_weights(folder: Path) -> None:
+    """Two towers (Bromley et al., 1993): one set of weights, with the spec's names below the label."""
+    network = "[enc: {y: b, share: tower}, tap: t, from: a, enc: {y: b, share: tower}, sub: [[], [from: t]]]"
+    graph = graph_in(folder, network.replace("sub: ", "add: "))
+    alone = graph_in(folder, "[enc: {y: b, name: tower}]")
+    assert graph.weights.keys() == alone.weights.keys()
+    assert graph["enc_0.stem"].home == graph["enc_1.stem"].home == "tower.stem"
+
+
+def test_weights_that_a_network_shares_inside_are_shared_below_its_name(folder: Path) -> None:
+    inner = INNER.replace("unit: {w: width}", "unit: {w: width, share: unit}").replace("2 * width", "width")
+    write(folder, inner, "inner.yaml")
+    graph = graph_in(folder, "[enc: {y: b, name: e}]")
+    assert [name for name in graph.weights if "unit" in name] == ["e.unit.residual_0.body.conv_0.weight"]
