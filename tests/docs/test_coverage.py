@@ -37,7 +37,7 @@ def test_each_need_is_a_word_or_has_a_reason() -> None:
     ],
 )
 def test_a_need_is_said_where_the_schema_has_its_word(path: str, said: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SAID, "tried", path)  # type: ignore[arg-type]
+    monkeypatch.setitem(SAID, "tried", path)
     assert is_said("tried") is said
     is_said.cache_clear()
 

@@ -35,6 +35,8 @@ MODELS = {
     "densenet121": SMALL,
     "mobilenet_v2": SMALL,
     "efficientnet_b0": SMALL,
+    "efficientnet_b2": SMALL,
+    "efficientnet_v2_s": SMALL,
     "regnet_y_400mf": SMALL,
     "regnet_x_800mf": SMALL,
     "convnext_tiny": SMALL,
