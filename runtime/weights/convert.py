@@ -18,6 +18,7 @@ from compiler.mismatch import list_prefixes
 from compiler.passes.cast_weights import cast
 from runtime.weights.in_memory import is_counter, tell_rounding
 from runtime.weights.name_rules import NameRules
+from runtime.weights.origin import Piece, RowUse, WeightOrigin
 from runtime.weights.safetensors_file import StoredTensor
 
 AUTO = "auto"
@@ -32,23 +33,31 @@ MAX_LISTED = 5
 
 @dataclass(frozen=True, slots=True)
 class WeightMatch:
-    """A weight of ours, with the extents it should have, and the tensor of theirs that it is read from.
+    """A weight of ours, with the extents it should have, and the tensor of theirs that it is read from, or pieces of
+    some.
 
-    `theirs` is None where no rule speaks of it, `found` where there is no such tensor.
+    `origin` is None where no rule speaks of it, `found` where there is no such tensor.
     """
 
     ours: str
     expected: tuple[int, ...]
-    theirs: str | None
+    origin: WeightOrigin | None
+    pieces: tuple[Piece, ...] = ()
     found: tuple[int, ...] | None = None
-    reshape: bool = False
+
+    @property
+    def theirs(self) -> str | None:
+        """The names of their tensors, with the rows that are cut out."""
+        if self.origin is None:
+            return None
+        return " + ".join(map(str, self.pieces or self.origin.names))
 
     @property
     def fits(self) -> bool:
         """Tell whether the extents agree. Extents of 1 say nothing: a linear layer is a 1×1 convolution."""
         if self.found is None:
             return False
-        if self.reshape:
+        if self.origin is not None and self.origin.reshape:
             return math.prod(self.found) == math.prod(self.expected)
         return [extent for extent in self.found if extent != 1] == [extent for extent in self.expected if extent != 1]
 
@@ -119,12 +128,14 @@ class Conversion:
         """Read the arrays by our names, in float32. Raises InputError where something did not match, and ModelError
         where a number is not finite, or beyond float32."""
         self.check()
-        read = {pair.theirs: self.state[pair.theirs].read() for pair in self.pairs if pair.theirs}
+        names = dict.fromkeys(piece.name for pair in self.pairs for piece in pair.pieces)
+        read = {name: self.state[name].read() for name in names}
         tell_rounding(read)
+        arrays = {name: cast(array, FLOAT32, f"the weight '{name}'") for name, array in read.items()}
         return {
-            pair.ours: cast(read[pair.theirs], FLOAT32, f"the weight '{pair.theirs}'").reshape(pair.expected)
+            pair.ours: np.ascontiguousarray(pair.origin.build(pair.pieces, arrays)).reshape(pair.expected)
             for pair in self.pairs
-            if pair.theirs
+            if pair.origin is not None
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -147,8 +158,8 @@ class OwnNames:
     file: str = "by the names in the graph"
     sources: tuple[str, ...] = (OWN,)
 
-    def translate(self, name: str) -> tuple[str, bool]:
-        return name, False
+    def translate(self, name: str) -> WeightOrigin:
+        return WeightOrigin((name,))
 
 
 def convert(
@@ -191,22 +202,27 @@ def convert(
 def _match(
     state: Mapping[str, StoredTensor], graph: Graph, rules: NameRules | OwnNames, facts: Mapping[str, str]
 ) -> Conversion:
-    pairs = []
-    readers: dict[str, str] = {}
-    for ours, weight in graph.weights.items():
-        translated = rules.translate(ours)
-        if translated is None:
-            pairs.append(WeightMatch(ours, weight.shape, None))
-            continue
-        theirs, reshape = translated
-        if theirs in readers:
-            raise InputError(f"{rules.file}: {readers[theirs]} and {ours} would both be read from {theirs}")
-        readers[theirs] = ours
-        stored = state.get(theirs)
-        pairs.append(WeightMatch(ours, weight.shape, theirs, stored.shape if stored else None, reshape))
+    used = RowUse(rules.file)
+    shapes = {ours: weight.shape for ours, weight in graph.weights.items()}
+    pairs = [_find_match(state, ours, shape, rules.translate(ours), used) for ours, shape in shapes.items()]
     ignored = tuple(filter(is_counter, state))
-    unused = tuple(name for name in state if name not in readers and not is_counter(name))
+    left = (used.find_unused(name, stored) for name, stored in state.items() if not is_counter(name))
+    unused = tuple(text for text in left if text is not None)
     return Conversion(graph.name, rules.sources, rules.file, tuple(pairs), unused, ignored, state, facts)
+
+
+def _find_match(
+    state: Mapping[str, StoredTensor], ours: str, expected: tuple[int, ...], origin: WeightOrigin | None, used: RowUse
+) -> WeightMatch:
+    """Match a weight with the pieces that it comes from, which are noted as used."""
+    if origin is None:
+        return WeightMatch(ours, expected, None)
+    pieces = origin.find_pieces(state, ours)
+    for piece in pieces or ():
+        used.take(piece, ours)
+    if pieces is None:
+        return WeightMatch(ours, expected, origin)
+    return WeightMatch(ours, expected, origin, pieces, origin.find_shape(pieces, ours))
 
 
 def _list(what: str, items: Sequence[Any]) -> str:

@@ -12,18 +12,21 @@
 On the left `{s}` matches a number and gives it a name, `*` matches anything within one part of a name, and `**` any
 number of parts. On the right `{...}` holds an expression of the language, over the matched numbers, `let` and the
 spec's params. A rule speaks of a whole name (`scale_0.factor`), or of a layer, whose weights keep the last part of
-their name. Where a tensor has other extents in the same order, `{name: …, reshape: true}` says so.
+their name. Where a tensor has other extents in the same order, `{name: …, reshape: true}` says so; `rows: [START,
+STOP]` takes some of its rows, `join: […]` in place of `name` puts several tensors one after the other, and `permute`
+gives the order of the axes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from archspec.errors import Diagnostic, Mistakes, Place, SpecError
@@ -32,6 +35,7 @@ from archspec.spec.marked import Table, place_in
 from archspec.spec.messages import report_invalid
 from archspec.spec.text import read_file
 from archspec.spec.zoo import find_rule_files, shown
+from runtime.weights.origin import RowRange, WeightOrigin
 
 MAX_LENGTH = 200
 """The most characters of a pattern, a template or a word of the rules, and the most entries of a list."""
@@ -149,13 +153,48 @@ def _read_variable(value: Any) -> str:
 _Word: TypeAlias = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=MAX_LENGTH)]
 
 
+_Name: TypeAlias = Annotated[NameTemplate, PlainValidator(NameTemplate.parse)]
+ROWS = "rows"
+"""The name that a cut's expressions have for the number of rows of the tensor."""
+
+
 class SourceName(BaseModel):
-    """A name of theirs, and whether its tensor may have other extents."""
+    """The tensor of theirs that a weight is read from, or several that are joined, and what is done with it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    name: Annotated[NameTemplate, PlainValidator(NameTemplate.parse)]
+    name: _Name | None = None
+    join: list[_Name] | None = Field(None, max_length=MAX_LENGTH)
+    rows: Annotated[Any, PlainValidator(_read_value)] = None
+    permute: list[Annotated[int, Field(strict=True)]] | None = Field(None, min_length=2, max_length=8)
     reshape: Annotated[bool, Field(strict=True)] = False
+
+    @model_validator(mode="after")
+    def _check(self) -> SourceName:
+        if (self.name is None) == (self.join is None):
+            raise _bad("needs either `name` or `join`")
+        if self.join is not None and len(self.join) < 2:
+            raise _bad("`join` should have at least two names")
+        if self.rows is not None and (not isinstance(self.rows, list) or len(self.rows) not in (2, 3)):
+            raise _bad("`rows` should be [start, stop] or [start, stop, step]")
+        if self.permute is not None and sorted(self.permute) != list(range(len(self.permute))):
+            raise _bad("`permute` should have each axis from 0 once")
+        return self
+
+    def find_origin(self, rest: str, *scopes: Mapping[str, Any]) -> WeightOrigin:
+        """Find the tensors that it stands for, with `rest` behind their names. Raises ExpressionError, as what finds
+        the rows of the origin does."""
+        templates = self.join if self.name is None else [self.name]
+        names = tuple(template.write(*scopes) + rest for template in templates or ())
+
+        def find_rows(count: int) -> RowRange:
+            found = _evaluate(self.rows, {ROWS: count}, *scopes)
+            if not all(isinstance(value, int) and not isinstance(value, bool) for value in found):
+                raise ExpressionError(f"`rows` should be whole numbers, found {', '.join(map(str, found))}")
+            start, stop, step = (*found, 1)[:3]
+            return start, stop, step
+
+        return WeightOrigin(names, self.reshape, tuple(self.permute or ()), None if self.rows is None else find_rows)
 
 
 class RuleSet(BaseModel):
@@ -193,9 +232,8 @@ class NameRules:
     let: Mapping[str, Any]
     rules: tuple[tuple[NamePattern, SourceName, Place], ...]
 
-    def translate(self, name: str) -> tuple[str, bool] | None:
-        """Translate a name of ours into theirs, and tell whether its tensor may have other extents; None where no rule
-        fits.
+    def translate(self, name: str) -> WeightOrigin | None:
+        """Find where a weight of ours comes from; None where no rule fits.
 
         Raises SpecError where an expression has no value.
         """
@@ -205,11 +243,29 @@ class NameRules:
                 numbers = pattern.match(subject)
                 if numbers is None:
                     continue
-                try:
-                    return target.name.write(numbers, self.let, self.params) + rest, target.reshape
-                except ExpressionError as error:
-                    raise SpecError([Diagnostic(error.code, f"for {name}: {error}", place)]) from error
+                with self._locating(name, place):
+                    origin = target.find_origin(rest, numbers, self.let, self.params)
+                return replace(origin, find_rows=self._place_rows(origin, name, place))
         return None
+
+    def _place_rows(self, origin: WeightOrigin, name: str, place: Place) -> Callable[[int], RowRange] | None:
+        """Place the mistakes of what finds the rows of an origin."""
+
+        def find_rows(count: int) -> RowRange:
+            assert origin.find_rows is not None
+            with self._locating(name, place):
+                return origin.find_rows(count)
+
+        return None if origin.find_rows is None else find_rows
+
+    @staticmethod
+    @contextmanager
+    def _locating(name: str, place: Place) -> Iterator[None]:
+        """Raise the mistake of an expression as one at its place."""
+        try:
+            yield
+        except ExpressionError as error:
+            raise SpecError([Diagnostic(error.code, f"for {name}: {error}", place)]) from error
 
 
 def find_rules(spec: str | Path, params: Mapping[str, Any]) -> list[NameRules]:

@@ -148,7 +148,8 @@ def translate_all(name: str, rules: NameRules) -> dict[str, StoredTensor]:
     for ours, weight in elaborate(load(name)).weights.items():
         translated = rules.translate(ours)
         assert translated is not None, ours
-        state[translated[0]] = StoredTensor(weight.shape, "F32", never_read)
+        (theirs,) = translated.names
+        state[theirs] = StoredTensor(weight.shape, "F32", never_read)
     return state
 
 

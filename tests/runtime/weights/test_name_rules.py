@@ -11,16 +11,15 @@ from archspec.api import load
 from archspec.errors import SpecError
 from archspec.weights import find_rules
 from runtime.weights.name_rules import NamePattern, NameTemplate
+from runtime.weights.origin import WeightOrigin
 from tests.support.conversion import RULES, match, their_state
 
 
 def test_a_variant_takes_the_rules_of_its_base(folder: Path) -> None:
     (folder / "mine.yaml").write_text("archspec: 1\nextends: resnet18\nparams: {classes: 3}\n", encoding="utf-8")
     (rules,) = find_rules("mine.yaml", load("mine.yaml").params)
-    assert rules.translate("repeat_0.i2.basic_block_0.residual_0.body.conv_1.weight") == (
-        "layer3.0.conv2.weight",
-        False,
-    )
+    origin = rules.translate("repeat_0.i2.basic_block_0.residual_0.body.conv_1.weight")
+    assert origin == WeightOrigin(("layer3.0.conv2.weight",))
     (folder / "loop.yaml").write_text("archspec: 1\nextends: loop\n", encoding="utf-8")
     assert find_rules("loop.yaml", {}) == []
 
@@ -46,6 +45,24 @@ def test_a_variant_takes_the_rules_of_its_base(folder: Path) -> None:
         ("width[0]}.fc", "widht[0]}.fc", "7:29", "unknown name 'widht'; did you mean 'width'?"),
         ("width[0]}.fc", "k - 99}.fc", "7:29", "should be a whole number from 0"),
         ("width[0]}.fc", "k / 2 + 0.3}.fc", "7:29", "should be a whole number from 0"),
+        ("linear_0.weight: head", "linear_0.weight: {reshape: true}", "9:24", "needs either `name` or `join`"),
+        ("linear_0.weight: head", "linear_0.weight: {name: a, join: [b, c]}", "9:24", "needs either `name` or `join`"),
+        ("linear_0.weight: head", "linear_0.weight: {join: [head]}", "9:24", "at least two names"),
+        ("linear_0.weight: head", "linear_0.weight: {name: head, rows: [1]}", "9:24", "should be [start, stop]"),
+        ("linear_0.weight: head", "linear_0.weight: {name: head, rows: 3}", "9:24", "should be [start, stop]"),
+        (
+            "linear_0.weight: head",
+            "linear_0.weight: {name: head, rows: [0, rows / 3]}",
+            "9:24",
+            "for linear_0.weight: `rows` should be whole numbers",
+        ),
+        ("linear_0.weight: head", "linear_0.weight: {name: head, rows: [0, row]}", "9:24", "unknown name 'row'"),
+        (
+            "linear_0.weight: head",
+            "linear_0.weight: {name: head, permute: [1, 2]}",
+            "9:24",
+            "should have each axis from 0 once",
+        ),
         ("    names:\n", "    names: []\n    more:\n", "6:12", "names"),
         ("rules:\n", "rules: 3\nrest:\n", "2:8", "rules"),
     ],
