@@ -16,6 +16,7 @@ from archspec.ops.activation import (
     Tanh,
 )
 from archspec.ops.adaptive import AdaptiveAvgPool, AdaptiveMaxPool
+from archspec.ops.arithmetic import Div, Max, Min, Sub
 from archspec.ops.attention import Attention
 from archspec.ops.base import Layer, Op
 from archspec.ops.bounds import Bounds
@@ -51,6 +52,7 @@ OPS: tuple[type[Op], ...] = (
     *(Scale, Shift, Dropout, StochasticDepth, ShakeDrop),
     *(Attention,),
     *(Input, Add, Mul, Concat, Mean, Shake, Vote, Crop, PadSpace, Resize),
+    *(Sub, Div, Max, Min),
 )
 
 NORMALIZATIONS: dict[str, type[Normalization]] = {
@@ -79,6 +81,7 @@ __all__ = [
     "Conv",
     "ConvTranspose",
     "Crop",
+    "Div",
     "Dropout",
     "Elu",
     "Exp",
@@ -100,9 +103,11 @@ __all__ = [
     "LayerNorm",
     "LeakyRelu",
     "Linear",
+    "Max",
     "MaxPool",
     "Mean",
     "Merge",
+    "Min",
     "Mish",
     "Mul",
     "Normalization",
@@ -130,6 +135,7 @@ __all__ = [
     "Softplus",
     "Span",
     "StochasticDepth",
+    "Sub",
     "Sum",
     "Tanh",
     "Upsample",

@@ -12,10 +12,11 @@ from pydantic import Field
 
 from archspec.ops.base import Family, Op
 from archspec.ops.bounds import SHARE, Bounds
+from archspec.ops.fields import Flag
 from archspec.ops.signal.gaussian import ChannelMoments
 from archspec.ops.signal.moments import Gradient, Moments, join_doubts, standard
 from archspec.ops.signal.runs import align
-from archspec.ops.signal.sums import Ties, add_up, concatenate, gather_copies, multiply
+from archspec.ops.signal.sums import Ties, add_up, concatenate, gather_copies, multiply, repeat_copies
 from archspec.ops.values import Draw, Layout, OpError, Saved, Shape, count_draws, in_words
 from archspec.ops.window import Positions, Span, run
 
@@ -52,52 +53,25 @@ class Sum(Merge):
     def moments(self, *xs: Moments, ties: Ties | None = None) -> Moments: ...
 
 
-class Add(Sum):
-    """The sum of values of one shape."""
+class Repeating(Merge):
+    """An operation on the numbers at each position, which may repeat an operand along axes where its extent is 1."""
 
-    def bound(self, *xs: Bounds) -> Bounds:
-        return Bounds(sum(x.low for x in xs), sum(x.high for x in xs))
-
-    def changes_nothing(self, *xs: Shape) -> str:
-        return _tell_single(xs)
-
-    def elementwise(self, *xs: Shape) -> int:
-        return (len(xs) - 1) * xs[0].elements
-
-    def partials(self, *xs: Shape) -> tuple[int, ...]:
-        return (xs[0].elements,) * (len(xs) - 2)
-
-    def is_view(self, *xs: Shape, training: bool) -> bool:
-        return len(xs) == 1
-
-    def multiple(self, operands: int) -> float:
-        return 1.0
-
-    def moments(self, *xs: Moments, ties: Ties | None = None) -> Moments:
-        return add_up(xs, ties or Ties.none(len(xs)), 1.0, 1.0, 1.0)
-
-    def gradients(self, gradient: Gradient, *xs: Moments) -> tuple[Gradient, ...]:
-        return (gradient,) * len(xs)
-
-
-class Mul(Merge):
-    """The product; an operand with extent 1 along an axis is repeated there, so a gate may be C×1×1 or 1×H×W."""
-
-    def bound(self, *xs: Bounds) -> Bounds:
-        product = Bounds(1.0, 1.0)
-        for x in xs:
-            product = product.times(x)
-        return product
+    @property
+    @abstractmethod
+    def repeats(self) -> bool:
+        """True if it takes operands that it has to repeat."""
 
     def changes_nothing(self, *xs: Shape) -> str:
         return _tell_single(xs)
 
     def infer(self, *xs: Shape) -> Shape:
+        if not self.repeats:
+            return _one_shape(self, xs)
         same_axes = len({x.rank for x in xs}) == 1
         extents = [max(sizes) for sizes in zip(*xs, strict=False)]
         fits = all(size in (1, extent) for x in xs for size, extent in zip(x, extents, strict=False))
         if not (same_axes and fits):
-            raise OpError(f"mul needs equal shapes or extents of 1, found {in_words(xs)}")
+            raise OpError(f"{self.kind} needs equal shapes or extents of 1, found {in_words(xs)}")
         return Shape(*extents)
 
     def elementwise(self, *xs: Shape) -> int:
@@ -107,7 +81,7 @@ class Mul(Merge):
         return tuple(self.infer(*xs[:count]).elements for count in range(2, len(xs)))
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
-        """The layout of the first factor which is not repeated."""
+        """The layout of the first operand which is not repeated."""
         whole = self.infer(*xs)
         first = next((layout for layout, x in zip(layouts, xs, strict=True) if x == whole), layouts[0])
         return Layout(first.channels_last)
@@ -119,6 +93,44 @@ class Mul(Merge):
 
     def is_view(self, *xs: Shape, training: bool) -> bool:
         return len(xs) == 1
+
+
+class Add(Repeating, Sum):
+    """The sum of values of one shape, or where `repeat` is true, of values that are repeated to one."""
+
+    newer: ClassVar[frozenset[str]] = frozenset({"repeat"})
+
+    repeat: Flag = False
+
+    @property
+    def repeats(self) -> bool:
+        return self.repeat
+
+    def bound(self, *xs: Bounds) -> Bounds:
+        return Bounds(sum(x.low for x in xs), sum(x.high for x in xs))
+
+    def multiple(self, operands: int) -> float:
+        return 1.0
+
+    def moments(self, *xs: Moments, ties: Ties | None = None) -> Moments:
+        return add_up(repeat_copies(xs), ties or Ties.none(len(xs)), 1.0, 1.0, 1.0)
+
+    def gradients(self, gradient: Gradient, *xs: Moments) -> tuple[Gradient, ...]:
+        return tuple(gather_copies(gradient, x) for x in xs) if self.repeat else (gradient,) * len(xs)
+
+
+class Mul(Repeating):
+    """The product; an operand with extent 1 along an axis is repeated there, so a gate may be C×1×1 or 1×H×W."""
+
+    @property
+    def repeats(self) -> bool:
+        return True
+
+    def bound(self, *xs: Bounds) -> Bounds:
+        product = Bounds(1.0, 1.0)
+        for x in xs:
+            product = product.times(x)
+        return product
 
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         """The factors: multiplied one after the other, each product with a gradient keeps the other factor: an operand,
@@ -245,7 +257,8 @@ class Concat(Merge):
 
     def infer(self, *xs: Shape) -> Shape:
         if len({x.space for x in xs}) > 1:
-            raise OpError(f"concat needs equal spatial sizes, found {in_words(xs)}{_hint_at_mul(x.space for x in xs)}")
+            remedy = _hint_at_repeat([x.space for x in xs], "; `upsample` repeats the positions of the smaller ones")
+            raise OpError(f"concat needs equal spatial sizes, found {in_words(xs)}{remedy}")
         return Shape(sum(x.channels for x in xs), *xs[0].space)
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
@@ -266,13 +279,13 @@ def _tell_single(xs: tuple[Shape, ...]) -> str:
     return "it has one operand" if len(xs) == 1 else ""
 
 
-def _hint_at_mul(shapes: Iterable[Sequence[int]]) -> str:
-    """A remedy for shapes that are equal but for extents of 1."""
+def _hint_at_repeat(shapes: Iterable[Sequence[int]], remedy: str) -> str:
+    """A remedy for shapes that are equal but for extents of 1, else nothing."""
     found = [*shapes]
     if len({*map(len, found)}) > 1:
         return ""
     alike = all(len({*extents} - {1}) <= 1 for extents in zip(*found, strict=True))
-    return "; `mul` repeats extents of 1, and nothing else does" if alike else ""
+    return remedy if alike else ""
 
 
 class Input(Op):
@@ -297,5 +310,6 @@ def _times(a: Gains, b: Gains) -> Gains:
 
 def _one_shape(op: Merge, xs: tuple[Shape, ...]) -> Shape:
     if len(set(xs)) > 1:
-        raise OpError(f"{op.kind} needs equal shapes, found {in_words(xs)}{_hint_at_mul(xs)}")
+        remedy = "; `fit: repeat` repeats extents of 1" if isinstance(op, Repeating) else ""
+        raise OpError(f"{op.kind} needs equal shapes, found {in_words(xs)}{_hint_at_repeat(xs, remedy)}")
     return xs[0]

@@ -77,7 +77,7 @@ clip: {low: 0, high: 1}
     softmin
 [scale: -1, softplus, scale: -1]
     logsigmoid
-add: [[], [tanh, scale: -1]]
+sub: [[], [tanh]]
     tanhshrink
 add: [[shift: -0.5, relu], [scale: -1, shift: -0.5, relu, scale: -1]] | with the bound 0.5
     softshrink
@@ -90,7 +90,7 @@ relu | each activation is a word of its own: gelu, silu, sigmoid, tanh and other
 | training takes what comes before a softmax
     logsoftmax adaptivelogsoftmaxwithloss
 |
-    hardshrink rrelu srelu thresholdedrelu threshold softsign shrink hardmax sparsemax gumbelsoftmax maxout
+    hardshrink rrelu srelu thresholdedrelu threshold shrink hardmax sparsemax gumbelsoftmax maxout
 
 max_pool
     maxpooling
@@ -143,12 +143,18 @@ mul: [[], [sigmoid]]
     multiply times product prod gate
 [add: [[], [relu]], scale: 0.5]
     average
-add: [[], [relu, scale: -1]]
-    sub subtract minus
-add: [[from: a], [add: [[from: b], [from: a, scale: -1]], relu]] | of what `tap: a` and `tap: b` kept
-    max maximum
-add: [[from: a], [add: [[from: a], [from: b, scale: -1]], relu, scale: -1]] | of what `tap: a` and `tap: b` kept
-    min minimum
+sub: [[], [relu]]
+    subtract minus difference
+div: [[], [softplus]]
+    divide quotient truediv
+max: [[], [conv: in_channels]]
+    maximum
+min: [[], [conv: in_channels]]
+    minimum
+div: [[], [abs, shift: 1]]
+    softsign
+[sub: [[], [conv: in_channels]], sigmoid] | of two branches; it is the softmax's share of the first
+    radixsoftmax rsoftmax splitattention
 scale: -1
     neg negative
 abs
@@ -164,7 +170,7 @@ scale: {value: 0, trainable: true}
 [scale: {trainable: true, per: channel}, shift: {trainable: true, per: channel}]
     affine
 |
-    log sqrt rsqrt pow power reciprocal div divide erf sin cos tan asin acos atan sinh cosh asinh acosh atanh sign
+    log sqrt rsqrt pow power reciprocal erf sin cos tan asin acos atan sinh cosh asinh acosh atanh sign
     floor ceil round mod cumsum cumprod einsum dot lambda equal greater greaterorequal less lessorequal
     not and or xor argmax argmin topk sort nonzero unique scatter trilu reducesum reducemin reduceprod dft stft cast
     constant range shape size masking permuteaxes

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from archspec import ops
 from archspec.bounds import MAX_WHOLE
 from archspec.ops import Op, OpError, Shape
+from archspec.ops.merge import Repeating
 from compiler.elaborate.reporter import Reporter
 from compiler.elaborate.scope import MaybeNode, Scope, Step
 from compiler.graph import Node, NodeSource
@@ -156,7 +157,9 @@ class GraphBuilder:
             return None
         if len(operands) == 1:
             return operands[0]
-        if fit != "error" and len({operand.shape.rank for operand in operands}) == 1:
+        if fit == "repeat":
+            op = self._repeat(step, op)
+        elif fit != "error" and len({operand.shape.rank for operand in operands}) == 1:
             fitted = (
                 self._resize(step, operands, inside, like)
                 if fit == "resize"
@@ -164,6 +167,13 @@ class GraphBuilder:
             )
             operands = [*fitted]
         return self.apply(step, op, list(operands), inside.join(op.kind))
+
+    def _repeat(self, step: Step, op: Op) -> Op:
+        """Let a merge repeat operands along axes where their extent is 1, as `mul` always does."""
+        if not isinstance(op, Repeating):
+            message = f"{op.kind} repeats no operand; `fit: repeat` is of add, sub, mul, div, max and min"
+            self.reporter.fail("bad-value", message, step.place("fit"), step.calls)
+        return op if op.repeats else op.model_copy(update={"repeat": True})
 
     def _fit(self, step: Step, fit: str, operands: list[Node], inside: Scope) -> list[Node]:
         """Cut operands down to the smallest extents, or pad them to the largest, each to all others, since at another

@@ -16,6 +16,7 @@ from archspec import ops
 from archspec.ops import Layer, Op, Shape
 from archspec.ops.base import Pointwise
 from archspec.ops.fields import at_axis
+from archspec.ops.merge import Repeating
 from compiler.graph import Node
 from compiler.sizes.laws import (
     ConstantLaw,
@@ -295,8 +296,11 @@ def _follow_attention(op: ops.Attention, to: GraphExtents, node: Node, *xs: tupl
 
 
 @_follow.register
-def _follow_mul(op: ops.Mul, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+def _follow_repeating(op: Repeating, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     one = to.constant(1)
+    if not op.repeats:
+        yield from [to.equal(extents) for extents in zip(*xs, strict=True)]
+        return
     for extents in zip(*xs, strict=True):
         factors = sorted({*extents} - {one}) or [one]
         if len(factors) > 1:

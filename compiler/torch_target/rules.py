@@ -309,6 +309,26 @@ def mul(op: ops.Mul, *shapes: Shape) -> Callable[..., Tensor]:
     return lambda *values: reduce(lambda a, b: a * b, values)
 
 
+@rule(ops.Sub)
+def sub(op: ops.Sub, *shapes: Shape) -> Callable[..., Tensor]:
+    return lambda *values: reduce(lambda a, b: a - b, values)
+
+
+@rule(ops.Div)
+def div(op: ops.Div, *shapes: Shape) -> Callable[..., Tensor]:
+    return lambda *values: reduce(lambda a, b: a / b, values)
+
+
+@rule(ops.Max)
+def largest(op: ops.Max, *shapes: Shape) -> Callable[..., Tensor]:
+    return lambda *values: reduce(torch.maximum, values)
+
+
+@rule(ops.Min)
+def smallest(op: ops.Min, *shapes: Shape) -> Callable[..., Tensor]:
+    return lambda *values: reduce(torch.minimum, values)
+
+
 @rule(ops.Concat)
 def concat(op: ops.Concat, *shapes: Shape) -> Callable[..., Any]:
     return lambda *values: torch.cat(values, dim=1)

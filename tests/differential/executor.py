@@ -65,8 +65,16 @@ def pad_space(operands: list[Tensor]) -> Tensor:
     return F.pad(value, amounts)
 
 
+def sum_up(operands: list[Tensor]) -> Tensor:
+    return torch.stack(torch.broadcast_tensors(*operands)).sum(0)
+
+
 MERGES: dict[str, Callable[[list[Tensor]], Tensor]] = {
-    "add": lambda operands: torch.stack(operands).sum(0),
+    "add": sum_up,
+    "sub": lambda operands: operands[0] - sum_up(operands[1:]),
+    "div": lambda operands: operands[0] / math.prod(operands[2:], start=operands[1]),
+    "max": lambda operands: torch.stack(torch.broadcast_tensors(*operands)).amax(0),
+    "min": lambda operands: torch.stack(torch.broadcast_tensors(*operands)).amin(0),
     "shake": lambda operands: torch.stack(operands).mean(0),
     "concat": lambda operands: torch.cat(operands, 1),
     "mul": lambda operands: math.prod(operands[1:], start=operands[0]),

@@ -215,7 +215,7 @@ class Interpreter:
                 self.resize(value, first, how, f"{path}.resize{i}") for i, value in enumerate(values[1:], start=1)
             ]
             values = [first, *others]
-        elif fit != "error" and len({self.shape(value)[1:] for value in values}) > 1:
+        elif fit in ("crop", "pad") and len({self.shape(value)[1:] for value in values}) > 1:
             kind, label = ("crop", "crop") if fit == "crop" else ("pad_space", "pad")
             fitted = []
             for i, value in enumerate(values):
@@ -224,8 +224,11 @@ class Interpreter:
                 changed = shape != self.shape(value)
                 fitted.append(self.put(f"{path}.{label}{i}", kind, {}, operands, shape) if changed else value)
             values = fitted
-        fields = {} if draw is None else {"draw": draw}
-        return self.put(f"{path}.{word}", word, fields, values, layers.merge(word, list(map(self.shape, values))))
+        fields: dict[str, Any] = {} if draw is None else {"draw": draw}
+        if word in layers.ARITHMETIC or (word == "add" and fit == "repeat"):  # sums of old files say nothing of it
+            fields["repeat"] = fit == "repeat"
+        shape = layers.merge(word, list(map(self.shape, values)), repeat=fit == "repeat")
+        return self.put(f"{path}.{word}", word, fields, values, shape)
 
     def branches(self, word: str, fields: dict[str, Any], value: str, inside: Around) -> str:
         settings = {**STRUCTURE_FIELDS[word], **self.settings(word, inside), **fields}
@@ -234,7 +237,7 @@ class Interpreter:
         else:
             ways = [(turn, fields["body"]) for turn in self.turns(fields, value, inside)]
         require(bool(ways), f"{word} needs a branch")
-        if word == "mul":  # its further factors are gates, no part of FixUp
+        if word in ("mul", "div"):  # its further factors are gates, no part of FixUp
             ways[1:] = [(replace(turn, fixup=None), body) for turn, body in ways[1:]]
         values = [self.run_body(body, value, turn) for turn, body in ways]
         return self.merge(word, values, settings["fit"], settings.get("draw"), inside.path)

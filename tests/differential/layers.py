@@ -355,9 +355,13 @@ def macs(kind: str, f: Fields, shape: Shape) -> int:
 # Merges
 
 
-def merge(kind: str, shapes: list[Shape]) -> Shape:
-    """The shape of the result of an operation on several values."""
-    if kind in ("add", "shake"):
+ARITHMETIC = ("sub", "div", "max", "min")
+
+
+def merge(kind: str, shapes: list[Shape], *, repeat: bool = False) -> Shape:
+    """The shape of the result of an operation on several values; with `repeat`, extents of 1 are repeated."""
+    require(not repeat or kind in ("add", "mul", *ARITHMETIC), f"{kind} repeats nothing")
+    if kind in ("add", "shake", *ARITHMETIC) and not repeat:
         require(len(set(shapes)) == 1, f"{kind} takes equal shapes, not {shapes}")
         return shapes[0]
     if kind == "concat":
@@ -366,8 +370,8 @@ def merge(kind: str, shapes: list[Shape]) -> Shape:
     require(len({len(shape) for shape in shapes}) == 1, f"{kind} takes values of one rank")
     if kind == "resize":
         return (shapes[0][0], *shapes[1][1:])
-    if kind == "mul":
-        require(all(len(set(axis) - {1}) <= 1 for axis in zip(*shapes, strict=True)), f"mul cannot repeat {shapes}")
+    if kind == "mul" or repeat:
+        require(all(len(set(axis) - {1}) <= 1 for axis in zip(*shapes, strict=True)), f"{kind} cannot repeat {shapes}")
         return tuple(map(max, zip(*shapes, strict=True)))
     choose = min if kind == "crop" else max
     extents = tuple(choose(axis) for axis in zip(*(shape[1:] for shape in shapes), strict=True))

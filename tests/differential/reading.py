@@ -11,7 +11,7 @@ from tests.differential.layers import require
 Document: TypeAlias = dict[str, Any]
 Body: TypeAlias = list[Any]
 
-MERGES = ("add", "concat", "mul", "shake")
+MERGES = ("add", "sub", "concat", "mul", "div", "max", "min", "shake")
 STRUCTURE = {
     "residual": None,
     "dense": None,
@@ -25,9 +25,7 @@ STRUCTURE = {
 """The structure nodes, with their main fields."""
 STRUCTURE_FIELDS: dict[str, dict[str, Any]] = {
     "residual": {"scale": None, "survival": None, "scaling": "none", "decay": "constant", "drop": None},
-    "add": {"fit": "error"},
-    "concat": {"fit": "error"},
-    "mul": {"fit": "error"},
+    **{word: {"fit": "error"} for word in ("add", "sub", "concat", "mul", "div", "max", "min")},
     "shake": {"fit": "error", "draw": "sample"},
     "encoder_decoder": {"merge": "concat", "fit": "error"},
     "resize": {"mode": "nearest", "corners": "half"},

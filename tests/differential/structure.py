@@ -105,7 +105,7 @@ class BodyWriter(Writer):
         return [{"dense": {**loop, "body": [*self.keeping(shape, scope.inside(**names), 1), last]}}]
 
     def branches(self, shape: Shape, scope: Scope) -> Body:
-        word = self.one("add", "concat", "mul", "shake")
+        word = self.one("add", "sub", "concat", "mul", "max", "min", "shake")
         extra = {"draw": self.one("sample", "batch")} if word == "shake" and self.chance(40) else {}
         if self.chance(30):
             loop, names = self.loop(scope, least=1)
@@ -134,11 +134,15 @@ class BodyWriter(Writer):
             mixed = {"conv": {"out": out, "kernel": 1}}
             squeeze = ["global_avg_pool", mixed, *squeeze] if self.chance(70) else [{"conv": 1}, *squeeze]
         ways: list[Body] = [[], squeeze]
+        if self.chance(30):
+            return [{self.one("add", "sub", "max", "min"): {"branches": ways, "fit": "repeat"}}]
+        if squeeze[-1] != "tanh" and self.chance(20):  # which may be near zero
+            return [{"div": {"branches": [[], [*squeeze, {"shift": 0.5}]], "fit": "repeat"}}]
         return [{"mul": ways if self.chance(80) else ways[::-1]}]
 
     def fitted(self, shape: Shape, scope: Scope) -> Body:
         """Maps of unequal extents, cut or padded to one."""
-        word, inner = self.one("add", "concat", "mul", "shake"), scope.inside()
+        word, inner = self.one("add", "concat", "mul", "shake", "max"), scope.inside()
         out = shape[0] if word != "concat" else self.one(*CHANNELS)
         kernel = self.one(1, 2, 3, 3, 5)
         other: Body = [{"conv": {"out": out, "kernel": kernel, "padding": self.one(0, 0, 1, 3)}}]

@@ -140,6 +140,13 @@ EXAMPLES: list[tuple[Op, tuple[Shape, ...]]] = [
     (ops.Attention(heads=2, window=4, grid=True), (Shape(8, 8, 12),) * 3),
     *[(ops.Add(), (shape, shape)) for shape in EVERY],
     (ops.Add(), (IMAGE, IMAGE, IMAGE)),
+    *[(op(), (shape, shape)) for op in (ops.Sub, ops.Div, ops.Max, ops.Min) for shape in EVERY],
+    *[(op(), (IMAGE, IMAGE, IMAGE)) for op in (ops.Sub, ops.Div, ops.Max, ops.Min)],
+    *[
+        (op(repeat=True), shapes)
+        for op in (ops.Add, ops.Sub, ops.Div, ops.Max, ops.Min)
+        for shapes in ((IMAGE, Shape(8, 1, 1)), (Shape(1, 10, 13), IMAGE, IMAGE), (SIGNAL, SIGNAL))
+    ],
     *[(ops.Mul(), (shape, shape)) for shape in EVERY],
     (ops.Mul(), (IMAGE, Shape(8, 1, 1))),
     (ops.Mul(), (Shape(1, 10, 13), IMAGE, IMAGE)),

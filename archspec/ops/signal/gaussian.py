@@ -75,13 +75,13 @@ def pass_curve(op: Curve, x: ChannelMoments) -> Passed:
 def pass_rectifier(below: float, x: ChannelMoments) -> Passed:
     """The moments of x above zero and below · x under it, of a normal value, in closed form; the covariance by Cho and
     Saul's (2009) arc-cosine kernel where the mean is zero."""
-    first, second, active = _rectify(x.mean, x.deviation)
+    first, second, active = rectify(x.mean, x.deviation)
     mean = first + below * (x.mean - first)
     total = second + below**2 * (x.second - second)
     return Passed(ChannelMoments(mean, total, _rectified_common(below, x)), active + below**2 * (1 - active))
 
 
-def _rectify(mean: float, deviation: float) -> tuple[float, float, float]:
+def rectify(mean: float, deviation: float) -> tuple[float, float, float]:
     """Compute mean and second moment of max(0, x), and the probability that x is positive."""
     if deviation == 0:
         return max(0.0, mean), max(0.0, mean) ** 2, float(mean > 0)
@@ -99,7 +99,7 @@ def _rectified_common(below: float, x: ChannelMoments) -> float:
     own = sqrt(max(0.0, x.second - x.common))  # what a sample has for itself, around what all have in common
 
     def mean_given(shared: float) -> float:
-        return below * shared + (1 - below) * _rectify(shared, own)[0]
+        return below * shared + (1 - below) * rectify(shared, own)[0]
 
     shared = ChannelMoments(x.mean, x.common, 0.0)
     points, weights = _quadrature(shared, (0.0,))

@@ -6,7 +6,17 @@ from archspec.spec.nodes.ext import Ext
 from archspec.spec.nodes.flow import Dense, Loop, Repeat, Turns, When
 from archspec.spec.nodes.levels import EncoderDecoder
 from archspec.spec.nodes.like import LikeNode, ResizeNode
-from archspec.spec.nodes.merges import AddNode, Branching, ConcatNode, MulNode, ShakeNode
+from archspec.spec.nodes.merges import (
+    AddNode,
+    Branching,
+    ConcatNode,
+    DivNode,
+    MaxNode,
+    MinNode,
+    MulNode,
+    ShakeNode,
+    SubNode,
+)
 from archspec.spec.nodes.residual import Residual, Scaling
 from archspec.spec.nodes.taps import From, Output, Tap
 
@@ -29,7 +39,21 @@ __all__ = [
 ]
 
 _NODES: tuple[type[SpecNode], ...] = (
-    *(Residual, Dense, AddNode, ConcatNode, MulNode, ShakeNode, EncoderDecoder, Repeat, When),
+    *(
+        Residual,
+        Dense,
+        AddNode,
+        SubNode,
+        MulNode,
+        DivNode,
+        MaxNode,
+        MinNode,
+        ConcatNode,
+        ShakeNode,
+        EncoderDecoder,
+        Repeat,
+        When,
+    ),
     *(Tap, From, Output, NormNode, Ext),
     *(ResizeNode,),
 )

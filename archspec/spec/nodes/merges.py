@@ -13,10 +13,10 @@ from archspec.spec.nodes.flow import Turns
 
 Branches: TypeAlias = Annotated[list[Body], Field(min_length=1)]
 Fit: TypeAlias = Annotated[
-    Literal["error", "crop", "pad", "resize"],
+    Literal["error", "crop", "pad", "repeat", "resize"],
     Field(
-        description="what is done about unequal extents: an error, cut to the smallest, zeros up to the largest, or "
-        "resized to the first operand's"
+        description="what is done about unequal extents: an error, cut to the smallest, zeros up to the largest, those "
+        "of 1 repeated, or resized to the first operand's"
     ),
 ]
 MergeWord: TypeAlias = Literal["add", "concat", "mul"]
@@ -51,6 +51,22 @@ class ConcatNode(Branching):
 
 class MulNode(Branching):
     word = "mul"
+
+
+class SubNode(Branching):
+    word = "sub"
+
+
+class DivNode(Branching):
+    word = "div"
+
+
+class MaxNode(Branching):
+    word = "max"
+
+
+class MinNode(Branching):
+    word = "min"
 
 
 class ShakeNode(Branching):

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from archspec.errors import ArchspecError
-from archspec.ops import Mul
+from archspec.ops import Div, Mul
 from compiler.analysis.paths.polynomials import Polynomial, multiply, unpack
 from compiler.graph import Graph, Node
 
@@ -79,13 +79,16 @@ def count_paths(graph: Graph, *, by_length: bool | None = None) -> Paths:
 
 
 def find_gates(graph: Graph) -> dict[str, frozenset[int]]:
-    """Find for each product with gates the positions of the operands that are gates.
+    """Find for each product with gates, and each quotient, the positions of the operands that are gates.
 
     An operand of `mul` is a gate where its values are those of a sigmoid, a hard sigmoid or a softmax, perhaps scaled,
-    shifted or upsampled since (1 - T of a highway layer). Where all operands are, none is.
+    shifted or upsampled since (1 - T of a highway layer). Where all operands are, none is. A divisor is a gate whatever
+    it is: it sets how much of the dividend passes.
     """
     gates = {}
     for node in graph:
+        if isinstance(node.op, Div) and len(node.data_inputs) > 1:
+            gates[node.id] = frozenset(range(1, len(node.data_inputs)))
         if isinstance(node.op, Mul):
             found = frozenset(i for i, operand in enumerate(node.data_inputs) if _is_gate(graph, operand))
             if 0 < len(found) < len(node.data_inputs):

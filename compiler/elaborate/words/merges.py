@@ -22,9 +22,12 @@ def branches(walk: Walk, node: Branching, step: Step) -> MaybeNode:
         if not bodies:
             message = f"{node.word} needs at least one branch, found none"
             walk.reporter.fail("bad-value", message, step.place(), step.calls)
-    if node.word == "mul":  # the factors of a value are gates, which FixUp leaves alone: at zero they would be open
+    if node.word in (
+        "mul",
+        "div",
+    ):  # factors of a value are gates, which FixUp leaves alone: at zero they would be open
         bodies[1:] = [(replace(turn, fixup=None), branch) for turn, branch in bodies[1:]]
     values = [run_body(walk, branch, step.value, turn) for turn, branch in bodies]
     merge = MERGES[node.word]
-    op = merge(**{key: walk.evaluator.setting(step, key) for key in merge.model_fields})
+    op = merge(**{key: walk.evaluator.setting(step, key) for key in merge.model_fields if key in node.settings})
     return walk.builder.merge(step, op, values, walk.evaluator.setting(step, "fit"), inside)

@@ -5,13 +5,34 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from archspec.ops import Add, Mean, Merge, Mul, Scale, Shift
+from archspec.ops import Add, Div, Max, Mean, Merge, Min, Mul, Scale, Shift, Sub
 from archspec.ops.fields import MAX_REAL
 from compiler.onnx_source.call import NodeCall, NodeRule, build
 from compiler.onnx_source.node import broadcast
 from compiler.onnx_source.values import Constant, FileValue, Operand
 
-MERGES: Mapping[str, Merge] = {"Add": Add(), "Sum": Add(), "Mean": Mean(), "Mul": Mul()}
+MERGES: Mapping[str, Merge] = {
+    "Add": Add(),
+    "Sum": Add(),
+    "Mean": Mean(),
+    "Mul": Mul(),
+    "Sub": Sub(),
+    "Div": Div(),
+    "Max": Max(),
+    "Min": Min(),
+}
+REPEATING: Mapping[str, Merge] = {
+    "Add": Add(repeat=True),
+    "Sum": Add(repeat=True),
+    "Mul": Mul(),
+    "Sub": Sub(repeat=True),
+    "Div": Div(repeat=True),
+    "Max": Max(repeat=True),
+    "Min": Min(repeat=True),
+}
+"""The operations that repeat operands along axes of one position."""
+ORDERED = ("Sub", "Div")
+"""Those of which the order of operands matters."""
 
 
 def combine(call: NodeCall) -> Operand:
@@ -24,7 +45,7 @@ def combine(call: NodeCall) -> Operand:
         if found is not None:
             return found
     if len(values) > 1 and not constants and call.kind in MERGES:
-        found = _merge(call, MERGES[call.kind], values)
+        found = _merge(call, values)
         if found is not None:
             return found
     if len(values) == 1 and not constants:
@@ -32,13 +53,16 @@ def combine(call: NodeCall) -> Operand:
     return _as_foreign(call, values)
 
 
-def _merge(call: NodeCall, op: Merge, values: list[FileValue]) -> FileValue | None:
+def _merge(call: NodeCall, values: list[FileValue]) -> FileValue | None:
     values = _align(call, values)
     shapes = [value.ordered for value in values]
     if len({*shapes}) == 1:
-        return call.add(op, *values)
-    if isinstance(op, Mul) and all(call.is_map(value) for value in values) and len({*map(len, shapes)}) == 1:
+        return call.add(MERGES[call.kind], *values)
+    op = REPEATING.get(call.kind)
+    if op and all(call.is_map(value) for value in values) and len({*map(len, shapes)}) == 1:
         largest = broadcast(call, shapes)
+        if call.kind in ORDERED:
+            return call.add(op, *values)
         first = next((value for value in values if value.ordered == largest), values[0])
         return call.add(op, first, *(value for value in values if value is not first))
     return None

@@ -10,7 +10,8 @@ from functools import reduce
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.ops import OPS, Add, Clip, Gelu, Layer, Mul, Scale, Shape, Shift
+from archspec.ops import OPS, Clip, Gelu, Layer, Scale, Shape, Shift
+from archspec.ops.merge import Repeating
 from archspec.ops.scalar import Scalar
 from compiler.dominators import find_dominators
 from compiler.graph import Graph, Node
@@ -35,8 +36,8 @@ _FOREIGN: Mapping[str, Callable[..., Array]] = {
     "abs": np.abs,
     "reciprocal": lambda x: 1 / x,
     "pow": np.power,
-    "div": np.divide,
-    "sub": np.subtract,
+    "div": lambda *xs: np.asarray(reduce(np.divide, xs)),
+    "sub": lambda *xs: np.asarray(reduce(np.subtract, xs)),
     "add": lambda *xs: np.asarray(sum(xs)),
     "mul": lambda *xs: np.asarray(math.prod(xs)),
     "max": lambda *xs: np.asarray(reduce(np.maximum, xs)),
@@ -99,7 +100,7 @@ def _can_end(node: Node) -> bool:
         return not node.op.stores
     if isinstance(node.op, Scale | Shift):  # what changes nothing may be a number that was not trained yet
         return not node.op.trainable and node.op.value != (1 if isinstance(node.op, Scale) else 0)
-    return isinstance(node.op, Mul | Add)
+    return isinstance(node.op, Repeating)
 
 
 def _collect(graph: Graph, last: Node, start: str) -> dict[str, Node] | None:
@@ -148,10 +149,8 @@ def _compute(node: Node, pieces: Mapping[str, Node], values: dict[str, Array]) -
             return xs[0] * value
         case Shift(value=value):
             return xs[0] + value
-        case Add():
-            return sum(xs, np.zeros_like(POINTS))
-        case Mul():
-            return np.asarray(np.prod(xs, axis=0))
+        case Repeating() as op:
+            return _FOREIGN[op.kind](*xs)
         case Elementwise(function=function, numbers=numbers):
             rest = iter(xs)
             given = [next(rest) if number is None else np.float64(number) for number in numbers]

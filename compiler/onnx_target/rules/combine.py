@@ -6,7 +6,7 @@ from functools import reduce
 
 import numpy as np
 
-from archspec.ops import Add, Mean, Mul, Vote
+from archspec.ops import Add, Div, Max, Mean, Min, Mul, Sub, Vote
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules.layout import count_channels
 from compiler.onnx_target.rules.table import rule
@@ -44,6 +44,7 @@ def _number_channels(emit: Emitter, x: OnnxValue) -> OnnxValue:
     return emit.op("Range", [emit.constant("zero", 0, np.int64), scalar, emit.constant("one", 1, np.int64)])
 
 
-@rule(Mul)
-def mul(op: Mul, emit: Emitter, *values: OnnxValue) -> OnnxValue:
-    return reduce(lambda product, value: emit.op("Mul", [product, value]), values)
+for _op, _kind in ((Mul, "Mul"), (Sub, "Sub"), (Div, "Div"), (Max, "Max"), (Min, "Min")):
+    rule(_op)(
+        lambda op, emit, *values, _kind=_kind: reduce(lambda before, value: emit.op(_kind, [before, value]), values)
+    )

@@ -17,11 +17,11 @@ X, GATE = Shape(4, 6, 6), Shape(4, 1, 1)
 @pytest.mark.parametrize(
     ("op", "shapes", "message"),
     [
-        (Add(), (X, GATE), "add needs equal shapes, found 4×6×6 and 4×1×1; `mul` repeats extents of 1"),
+        (Add(), (X, GATE), "add needs equal shapes, found 4×6×6 and 4×1×1; `fit: repeat` repeats extents of 1"),
         (Add(), (X, Shape(5, 6, 6)), "add needs equal shapes, found 4×6×6 and 5×6×6$"),
         (Mul(), (X, Shape(4)), "mul needs equal shapes or extents of 1"),
         (Mul(), (X, Shape(4, 6, 3)), "mul needs equal shapes or extents of 1"),
-        (Concat(), (X, GATE), "concat needs equal spatial sizes, .*; `mul` repeats extents of 1"),
+        (Concat(), (X, GATE), "concat needs equal spatial sizes, .*; `upsample` repeats the positions"),
         (Vote(), (X, GATE), "vote needs equal shapes"),
     ],
 )

@@ -173,10 +173,18 @@ STRUCTURE = [
     bad("when of a list", BODY + "  - when: {test: ▸l, then: []}\nparams: {l: [1]}\n", ("bad-value", "found a list")),
     bad("no branch", BODY + "  - add: ▸[]\n", ("bad-value", "should not be empty")),
     bad("branches", BODY + "  - add: [▸relu]\n", ("wrong-type", "should be a list of nodes")),
-    bad("fit", BODY + "  - add: {branches: [[]], fit: ▸pat}\n", ("bad-value", "'error', 'crop', 'pad' or 'resize'")),
+    bad("fit", BODY + "  - add: {branches: [[]], fit: ▸pat}\n", ("bad-value", "'pad', 'repeat' or 'resize'")),
     bad("unequal branches", BODY + "  - ▸add: [[], [conv: 5]]\n", ("shape-mismatch", "found 4×8×8 and 5×8×8")),
     bad("unequal extents", BODY + "  - ▸concat: [[], [max_pool: 2]]\n", ("shape-mismatch", "equal spatial sizes")),
     bad("unequal factors", BODY + "  - ▸mul: [[], [conv: 5]]\n", ("shape-mismatch", "equal shapes or extents of 1")),
+    bad(
+        "unequal operands", BODY + "  - ▸max: [[], [global_avg_pool]]\n", ("shape-mismatch", "; `fit: repeat` repeats")
+    ),
+    bad(
+        "nothing to repeat",
+        BODY + "  - concat: {branches: [[], [global_avg_pool]], fit: ▸repeat}\n",
+        ("bad-value", "concat repeats no operand; `fit: repeat` is of add, sub, mul, div, max and min"),
+    ),
     bad("unequal axes", BODY + "  - ▸mul: [[], [flatten]]\n", ("shape-mismatch", "found 4×8×8 and 256")),
     bad(
         "off centre",

@@ -19,7 +19,9 @@ from tests.support.foreign_models import (
 )
 
 NODES: list[tuple[Node, Arrays, str]] = [
-    (node("Max", "x x x"), {}, "elementwise"),
+    (node("Max", "x x x"), {}, "max"),
+    (node("Sub", "x x"), {}, "sub"),
+    (node("Max", "x s"), {"s": floats(4, 9, 12)}, "elementwise"),
     (node("Add", "x s"), {"s": np.float32(2)}, "shift"),
     (node("Div", "x s"), {"s": np.float32(2)}, "scale"),
     (node("Mul", "x s"), {"s": floats(4, 1, 1)}, "scale"),
