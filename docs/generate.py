@@ -30,7 +30,12 @@ from docs import coverage_page, limits, zoo_page  # noqa: E402
 EXAMPLE_SHAPES = (Shape(32, 8, 8), Shape(32))
 EXAMPLE_OUT = 64
 """The values that the examples give to fields that have no default."""
-EXAMPLE_FIELDS: dict[str, dict[str, Any]] = {"roll": {"shift": 2}, "clip": {"low": 0.0, "high": 1.0}}
+EXAMPLE_FIELDS: dict[str, dict[str, Any]] = {
+    "roll": {"shift": 2},
+    "clip": {"low": 0.0, "high": 1.0},
+    "shuffle_channels": {"groups": 4},
+    "learned": {"shape": [32, 1]},
+}
 """The fields of examples that the value above does not fit, and those of which a layer needs some."""
 
 MACS = {
@@ -46,6 +51,7 @@ FAMILIES = {
     "Activations": "activation",
     "Pooling, resizing and reshaping": "resize",
     "Scaling and regularization": "chance",
+    "Values that are learned": "input",
 }
 
 HEAD = """\

@@ -22,6 +22,7 @@ from archspec.ops.base import Layer, Op
 from archspec.ops.bounds import Bounds
 from archspec.ops.chance import Dropout, ShakeDrop, StochasticDepth
 from archspec.ops.functions import Abs, Clip, Exp, Glu, HardTanh, Mish, Selu
+from archspec.ops.learned import Learned
 from archspec.ops.linear import Conv, ConvTranspose, Kernel, Linear
 from archspec.ops.merge import Add, Concat, Input, Mean, Merge, Mul, Shake, Sum, Vote
 from archspec.ops.normalization import (
@@ -34,6 +35,8 @@ from archspec.ops.normalization import (
     Normalization,
 )
 from archspec.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
+from archspec.ops.rearranging import DepthToSpace, ShuffleChannels, SpaceToDepth, Tokens
+from archspec.ops.reducing import Reduce
 from archspec.ops.reshape import Crop, Flatten, PadChannels, PadSpace
 from archspec.ops.resize import Resize, Upsample
 from archspec.ops.scaling import Scale, Shift
@@ -48,7 +51,7 @@ OPS: tuple[type[Op], ...] = (
     *(Mish, Selu, HardTanh, Clip, Exp, Abs, Glu),
     *(AdaptiveAvgPool, AdaptiveMaxPool),
     *(MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, Upsample, Flatten, PadChannels),
-    *(Slice, Roll),
+    *(Slice, Roll, Tokens, DepthToSpace, SpaceToDepth, ShuffleChannels, Reduce, Learned),
     *(Scale, Shift, Dropout, StochasticDepth, ShakeDrop),
     *(Attention,),
     *(Input, Add, Mul, Concat, Mean, Shake, Vote, Crop, PadSpace, Resize),
@@ -81,6 +84,7 @@ __all__ = [
     "Conv",
     "ConvTranspose",
     "Crop",
+    "DepthToSpace",
     "Div",
     "Dropout",
     "Elu",
@@ -102,6 +106,7 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "LeakyRelu",
+    "Learned",
     "Linear",
     "Max",
     "MaxPool",
@@ -117,6 +122,7 @@ __all__ = [
     "PadSpace",
     "Positions",
     "Prelu",
+    "Reduce",
     "Relu",
     "Relu6",
     "Resize",
@@ -128,16 +134,19 @@ __all__ = [
     "ShakeDrop",
     "Shape",
     "Shift",
+    "ShuffleChannels",
     "Sigmoid",
     "Silu",
     "Slice",
     "Softmax",
     "Softplus",
+    "SpaceToDepth",
     "Span",
     "StochasticDepth",
     "Sub",
     "Sum",
     "Tanh",
+    "Tokens",
     "Upsample",
     "Vote",
     "Weight",

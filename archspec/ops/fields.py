@@ -89,6 +89,13 @@ def per_axis(read: Callable[[Any], Any], what: str) -> Callable[[Any], Any]:
     return read_all
 
 
+def read_entries(value: Any) -> Any:
+    """Read a list as a tuple; a single value is none."""
+    if not isinstance(value, list | tuple):
+        raise ValueError("should be a list of whole numbers from 1: the channels, and the extents of space")
+    return tuple(value)
+
+
 AnyNumber = TypeVar("AnyNumber", bound=int | float | str | Fraction)
 
 AlongAxes: TypeAlias = AnyNumber | tuple[AnyNumber, ...]

@@ -265,8 +265,10 @@ def send_to_largest(gradient: Gradient, x: Moments, count: float) -> Gradient:
     sent = gradient.times(share, axes=tuple(Axis(axis.size) for axis in x.axes), doubts=doubts)
     if x.rectified is None:
         return sent
-    chances = [
-        (n, pass_largest(count, True, part).gain / (pass_rectifier(0.0, part).gain or 1.0))
-        for n, part in x.rectified.runs
-    ]
-    return sent.times_at_rectifier(chances)
+    return sent.times_at_rectifier([(n, find_share_of_rectified(count, part)) for n, part in x.rectified.runs])
+
+
+def find_share_of_rectified(count: float, x: ChannelMoments) -> float:
+    """The factor of what a rectifier passes on of a gradient that goes to the largest of so many of its results: that
+    is almost always positive."""
+    return pass_largest(count, True, x).gain / (pass_rectifier(0.0, x).gain or 1.0)

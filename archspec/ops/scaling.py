@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -13,21 +13,26 @@ from archspec.ops.signal.gaussian import ChannelMoments
 from archspec.ops.signal.moments import Gradient, Moments
 from archspec.ops.values import Casting, Saved, Shape, Weight, Weights
 
+Per: TypeAlias = Literal["value", "channel", "position"]
+
 
 class Scale(Pointwise):
-    """value · x; the factor is learned where `trainable` is true (SkipInit starts it at zero), one number or
-    `per: channel` (layer scale)."""
+    """value · x; the factor is learned where `trainable` is true (SkipInit starts it at zero), one number,
+    `per: channel` (layer scale), or `per: position`, which fixes the sizes."""
 
     family: ClassVar[Family] = "chance"
     gating: ClassVar[Gating] = "passes"
     main: ClassVar[str | None] = "value"
     odd: ClassVar[bool] = True
     keeps_zeros: ClassVar[bool] = True
-    passes_terms: ClassVar[bool] = True
 
     value: Number = Field(1.0, description="factor, or its first value")
     trainable: Flag = Field(False, description="learns the factor")
-    per: Literal["value", "channel"] = Field("value", description="learns one number, or one for each channel")
+    per: Per = Field("value", description="learns one number, one for each channel, or for each at each position")
+
+    @property
+    def passes_terms(self) -> bool:
+        return self.per != "position"
 
     def bound(self, x: Bounds) -> Bounds:
         return UNKNOWN if self.trainable else x.scaled(self.value)
@@ -58,7 +63,8 @@ class Scale(Pointwise):
 
 
 class Shift(Pointwise):
-    """x + value; what is added is learned where `trainable` is true, one number or `per: channel`."""
+    """x + value; what is added is learned where `trainable` is true, one number, `per: channel`, or `per:
+    position` (position embedding), which fixes the sizes."""
 
     family: ClassVar[Family] = "chance"
     gating: ClassVar[Gating] = "passes"
@@ -67,7 +73,7 @@ class Shift(Pointwise):
 
     value: Number = Field(0.0, description="term, or its first value")
     trainable: Flag = Field(False, description="learns the term")
-    per: Literal["value", "channel"] = Field("value", description="learns one number, or one for each channel")
+    per: Per = Field("value", description="learns one number, one for each channel, or for each at each position")
 
     def bound(self, x: Bounds) -> Bounds:
         return UNKNOWN if self.trainable else Bounds(x.low + self.value, x.high + self.value)
@@ -97,8 +103,8 @@ class Shift(Pointwise):
 
 def _cast_with_learned(op: Scale | Shift) -> Casting:
     """A single number does not make values wider; one for each channel does."""
-    return "promoted" if op.trainable and op.per == "channel" else "widest"
+    return "promoted" if op.trainable and op.per != "value" else "widest"
 
 
 def _extents(op: Scale | Shift, x: Shape) -> tuple[int, ...]:
-    return (x.channels,) if op.per == "channel" else ()
+    return {"value": (), "channel": (x.channels,), "position": tuple(x)}[op.per]

@@ -70,6 +70,8 @@ class Weight:
     fan_in: Fraction | int = 1
     fan_out: int = 1
     gain: float = 1.0
+    std: float = 0.0
+    """The standard deviation of normal first values around a constant."""
     type: str | None = None
     """The type of its numbers in the file that it was read from, in numpy's words; None where none says it."""
 

@@ -115,9 +115,21 @@ upsample: {scale: 3 / 2, mode: linear} | or `resize: {like: NAME}` to the extent
     interpolate resizing
 |
     lppool globallppool fractionalmaxpool maxunpool unpool roialign roipool maxroipool spatialpyramidpooling blurpool
-    pixelshuffle pixelunshuffle depthtospace spacetodepth channelshuffle nativechannelshuffle gridsample affinegrid
+    gridsample affinegrid
     fold unfold col2im
 
+depth_to_space: 2
+    pixelshuffle
+space_to_depth: 2
+    pixelunshuffle focus
+shuffle_channels: {groups: 4}
+    channelshuffle nativechannelshuffle
+tokens | a row of positions, (C, L)
+    patchify totokens
+learned: [64, 1] | the same for each sample
+    parameter clstoken classtoken
+shift: {trainable: true, per: position}
+    posembed positionembedding positionalembedding
 [] | an empty body; or leave it out
     identity noop
 | `flatten` makes a vector

@@ -150,7 +150,7 @@ def _spell(annotation: Any) -> Any:
             if not numeric:
                 raise PydanticCustomError("bad-value", "should be {words}", {"words": " or ".join(words)})
             return parse_expression(value)
-        if listed and isinstance(value, list) and len(value) <= MAX_AXES:
+        if listed and isinstance(value, list) and len(value) <= MAX_AXES + 1:  # the channels too, of a whole shape
             entries = [
                 parse_expression(item) if isinstance(item, str) and item not in words else item for item in value
             ]

@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from archspec.errors import ArchspecError
 from archspec.ops import Shape
 from compiler.graph import Graph, Node
-from compiler.onnx_target.formats import FLOAT32
+from compiler.onnx_target.formats import FLOAT32, FORMATS
 from compiler.onnx_target.shapes import NamedShape
 from compiler.passes.base import LazyArray, WeightArray, WeightArrays
 from compiler.passes.cast_weights import cast
@@ -113,6 +113,11 @@ class Emitter:
     def float_type(self) -> np.dtype[Any]:
         """The type of the model's numbers."""
         return self.model.float_type
+
+    @property
+    def opset(self) -> int:
+        """The version of ONNX's operations in which the model is written."""
+        return next(form.opset for form in FORMATS.values() if form.dtype == self.float_type)
 
     @property
     def before(self) -> Shape:

@@ -58,7 +58,7 @@ def is_uniform(numbers: ChannelVector) -> bool:
 
 
 def is_affine(op: Op) -> TypeGuard[BatchNorm | Scale | Shift]:
-    return isinstance(op, BatchNorm | Scale | Shift)
+    return isinstance(op, BatchNorm) or (isinstance(op, Scale | Shift) and op.per != "position")
 
 
 def read_affine(node: Node, weights: WeightArrays) -> Affine:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from archspec.ops import Bounds, GlobalAvgPool, GlobalMaxPool, Input, PadChannels, Scale, Shift
 from archspec.ops.scalar import Activation
 from compiler.graph import Graph, Node
-from compiler.passes.affine import read_affine
+from compiler.passes.affine import is_affine, read_affine
 from compiler.passes.base import Journal, Pass, WeightArrays
 from compiler.sizes.accepted_sizes import find_idle
 from compiler.value_bounds import bound_node, is_idle
@@ -63,7 +63,7 @@ class _Facts:
     def _find_reason(self, node: Node) -> str:
         op, operand = node.op, next(iter(node.inputs), "")
         match op:
-            case Scale() | Shift():
+            case Scale() | Shift() if is_affine(op):
                 return "it multiplies by one or adds zero" if read_affine(node, self.weights).changes_nothing else ""
             case GlobalMaxPool() | GlobalAvgPool() | PadChannels():
                 same = operand in self.fixed and node.shape == self.graph[operand].shape

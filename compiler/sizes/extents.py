@@ -258,6 +258,16 @@ def _follow_flatten(op: ops.Flatten, to: GraphExtents, node: Node, x: tuple[int,
 
 
 @_follow.register
+def _follow_tokens(op: ops.Tokens, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
+    return [x[0], to.gather(ProductLaw, x[1:])]
+
+
+@_follow.register
+def _follow_learned(op: ops.Learned, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
+    return [to.constant(extent) for extent in op.shape]
+
+
+@_follow.register
 def _follow_linear(op: ops.Linear, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
     return [to.constant(op.out)]
 

@@ -34,7 +34,7 @@ def fill(tensor: Tensor, weight: Weight, generator: torch.Generator) -> None:
     """Draw one tensor.
 
     he and he_fan_out: normal; glorot and torch: uniform; each with the deviation that the weight says; a number: that
-    number.
+    number, or normal around it.
     """
     match weight.init:
         case "he" | "he_fan_out":
@@ -44,5 +44,7 @@ def fill(tensor: Tensor, weight: Weight, generator: torch.Generator) -> None:
             tensor.uniform_(-bound, bound, generator=generator)
         case "zeros":
             tensor.zero_()
+        case float(constant) if weight.std:
+            tensor.normal_(constant, weight.std, generator=generator)
         case float(constant):
             tensor.fill_(constant)

@@ -58,8 +58,36 @@ class LearnedShift(nn.Module):
 
 
 def _by_channel(learned: Tensor, x: Tensor) -> Tensor:
-    """Shape numbers: one as it is; one for each channel as (C, 1, …), so that it broadcasts with x."""
-    return learned.view(-1, *[1] * (x.dim() - 2)) if learned.dim() else learned
+    """Shape numbers, so that they broadcast: one for each channel as (C, 1, …), one alone or for each position as they
+    are."""
+    return learned.view(-1, *[1] * (x.dim() - 2)) if learned.dim() == 1 else learned
+
+
+class Learned(nn.Module):
+    """A learned value, for each sample of x again."""
+
+    def __init__(self, extents: tuple[int, ...]) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.empty(extents))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.value.repeat(x.shape[0], *[1] * self.value.dim())
+
+
+class Reduce(nn.Module):
+    """The mean, the largest or the sum along some dimensions, which stay with extent 1."""
+
+    def __init__(self, by: str, dims: tuple[int, ...]) -> None:
+        super().__init__()
+        self.by, self.dims = by, dims
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.by == "max":
+            return x.amax(self.dims, keepdim=True)
+        return x.sum(self.dims, keepdim=True) if self.by == "sum" else x.mean(self.dims, keepdim=True)
+
+    def extra_repr(self) -> str:
+        return f"{self.by} over {self.dims}"
 
 
 class Abs(nn.Module):

@@ -36,3 +36,52 @@ class Roll(nn.Module):
 
     def extra_repr(self) -> str:
         return ", ".join(f"dim {dim}: {shift}" for dim, shift in self.moved)
+
+
+class DepthToSpace(nn.Module):
+    """torch's pixel shuffle along any number of axes."""
+
+    def __init__(self, block: int) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Tensor) -> Tensor:
+        rank, space = x.dim() - 2, x.shape[2:]
+        parts = x.reshape(x.shape[0], -1, *[self.block] * rank, *space)
+        order = [axis for place in range(rank) for axis in (2 + rank + place, 2 + place)]
+        return parts.permute(0, 1, *order).reshape(x.shape[0], -1, *(extent * self.block for extent in space))
+
+    def extra_repr(self) -> str:
+        return f"{self.block}"
+
+
+class SpaceToDepth(nn.Module):
+    """torch's pixel unshuffle along any number of axes."""
+
+    def __init__(self, block: int) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Tensor) -> Tensor:
+        rank, space = x.dim() - 2, [extent // self.block for extent in x.shape[2:]]
+        parts = x.reshape(*x.shape[:2], *(extent for each in space for extent in (each, self.block)))
+        order = [*range(3, 2 * rank + 2, 2), *range(2, 2 * rank + 2, 2)]
+        return parts.permute(0, 1, *order).reshape(x.shape[0], -1, *space)
+
+    def extra_repr(self) -> str:
+        return f"{self.block}"
+
+
+class ShuffleChannels(nn.Module):
+    """Deals the channels out from so many groups."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = x.reshape(x.shape[0], self.groups, -1, *x.shape[2:])
+        return parts.transpose(1, 2).reshape(x.shape)
+
+    def extra_repr(self) -> str:
+        return f"{self.groups}"

@@ -259,6 +259,36 @@ def roll(op: ops.Roll, x: Shape) -> nn.Module:
     return moves.Roll(op.along_axes(x))
 
 
+@rule(ops.Tokens)
+def tokens(op: ops.Tokens, x: Shape) -> nn.Module:
+    return nn.Flatten(2)
+
+
+@rule(ops.DepthToSpace)
+def depth_to_space(op: ops.DepthToSpace, x: Shape) -> nn.Module:
+    return nn.PixelShuffle(op.block) if x.rank == 2 else moves.DepthToSpace(op.block)
+
+
+@rule(ops.SpaceToDepth)
+def space_to_depth(op: ops.SpaceToDepth, x: Shape) -> nn.Module:
+    return nn.PixelUnshuffle(op.block) if x.rank == 2 else moves.SpaceToDepth(op.block)
+
+
+@rule(ops.ShuffleChannels)
+def shuffle_channels(op: ops.ShuffleChannels, x: Shape) -> nn.Module:
+    return moves.ShuffleChannels(op.groups)
+
+
+@rule(ops.Reduce)
+def reduce_(op: ops.Reduce, x: Shape) -> nn.Module:
+    return modules.Reduce(op.by, (1,) if op.over_channels else tuple(range(2, x.rank + 2)))
+
+
+@rule(ops.Learned)
+def learned(op: ops.Learned, x: Shape) -> nn.Module:
+    return modules.Learned(op.shape)
+
+
 @rule(ops.Scale)
 def scale(op: ops.Scale, x: Shape) -> nn.Module:
     return modules.LearnedScale(op.weights(x)["factor"].shape) if op.trainable else modules.Scale(op.value)

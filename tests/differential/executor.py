@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -84,8 +85,8 @@ MERGES: dict[str, Callable[[list[Tensor]], Tensor]] = {
 
 
 def along_channels(value: Tensor, rank: int) -> Tensor:
-    """One number for each channel, or a single one, to be combined with a batch of this rank."""
-    return value.reshape(1, -1, *(1,) * (rank - 2)) if value.dim() else value
+    """One number for each channel, a single one, or one for each position, to be combined with a batch of this rank."""
+    return value.reshape(1, -1, *(1,) * (rank - 2)) if value.dim() == 1 else value
 
 
 def conv(x: Tensor, f: Fields, w: Weights) -> Tensor:
@@ -236,6 +237,29 @@ def hard_sigmoid(x: Tensor) -> Tensor:
     return (x + 3).clamp(0, 6) / 6
 
 
+def to_depth(x: Tensor, block: int) -> Tensor:
+    """Every block-th position along each axis, from each start: a channel for each, beside those of its own."""
+    starts = itertools.product(range(block), repeat=x.dim() - 2)
+    parts = [x[(slice(None), slice(None), *(slice(start, None, block) for start in each))] for each in starts]
+    return torch.stack(parts, 2).flatten(1, 2)
+
+
+def to_space(x: Tensor, block: int) -> Tensor:
+    count = block ** (x.dim() - 2)
+    whole = x.new_zeros(x.shape[0], x.shape[1] // count, *(extent * block for extent in x.shape[2:]))
+    for place, each in enumerate(itertools.product(range(block), repeat=x.dim() - 2)):
+        whole[(slice(None), slice(None), *(slice(start, None, block) for start in each))] = x[:, place::count]
+    return whole
+
+
+def reduced(x: Tensor, f: Fields) -> Tensor:
+    dims = [1] if f["over"] == "channels" else list(spatial(x))
+    if f["by"] == "max":
+        return x.amax(dims, keepdim=True)
+    total = x.sum(dims, keepdim=True)
+    return total / math.prod(x.shape[dim] for dim in dims) if f["by"] == "mean" else total
+
+
 def _dim(f: Fields) -> int:
     """The axis of a batch, of one that is counted from 0 for the channels or from the last."""
     return int(f["axis"]) + (f["axis"] >= 0)
@@ -283,6 +307,12 @@ LAYERS: dict[str, Compute] = {
     "flatten": lambda x, f, w: x.flatten(1),
     "pad_channels": pad_channels,
     "slice": lambda x, f, w: x.movedim(_dim(f), 0)[f["start"] : f["stop"] : f["step"]].movedim(0, _dim(f)),
+    "tokens": lambda x, f, w: x.flatten(2),
+    "space_to_depth": lambda x, f, w: to_depth(x, f["block"]),
+    "depth_to_space": lambda x, f, w: to_space(x, f["block"]),
+    "shuffle_channels": lambda x, f, w: torch.stack(x.chunk(f["groups"], 1), 2).flatten(1, 2),
+    "reduce": lambda x, f, w: reduced(x, f),
+    "learned": lambda x, f, w: w["value"].expand(x.shape[0], *w["value"].shape),
     "roll": lambda x, f, w: torch.roll(x, [f["shift"]] * (x.dim() - 2), spatial(x)),
     "scale": lambda x, f, w: x * along_channels(w["factor"], x.dim()) if f["trainable"] else x * f["value"],
     "shift": lambda x, f, w: x + along_channels(w["term"], x.dim()) if f["trainable"] else x + f["value"],

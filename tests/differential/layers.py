@@ -88,6 +88,11 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def extents(value: Any) -> Shape:
+    require(isinstance(value, list) and 1 <= len(value) <= 4, f"{value} is no shape")
+    return tuple(whole(1, 1).take(entry) for entry in value)
+
+
 def from_either_end(default: int | None) -> Field:
     """A whole number, negative where it counts from the end."""
 
@@ -110,7 +115,7 @@ _START = {
 }
 _POOL = {"kernel": whole(1, 2), "stride": whole(1, empty=True), "padding": whole(0, 0), "ceil": flag(False)}
 _KERNEL = {"dilation": whole(1, 1), "groups": whole(1, 1), **_START}
-_LEARNED = {"trainable": flag(False), "per": word("value", "channel")}
+_LEARNED = {"trainable": flag(False), "per": word("value", "channel", "position")}
 
 _PLACES = {"mode": word("nearest", "linear", "cubic"), "corners": word("half", "aligned")}
 
@@ -160,7 +165,13 @@ FIELDS: dict[str, dict[str, Field]] = {
         "stop": from_either_end(None),
         "step": whole(1, 1),
     },
-    "roll": {"shift": from_either_end(1)},
+    "roll": {"shift": Field(from_either_end(1).take, needed=True)},
+    "tokens": {},
+    "depth_to_space": {"block": whole(1, 2)},
+    "space_to_depth": {"block": whole(1, 2)},
+    "shuffle_channels": {"groups": whole(1)},
+    "reduce": {"over": word("channels", "positions"), "by": word("mean", "max", "sum")},
+    "learned": {"shape": Field(extents, needed=True), "start": number(0.0), "std": number(0.02, 0)},
     "scale": {"value": number(1.0), **_LEARNED},
     "shift": {"value": number(0.0), **_LEARNED},
     "dropout": {"rate": number(0.5, 0, 1)},
@@ -180,6 +191,9 @@ MAIN = {
     "elu": "alpha",
     "upsample": "scale",
     "roll": "shift",
+    **dict.fromkeys(("depth_to_space", "space_to_depth"), "block"),
+    "shuffle_channels": "groups",
+    "learned": "shape",
     "dropout": "rate",
 }
 
@@ -217,6 +231,8 @@ def infer(kind: str, f: Fields, shape: Shape) -> Shape:
         return (f["out"], *space)
     if kind == "slice":
         return _slice(f, shape)
+    if kind in _REARRANGED:
+        return _REARRANGED[kind](f, shape)
     if kind == "roll":
         require(bool(space) and abs(f["shift"]) <= min(space), f"cannot roll {shape}")
         return shape
@@ -268,6 +284,43 @@ def check_places(f: Fields, shape: Shape) -> None:
     """Refuse values of an upsampling or a resizing that belong to other maps."""
     require(f["mode"] != "cubic" or len(shape) == 3, "cubic means are for images")
     require(f["mode"] != "nearest" or f["corners"] == "half", "nearest positions have no aligned corners")
+
+
+def _to_depth(f: Fields, shape: Shape) -> Shape:
+    channels, *space = shape
+    require(bool(space) and not any(extent % f["block"] for extent in space), f"no blocks in {shape}")
+    return (channels * f["block"] ** len(space), *(extent // f["block"] for extent in space))
+
+
+def _to_space(f: Fields, shape: Shape) -> Shape:
+    channels, *space = shape
+    require(bool(space) and channels % f["block"] ** len(space) == 0, f"no blocks in {shape}")
+    return (channels // f["block"] ** len(space), *(extent * f["block"] for extent in space))
+
+
+def _to_tokens(f: Fields, shape: Shape) -> Shape:
+    require(len(shape) > 1, "a vector has no positions")
+    return (shape[0], math.prod(shape[1:]))
+
+
+def _reduced(f: Fields, shape: Shape) -> Shape:
+    require(f["over"] == "channels" or len(shape) > 1, "a vector has no positions")
+    return (1, *shape[1:]) if f["over"] == "channels" else (shape[0], *(1,) * (len(shape) - 1))
+
+
+def _shuffled(f: Fields, shape: Shape) -> Shape:
+    require(shape[0] % f["groups"] == 0, "groups do not divide the channels")
+    return shape
+
+
+_REARRANGED: dict[str, Callable[[Fields, Shape], Shape]] = {
+    "tokens": _to_tokens,
+    "space_to_depth": _to_depth,
+    "depth_to_space": _to_space,
+    "shuffle_channels": _shuffled,
+    "reduce": _reduced,
+    "learned": lambda f, shape: tuple(f["shape"]),
+}
 
 
 def conv_padding(f: Fields) -> int:
@@ -336,7 +389,10 @@ def weights(kind: str, f: Fields, shape: Shape) -> dict[str, tuple[Shape, bool]]
     if kind == "prelu":
         return {"weight": ((channels if f["per"] == "channel" else 1,), True)}
     if kind in ("scale", "shift") and f["trainable"]:
-        return {"factor" if kind == "scale" else "term": ((channels,) if f["per"] == "channel" else (), True)}
+        own: dict[str, Shape] = {"value": (), "channel": (channels,), "position": shape}
+        return {"factor" if kind == "scale" else "term": (own[f["per"]], True)}
+    if kind == "learned":
+        return {"value": (tuple(f["shape"]), True)}
     return {}
 
 

@@ -25,6 +25,8 @@ class Operation:
     @property
     def data_inputs(self) -> tuple[str, ...]:
         """The operands whose values it takes; the others lend only their extents."""
+        if self.kind == "learned":
+            return ()
         return self.inputs[:1] if self.kind in ("crop", "pad_space", "resize") else self.inputs
 
 

@@ -141,6 +141,10 @@ class Writer:
         if (kind, name) in FROM_EITHER_END:
             number = self.one(*FROM_EITHER_END[kind, name])
             return f"{number} + 1 - 1" if number is not None and self.chance(30) else number
+        if kind == "learned" and name == "shape":
+            return [self.whole(self.one(*CHANNELS), scope, channels), *shape[1:]]
+        if name == "over":
+            return self.one(*(("sample", "channels") if kind == "layer_norm" else ("channels", "positions")))
         if name in WORDS:
             return self.one(*("channel", "network") if kind == "prelu" else WORDS[name])
         if name in FLAGS:
@@ -223,10 +227,10 @@ KINDS_OF_NORM: dict[str, str | None] = {
 
 WORDS = {
     "init": ("he", "he_fan_out", "glorot", "torch", "zeros"),
-    "over": ("sample", "channels"),
     "mode": ("nearest", "linear", "linear", "cubic"),
     "corners": ("half", "half", "aligned"),
-    "per": ("value", "channel"),
+    "per": ("value", "channel", "position"),
+    "by": ("mean", "max", "sum"),
     "draw": ("sample", "batch"),
     "approximate": ("none", "tanh"),
 }
@@ -241,6 +245,7 @@ REALS = {
     "slope": (0.2, -0.5, 0.0),
     "alpha": (0.5, 2.0),
     "value": (0.5, -1.0, 1.5),
+    "std": (0.0, 0.5),
     "rate": (0.0, 0.25, 0.5),
     "survival": (0.25, 0.5, 1.0),
     "low": (-1.0, 0.0, 0.25),
@@ -253,6 +258,7 @@ WHOLES = {
     "output_padding": (0, 0, 1),
     "size": (1, 2, 32),
     "step": (1, 1, 2, 3),
+    "block": (1, 2, 2, 3),
 }
 FROM_EITHER_END: dict[tuple[str, str], tuple[int | None, ...]] = {
     ("slice", "axis"): (0, 0, 1, 1, 2, -1),
@@ -269,7 +275,8 @@ KEEPING = (
     *("scale", "shift", "dropout", "stochastic_depth", "shake_drop"),
 )
 """Layers that keep every shape they take."""
-ANYWHERE = (*KEEPING, *GROWING, "glu", "glu", "flatten", "pad_channels", "pad_channels", "slice", "slice", "slice")
+REARRANGING = ("shuffle_channels", "reduce", "learned", "slice", "slice", "slice")
+ANYWHERE = (*KEEPING, *GROWING, *REARRANGING, "glu", "glu", "flatten", "pad_channels", "pad_channels")
 ON_ROWS = ("linear",) * 12
 ON_MAPS = (
     *("conv",) * 12,
@@ -277,4 +284,5 @@ ON_MAPS = (
     *("max_pool", "avg_pool") * 3,
     *("adaptive_avg_pool", "adaptive_max_pool"),
     *("global_avg_pool", "global_max_pool", "upsample", "upsample", "roll"),
+    *("tokens", "space_to_depth", "depth_to_space"),
 )

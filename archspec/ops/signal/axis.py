@@ -93,6 +93,10 @@ class Axis:
         values[taken.start : taken.stop : taken.step] = self.values
         return even_out(values, self.exact)
 
+    def flat(self) -> Axis:
+        """The even spread over as many positions."""
+        return Axis(self.size)
+
     def roll(self, shift: int) -> Axis:
         """The spread with each position so many further, and those at the end at the start."""
         if self.profile is None:

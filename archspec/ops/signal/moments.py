@@ -21,6 +21,7 @@ Doubt: TypeAlias = Literal["border", "coupled", "dropped", "few", "kinds", "narr
 in `compiler.analysis.signal.doubts`."""
 Doubts: TypeAlias = frozenset[Doubt]
 NONE: Doubts = frozenset()
+BORDER: Doubts = frozenset({"border"})
 COUPLED: Doubts = frozenset({"coupled"})
 DROPPED: Doubts = frozenset({"dropped"})
 KINDS: Doubts = frozenset({"kinds"})

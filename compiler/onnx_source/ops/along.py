@@ -27,7 +27,7 @@ class Along(Foreign):
         return tuple(run(span) if in_place else None for _ in xs)
 
 
-class Reduce(Along):
+class ReduceAxes(Along):
     """The reduction of all numbers along some axes to one: their sum, mean, largest, …"""
 
     saves: ClassVar[Saves] = "operands"

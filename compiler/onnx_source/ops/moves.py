@@ -13,11 +13,12 @@ from compiler.onnx_source.ops.along import Along
 from compiler.onnx_source.ops.foreign import Dims, Foreign
 
 
-class SpaceToDepth(Foreign):
-    """Makes each block of positions one, and its numbers channels."""
+class SpaceBeforeDepth(Foreign):
+    """Makes each block of positions one, and its numbers channels, in another order than the language's."""
 
     moves: ClassVar[bool] = True
     main: ClassVar[str | None] = "block"
+    called: ClassVar[str] = "space_to_depth"
     tells: ClassVar[tuple[str, ...]] = ("block",)
 
     block: int
@@ -29,11 +30,12 @@ class SpaceToDepth(Foreign):
         return (run((span[0] * self.block, (span[1] + 1) * self.block - 1)),)
 
 
-class DepthToSpace(Foreign):
-    """Makes each position a block of positions, out of its channels."""
+class DepthBeforeSpace(Foreign):
+    """Makes each position a block of positions, out of channels in another order than the language's."""
 
     moves: ClassVar[bool] = True
     main: ClassVar[str | None] = "block"
+    called: ClassVar[str] = "depth_to_space"
     tells: ClassVar[tuple[str, ...]] = ("block",)
 
     block: int
@@ -150,7 +152,7 @@ class Sampled(Foreign):
         return tuple(None for _ in xs)
 
 
-class ShuffleChannels(Foreign):
+class OrderChannels(Foreign):
     """The channels in another order."""
 
     moves: ClassVar[bool] = True

@@ -83,6 +83,10 @@ def _with_stored(call: NodeCall, x: FileValue, stored: Constant) -> FileValue | 
         if kind == "Mul":
             return call.add(Scale(trainable=True, per="channel"), x, factor=stored)
         return call.add(Shift(trainable=True, per="channel"), x, term=stored)
+    if kind in ("Add", "Sum", "Mul") and stored.floating and _is_by_position(call, x, stored):
+        if kind == "Mul":
+            return call.add(Scale(trainable=True, per="position"), x, factor=stored)
+        return call.add(Shift(trainable=True, per="position"), x, term=stored)
     return None
 
 
@@ -119,6 +123,13 @@ def _is_by_channel(call: NodeCall, x: FileValue, stored: Constant) -> bool:
     padded = (*[1] * (len(x.shape) - len(stored.shape)), *stored.shape)
     channel = x.order.index(1)
     return all(extent == (x.shape[i] if i == channel else 1) for i, extent in enumerate(padded))
+
+
+def _is_by_position(call: NodeCall, x: FileValue, stored: Constant) -> bool:
+    """True if a straight value has a stored number for each of its own."""
+    own = x.shape[1:]
+    one_sample = stored.shape in (own, (1, *own)) and call.writer.per_sample(x) == own
+    return x.straight and one_sample and call.is_map(x, least=2)
 
 
 def _as_foreign(call: NodeCall, values: list[FileValue]) -> FileValue:

@@ -7,15 +7,15 @@ from dataclasses import replace
 from math import prod
 from typing import Any, get_args
 
-from archspec.ops import Concat, Flatten, GlobalAvgPool, GlobalMaxPool, PadChannels, Slice
+from archspec.ops import Concat, Flatten, GlobalAvgPool, GlobalMaxPool, PadChannels, Reduce, Slice, Tokens
 from archspec.ops.window import Fill
 from archspec.wording import write_shape
 from compiler.onnx_source.call import NodeCall, NodeRule, build
 from compiler.onnx_source.constants import shape_of
 from compiler.onnx_source.details import Details, tell_value
 from compiler.onnx_source.node import broadcast, resolve_shape
-from compiler.onnx_source.ops.along import Reduce
-from compiler.onnx_source.ops.moves import ConcatAlong, Cut, PadEdges, Rearrange, Sampled, SpaceToDepth
+from compiler.onnx_source.ops.along import ReduceAxes
+from compiler.onnx_source.ops.moves import ConcatAlong, Cut, PadEdges, Rearrange, Sampled, SpaceBeforeDepth
 from compiler.onnx_source.samples import MixedSamplesError, agree, follow_reshape
 from compiler.onnx_source.values import Constant, FileValue, Operand, UnknownOpError
 
@@ -55,6 +55,8 @@ def lay_out(call: NodeCall, shape: Sequence[int]) -> FileValue:
     moved = [axis for axis, extent in zip(x.order, x.shape, strict=True) if extent > 1]
     if moved == sorted(moved) and call.is_map(x) and shape == (x.shape[0], prod(x.shape[1:])):
         return call.add(Flatten(), x)  # axes of one position may stand anywhere
+    if call.is_map(x) and x.straight and len(shape) == 3 < len(x.shape) and shape[:2] == x.shape[:2]:
+        return call.add(Tokens(), x)
     x = call.straighten(x)
     samples = follow_reshape(x.samples, call.writer.batch, x.shape, shape)
     again = replace(x, shape=shape, order=tuple(range(len(shape))), samples=samples)
@@ -284,9 +286,16 @@ def arg_reduce(call: NodeCall) -> Operand:
 
 def _reduce(call: NodeCall, x: FileValue, chosen: set[int], *, keep: bool) -> FileValue:
     op = {"ReduceMean": GlobalAvgPool(), "ReduceMax": GlobalMaxPool()}.get(call.kind)
-    if op and call.is_map(x) and {x.order[axis] for axis in chosen} == set(range(2, len(x.shape))):
+    over = {x.order[axis] for axis in chosen}
+    if op and call.is_map(x) and over == set(range(2, len(x.shape))):
         pooled = call.add(op, x)
         return pooled if keep else call.add(Flatten(), pooled)
+    by = call.kind.removeprefix("Reduce").lower()
+    if keep and by in ("mean", "max", "sum") and call.is_map(x, least=2):
+        if over == {1}:
+            return call.add(build(call, Reduce, over="channels", by=by), x)
+        if over and over == set(range(2, len(x.shape))):
+            return call.add(build(call, Reduce, over="positions", by=by), x)
     x = call.straighten(x)
     shape = [1 if axis in chosen else extent for axis, extent in enumerate(x.shape)]
     if not keep:
@@ -298,7 +307,7 @@ def _reduce(call: NodeCall, x: FileValue, chosen: set[int], *, keep: bool) -> Fi
     details: Details = ()
     if not keep and gone & {*shape}:  # the shape does not tell which are gone
         details = (("axes", ", ".join(map(str, axes))),)
-    return call.foreign(Reduce, [x], shape, samples=samples, function=function, axes=axes, details=details)
+    return call.foreign(ReduceAxes, [x], shape, samples=samples, function=function, axes=axes, details=details)
 
 
 def space_to_depth(call: NodeCall) -> Operand:
@@ -307,7 +316,7 @@ def space_to_depth(call: NodeCall) -> Operand:
         call.fail(f"blocks of {block} do not fit {write_shape(x.shape)}")
     call.keep_samples(x)
     n, c, h, w = x.shape
-    return call.foreign(SpaceToDepth, [x], (n, c * block * block, h // block, w // block), block=block)
+    return call.foreign(SpaceBeforeDepth, [x], (n, c * block * block, h // block, w // block), block=block)
 
 
 ALONG = ("TopK", "GatherElements", "ScatterElements")

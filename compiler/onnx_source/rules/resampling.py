@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from archspec.ops import Upsample
+from archspec.ops import DepthToSpace, Upsample
 from archspec.ops.fields import MAX_SCALE_PARTS, is_scale, one_or_each
 from archspec.ops.sampling import SHARPNESS
 from archspec.wording import write_shape
 from compiler.onnx_source.call import NodeCall, NodeRule, build
-from compiler.onnx_source.ops.moves import DepthToSpace
+from compiler.onnx_source.ops.moves import DepthBeforeSpace
 from compiler.onnx_source.ops.windows import Resample
 from compiler.onnx_source.values import FileValue, Operand, UnknownOpError
 
@@ -142,9 +142,11 @@ def depth_to_space(call: NodeCall) -> Operand:
     if len(x.shape) != 4 or block < 1 or x.shape[1] % (block * block):
         call.fail(f"blocks of {block} do not fit {write_shape(x.shape)}")
     call.keep_samples(x)
+    if call.attribute("mode", "DCR") == "CRD" and call.is_map(x):
+        return call.add(build(call, DepthToSpace, block=block), x)
     n, c, h, w = x.shape
     shape, details = (n, c // block**2, h * block, w * block), call.tell("mode")
-    return call.foreign(DepthToSpace, [x], shape, block=block, details=details)
+    return call.foreign(DepthBeforeSpace, [x], shape, block=block, details=details)
 
 
 RULES: Mapping[str, NodeRule] = {"Resize": resize, "Upsample": resize, "DepthToSpace": depth_to_space}

@@ -1,10 +1,10 @@
-"""Operations that put numbers at other places: slices."""
+"""Operations that put numbers at other places, or take them together."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from archspec.ops import Roll, Slice
+from archspec.ops import DepthToSpace, Learned, Reduce, Roll, ShuffleChannels, Slice, SpaceToDepth, Tokens
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules.table import rule
 
@@ -26,6 +26,69 @@ def roll(op: Roll, emit: Emitter, x: OnnxValue) -> OnnxValue:
             beyond = cut(emit, x, f"beyond{axis}.", axis, -shift, None)
             x = emit.op("Concat", [beyond, cut(emit, x, f"rest{axis}.", axis, 0, -shift)], axis=axis)
     return x
+
+
+@rule(Tokens)
+def tokens(op: Tokens, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    return emit.op("Reshape", [x, emit.constant("row", [0, 0, -1], np.int64)])
+
+
+@rule(ShuffleChannels)
+def shuffle_channels(op: ShuffleChannels, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    channels = emit.before.channels // op.groups
+    groups = [0, op.groups, channels, -1] if emit.before.rank else [0, op.groups, -1]
+    parts = emit.op("Reshape", [x, emit.constant("groups", groups, np.int64)])
+    dealt = emit.op("Transpose", [parts], perm=[0, 2, 1, *range(3, len(groups))])
+    return emit.op("Reshape", [dealt, emit.op("Shape", [x])])
+
+
+@rule(DepthToSpace)
+def depth_to_space(op: DepthToSpace, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    """Lower it to ONNX's own for images; it has none for other maps."""
+    rank, channels = emit.before.rank, emit.node.shape.channels
+    if rank == 2:
+        return emit.op("DepthToSpace", [x], blocksize=op.block, mode="CRD")
+    space = emit.op("Shape", [x], start=2)
+    head = emit.constant("blocks", [0, channels, *[op.block] * rank], np.int64)
+    parts = emit.op("Reshape", [x, emit.op("Concat", [head, space], axis=0)])
+    order = [axis for place in range(rank) for axis in (2 + rank + place, 2 + place)]
+    laid = emit.op("Transpose", [parts], perm=[0, 1, *order])
+    larger = emit.op("Mul", [space, emit.constant("block", [op.block], np.int64)])
+    whole = emit.op("Concat", [emit.constant("whole", [0, channels], np.int64), larger], axis=0)
+    return emit.op("Reshape", [laid, whole])
+
+
+@rule(SpaceToDepth)
+def space_to_depth(op: SpaceToDepth, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    """Lower it by hand: ONNX's own puts the positions of a block before the channels."""
+    rank = emit.before.rank
+    fewer = emit.op("Div", [emit.op("Shape", [x], start=2), emit.constant("block", [op.block], np.int64)])
+    column = emit.op("Unsqueeze", [fewer, emit.constant("last", [1], np.int64)])
+    pairs = emit.op("Concat", [column, emit.constant("blocks", [[op.block]] * rank, np.int64)], axis=1)
+    flat = emit.op("Reshape", [pairs, emit.constant("flat", [-1], np.int64)])
+    head = emit.constant("head", [0, emit.before.channels], np.int64)
+    parts = emit.op("Reshape", [x, emit.op("Concat", [head, flat], axis=0)])
+    laid = emit.op("Transpose", [parts], perm=[0, 1, *range(3, 2 * rank + 2, 2), *range(2, 2 * rank + 2, 2)])
+    whole = emit.constant("whole", [0, emit.node.shape.channels], np.int64)
+    return emit.op("Reshape", [laid, emit.op("Concat", [whole, fewer], axis=0)])
+
+
+@rule(Reduce)
+def reduce(op: Reduce, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    """Lower a reduction. From opset 18 on all take their axes as an operand, before that ReduceSum alone."""
+    axes = [1] if op.over_channels else [*range(2, emit.before.rank + 2)]
+    kind = {"mean": "ReduceMean", "max": "ReduceMax", "sum": "ReduceSum"}[op.by]
+    if op.by == "sum" or emit.opset >= 18:
+        return emit.op(kind, [x, emit.constant("axes", axes, np.int64)], keepdims=1)
+    return emit.op(kind, [x], axes=axes, keepdims=1)
+
+
+@rule(Learned)
+def learned(op: Learned, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    """Lower a learned value, for as many samples as there are."""
+    batch = emit.op("Shape", [x], start=0, end=1)
+    shape = emit.op("Concat", [batch, emit.constant("shape", list(op.shape), np.int64)], axis=0)
+    return emit.op("Expand", [emit.weight("value"), shape])
 
 
 def cut(emit: Emitter, x: OnnxValue, name: str, axis: int, start: int, stop: int | None, step: int = 1) -> OnnxValue:

@@ -46,6 +46,12 @@ def accepted(network: str, value: int = 24) -> str:
         (f"[mul: [[], [{DOWN_UP.format(3)}, global_avg_pool]], {DOWN_UP.format(2)}]", "6 + 6·k"),
         ("[concat: [[], [max_pool: 2, upsample: 2]], max_pool: 3]", "4 + 2·k"),
         # what counts from both ends goes along with the size, what counts from one is fixed and must be there
+        ("[roll: 3]", "any from 3"),
+        ("[space_to_depth: 4]", "4 + 4·k"),
+        ("[conv: 4, depth_to_space: 2, tokens, max_pool: 2]", "any from 1"),
+        ("[shift: {trainable: true, per: position}]", "24 alone"),
+        ("[learned: [3, 2], flatten, linear: 3]", "any from 1"),
+        ("[reduce: {over: positions}, flatten, linear: 3]", "any from 1"),
         ("[slice: {axis: 1, start: 2, stop: -3}]", "any from 6"),
         ("[slice: {axis: -1, start: 2, step: 3}]", "any from 3"),
         ("[slice: {axis: 1, start: 2, stop: 9}, flatten, linear: 3]", "any from 9"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.ops import Shape
-from compiler.onnx_source.ops.along import NormalizeChannels, Reduce, SoftmaxAlong
+from compiler.onnx_source.ops.along import NormalizeChannels, ReduceAxes, SoftmaxAlong
 
 X = Shape(4, 9, 12)
 
@@ -22,7 +22,7 @@ def test_axes_are_told_from_the_end_and_the_last_goes_without_saying() -> None:
 
 
 def test_a_reduction_counts_the_numbers_that_it_takes() -> None:
-    assert Reduce(gives=(1, 9, 12), function="mean", axes=(0,)).elementwise(X) == 4 * 9 * 12
+    assert ReduceAxes(gives=(1, 9, 12), function="mean", axes=(0,)).elementwise(X) == 4 * 9 * 12
 
 
 def test_statistics_that_are_stored_are_buffers() -> None:

@@ -14,7 +14,7 @@ from compiler.draw.facts import list_facts
 from compiler.draw.labels import label_op
 from compiler.draw.theme import kind_of
 from compiler.onnx_source.ops.foreign import Foreign
-from compiler.onnx_source.ops.moves import Rearrange, ShuffleChannels
+from compiler.onnx_source.ops.moves import OrderChannels, Rearrange
 from compiler.onnx_source.read import read_graph
 from tests.support.foreign_models import Arrays, floats, node
 from tests.support.models import build_model, save
@@ -77,7 +77,7 @@ def test_an_operation_is_called_as_frameworks_call_it(
 def test_a_transposition_and_a_shuffle_have_their_words() -> None:
     turned = Rearrange(gives=(12, 4, 9), function="transpose", perm=(2, 0, 1))
     assert label_op(turned, turned, 2) == "transpose 2, 0, 1"
-    assert ShuffleChannels(gives=(4, 9, 9)).word == "channel_shuffle"
+    assert OrderChannels(gives=(4, 9, 9)).word == "channel_shuffle"
 
 
 def walk(branch: Branch) -> Iterator[Branch]:

@@ -1,0 +1,48 @@
+"""The moments of what is laid out anew."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from archspec.ops.signal.axis import Axis
+from archspec.ops.signal.gaussian import ChannelMoments
+from archspec.ops.signal.moments import Flow, Gradient, Moments
+from archspec.ops.signal.rearranging import (
+    MAX_DEALT,
+    deal_channels,
+    flow_into_blocks,
+    flow_out_of_blocks,
+    lay_in_a_row,
+    put_into_blocks,
+    take_out_of_blocks,
+)
+
+SECONDS = [1.0, 1.0, 2.0, 3.0]
+X = Moments(tuple((1, ChannelMoments(0.0, second, 0.5)) for second in SECONDS), (Axis(2, (0.5, 1.5)), Axis(4)))
+
+
+def test_a_row_has_the_products_of_both_spreads() -> None:
+    (axis,) = lay_in_a_row(X).axes
+    assert axis.values == (0.5,) * 4 + (1.5,) * 4
+
+
+def test_channels_are_dealt_as_numpy_does() -> None:
+    runs = tuple((1, (float(i),)) for i in range(6))
+    assert [part[0] for _, part in deal_channels(runs, 2)] == np.arange(6).reshape(2, 3).T.reshape(-1).tolist()
+    wide = ((MAX_DEALT, (1.0,)), (MAX_DEALT, (3.0,)))
+    assert deal_channels(wide, 2) == ((2 * MAX_DEALT, (2.0,)),)
+
+
+def test_blocks_are_means_of_channels_beside_each_other() -> None:
+    found = take_out_of_blocks(X, 2)
+    assert found.shape == (1, 4, 8)
+    assert found.whole.second == np.mean(SECONDS)
+    assert found.whole.common == 0.5 / 4
+    assert "kinds" in found.doubts
+    assert put_into_blocks(X, 2).shape == (16, 1, 2)
+
+
+def test_gradients_go_back_the_same_way() -> None:
+    gradient = Gradient(((4, Flow(2.0, 2.0)),), (Axis(2), Axis(4)))
+    assert flow_out_of_blocks(gradient, 2).axes == (Axis(4), Axis(8))
+    assert flow_into_blocks(gradient, 2).runs == ((16, Flow(2.0, 2.0)),)
