@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
+from archspec.spec.foreign_fields import FIELDS
+
 NODES = """
 conv: 16 | it pads to `same` unless `padding` is given
     conv1d conv2d conv3d convolution conv3x3
@@ -124,6 +126,8 @@ space_to_depth: 2
     pixelunshuffle focus
 shuffle_channels: {groups: 4}
     channelshuffle nativechannelshuffle
+reduce: {over: positions, by: sum}
+    reducesum
 tokens | a row of positions, (C, L)
     patchify totokens
 learned: [64, 1] | the same for each sample
@@ -184,7 +188,8 @@ scale: {value: 0, trainable: true}
 |
     log sqrt rsqrt pow power reciprocal erf sin cos tan asin acos atan sinh cosh asinh acosh atanh sign
     floor ceil round mod cumsum cumprod einsum dot lambda equal greater greaterorequal less lessorequal
-    not and or xor argmax argmin topk sort nonzero unique scatter trilu reducesum reducemin reduceprod dft stft cast
+    not and or xor argmax argmin topk sort nonzero unique scatter trilu reducemin reduceprod dft stft cast
+    reducel1 reducel2 reducelogsum reducelogsumexp reducesumsquare
     constant range shape size masking permuteaxes
 
 stochastic_depth: {survival: 0.8, rescale: true} | survival is 1 - p
@@ -217,113 +222,6 @@ output: prediction | the last value is an output anyway
 | inputs stand under `inputs`, and `from: NAME` reads one
     input inputs inputlayer placeholder
 """
-
-FIELDS = """
-out
-    filters outchannels outfeatures units numoutput numfilters outdim outputdim planes channels features numfeatures
-    dim width channelsout outputchannels
-kernel
-    kernelsize ksize kernelshape poolsize window windowsize windowshape filtersize k size
-stride
-    strides subsample step s
-padding
-    pad pads p
-dilation
-    dilationrate dilations rate d
-groups
-    numgroups group cardinality featuregroupcount g
-bias
-    usebias
-init
-    kernelinitializer weightinit initializer weightinitializer
-ceil
-    ceilmode
-eps
-    epsilon
-affine
-    elementwiseaffine center
-slope
-    negativeslope alpha
-start
-    initvalue alphainitializer
-rate
-    p prob probability droprate dropprob
-survival
-    keepprob survivalprob survivalprobability
-survival | it is 1 - p
-    p droprate dropprob droppath droppathrate
-scale | how many times, not an extent
-    scalefactor factor size
-mode
-    interpolation
-value
-    gamma factor initvalue initvalues
-over | `channels` or `sample`
-    normalizedshape axis dim
-n
-    times num count repeats number depth numlayers numblocks blocks levels
-body
-    layers block module modules nodes main
-project | used where shapes differ
-    downsample projection
-shortcut
-    skip identity
-branches
-    operands tensors values
-each
-    for in over values items
-as
-    index var variable
-test
-    if condition cond
-then
-    do
-else
-    otherwise
-down
-    pool downsample
-up
-    upsample
-bottom
-    bottleneck center middle
-use
-    op operation type
-inputs
-    input
-network
-    layers model modules nodes architecture backbone head net graph
-params
-    parameters args arguments hyperparameters variables config
-import
-    imports include includes
-extends
-    base inherits parent
-archspec
-    version
-blocks
-    modules definitions functions
-sizes
-    dims dimensions
-| the channels are those of the value that comes in
-    inchannels infeatures inputdim indim inplanes inputshape channelsin numparameters
-| an activation is a node of its own
-    activation act nonlinearity
-| a normalization is a node of its own
-    norm normlayer batchnorm
-| there is no such choice
-    inplace dataformat device dtype trackrunningstats returnindices
-| padding is with zeros
-    paddingmode
-| zeros of the padding count as values
-    countincludepad
-| positions are half-pixel centres
-    aligncorners
-| it follows from the word
-    axis dim
-| an output is a node of the network: `output: NAME`
-    outputs output
-"""
-"""A word that stands at several lines means what the node has of these."""
 
 
 class Saying(NamedTuple):

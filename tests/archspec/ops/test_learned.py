@@ -28,10 +28,10 @@ def test_each_sample_gets_the_same() -> None:
 
 
 def test_drops_its_input() -> None:
-    """What leads to it alone has no path to the output, and gets no gradient."""
+    """A path begins at it, as one does at an input; none comes from what it drops."""
     network = [{"conv": 4}, {"concat": [[{"learned": [2, 5]}, {"conv": 4}], [{"conv": 4}]]}]
     graph = graph_from({"archspec": 1, "inputs": {"x": [3, 5]}, "network": network})
     assert graph["concat_0.branch0.learned_0"].data_inputs == ()
     report = analyze(graph, wanted=["memory", "receptive_field"])
-    assert report.paths.op.total == 1
+    assert report.paths.op.total == 2
     assert report.cost.parameters == sum(p.numel() for p in to_torch(graph).parameters())

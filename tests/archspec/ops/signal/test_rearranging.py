@@ -27,10 +27,10 @@ def test_a_row_has_the_products_of_both_spreads() -> None:
 
 
 def test_channels_are_dealt_as_numpy_does() -> None:
-    runs = tuple((1, (float(i),)) for i in range(6))
-    assert [part[0] for _, part in deal_channels(runs, 2)] == np.arange(6).reshape(2, 3).T.reshape(-1).tolist()
-    wide = ((MAX_DEALT, (1.0,)), (MAX_DEALT, (3.0,)))
-    assert deal_channels(wide, 2) == ((2 * MAX_DEALT, (2.0,)),)
+    runs = tuple((1, Flow(float(i), 0.0)) for i in range(6))
+    assert [part.second for _, part in deal_channels(runs, 2)] == np.arange(6).reshape(2, 3).T.reshape(-1).tolist()
+    wide = ((MAX_DEALT, Flow(1.0, 0.0)), (MAX_DEALT, Flow(3.0, 0.0)))
+    assert deal_channels(wide, 2) == ((2 * MAX_DEALT, Flow(2.0, 0.0)),)
 
 
 def test_blocks_are_means_of_channels_beside_each_other() -> None:

@@ -52,7 +52,7 @@ WORDS: list[tuple[onnx.NodeProto, Arrays, str, str, str]] = [
         "call",
     ),
     (node("Concat", "x x", axis=3), {}, "concat", "concat", "call"),
-    (node("DepthToSpace", "x", blocksize=2), {}, "depth_to_space 2", "depth_to_space(block=2)", "call"),
+    (node("DepthToSpace", "x", blocksize=2), {}, "depth_to_space 2", "depth_to_space(block=2)", "resize"),
     (node("Det", "x"), {}, "unknown Det", "unknown(operation=Det)", "call"),
 ]
 
