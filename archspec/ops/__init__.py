@@ -34,6 +34,7 @@ from archspec.ops.normalization import (
     LayerNorm,
     Normalization,
 )
+from archspec.ops.padding import Pad
 from archspec.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archspec.ops.rearranging import DepthToSpace, ShuffleChannels, SpaceToDepth, Tokens
 from archspec.ops.reducing import Reduce
@@ -51,7 +52,7 @@ OPS: tuple[type[Op], ...] = (
     *(Mish, Selu, HardTanh, Clip, Exp, Abs, Glu),
     *(AdaptiveAvgPool, AdaptiveMaxPool),
     *(MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, Upsample, Flatten, PadChannels),
-    *(Slice, Roll, Tokens, DepthToSpace, SpaceToDepth, ShuffleChannels, Reduce, Learned),
+    *(Slice, Roll, Pad, Tokens, DepthToSpace, SpaceToDepth, ShuffleChannels, Reduce, Learned),
     *(Scale, Shift, Dropout, StochasticDepth, ShakeDrop),
     *(Attention,),
     *(Input, Add, Mul, Concat, Mean, Shake, Vote, Crop, PadSpace, Resize),
@@ -118,6 +119,7 @@ __all__ = [
     "Normalization",
     "Op",
     "OpError",
+    "Pad",
     "PadChannels",
     "PadSpace",
     "Positions",

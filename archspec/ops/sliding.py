@@ -31,12 +31,16 @@ def tell_reach(windows: Sequence[Window]) -> str:
     return write_shape(reaches if len({*reaches}) > 1 else reaches[:1])
 
 
+def pads_by_size(padding: AlongAxes[PaddingRule | int], windows: Sequence[Window]) -> bool:
+    """True if what is padded depends on the size of a map."""
+    rules = padding if isinstance(padding, tuple) else (padding,) * len(windows)
+    return any(rule == "same_end" and w.stride > 1 for rule, w in zip(rules, windows, strict=True))
+
+
 def pads_apart(padding: AlongAxes[PaddingRule | int], windows: Sequence[Window]) -> bool:
     """True if torch pads in a step of its own: more at one end of an axis than at the other, or what its size asks
     for."""
-    rules = padding if isinstance(padding, tuple) else (padding,) * len(windows)
-    pairs = zip(rules, windows, strict=True)
-    return any(w.before != w.after or (rule == "same_end" and w.stride > 1) for rule, w in pairs)
+    return pads_by_size(padding, windows) or any(window.before != window.after for window in windows)
 
 
 def count_padded(padding: AlongAxes[PaddingRule | int], windows: Sequence[Window], x: Shape) -> int:

@@ -131,6 +131,26 @@ def pad_window(kernel: int, stride: int, padding: PaddingRule | int, dilation: i
     return Window(kernel, stride, padding, padding, dilation)
 
 
+def say_padding(window: Window) -> PaddingRule | int | None:
+    """Say what a window pads at every size, by a number or a rule; None where neither does."""
+    if window.before == window.after:
+        return window.before
+    if window == pad_window(window.kernel, window.stride, "causal", window.dilation, 1):
+        return "causal"
+    even = window.stride == 1 and window.padding == window.reach - 1
+    return "same_end" if even and window.after == window.before + 1 else None
+
+
+def fold(place: int, extent: int, fill: Fill) -> int:
+    """The position of a map whose value stands at a place beyond its ends."""
+    if fill == "wrap":
+        return place % extent
+    if fill == "reflect":
+        turn = 2 * (extent - 1) or 1
+        return min(place % turn, -place % turn)
+    return min(max(place, 0), extent - 1)
+
+
 def run(span: Span) -> Positions:
     """List all positions from the first of `span` to the last."""
     return (range(span[0], span[1] + 1),)

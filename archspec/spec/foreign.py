@@ -142,10 +142,10 @@ slice: {start: 0, stop: 8} | of channels; `axis: 1` is the first axis of space
     narrow select stridedslice index
 | `slice` takes channels or positions that stand one behind the other
     gather take
-| layers with a window have `padding`, merges `fit: pad`, and `pad_channels` appends channels of zeros
-    pad zeropad zeropadding constantpad
-| padding is with zeros
-    reflectionpad replicationpad circularpad
+pad: {before: 1, after: 1} | layers with a window have `padding`, merges `fit: pad`
+    zeropad zeropadding constantpad
+pad: {before: 1, after: 1, mode: reflect} | or `mode: edge`
+    reflectionpad replicationpad
 roll: 1 | along all axes of space; `[1, 0]` along the first of two
     circshift shiftpositions
 slice: {axis: 1, start: 1, stop: -1} | along one axis; merges have `fit: crop`

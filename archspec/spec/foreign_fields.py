@@ -94,7 +94,7 @@ sizes
     norm normlayer batchnorm
 | there is no such choice
     inplace dataformat device dtype trackrunningstats returnindices
-| padding is with zeros
+| padding is with zeros; `pad` before the layer has other modes
     paddingmode
 | zeros of the padding count as values
     countincludepad

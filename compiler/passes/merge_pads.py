@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
-from archspec.ops import Conv, Crop, Op, PadChannels, PadSpace
+from archspec.ops import AvgPool, Conv, Crop, Op, OpError, Pad, PadChannels, PadSpace, Shape
 from archspec.ops.fields import one_or_each
+from archspec.ops.sliding import pads_by_size
+from archspec.ops.window import say_padding
 from compiler.graph import Graph, Node
 from compiler.passes.affine import MAX_SEARCHED
 from compiler.passes.base import Journal, Pass, WeightArrays
@@ -21,7 +23,8 @@ class MergePads(Pass):
     Channels are padded to the larger number. Crops take the smallest extents of all, since each cuts as much from both
     ends. Of two paddings of space, one must add an even number along each axis, or the odd position changes its end. A
     convolution pads itself where a padding adds as much at both ends of every axis. The latter two need extents that
-    are the same at every size.
+    are the same at every size. A `pad` of zeros is part of another, of a convolution whose padding can say it, and of a
+    mean that counts its padding.
     """
 
     def apply(self, graph: Graph, weights: WeightArrays, journal: Journal) -> tuple[Graph, WeightArrays]:
@@ -73,6 +76,45 @@ def _pad_in_convolution(graph: Graph, first: Node, node: Node) -> Node | str:
     return replace(node, op=node.op.model_copy(update={"padding": padding}), inputs=first.inputs[:1])
 
 
+def _merge_pads(graph: Graph, first: Node, node: Node) -> Node | str:
+    assert isinstance(first.op, Pad)
+    assert isinstance(node.op, Pad)
+    if {first.op.mode, node.op.mode} != {"zeros"}:
+        return f"{first.id} and {node.id} do not both add zeros"
+    inner, outer = first.op.sides(graph[first.inputs[0]].shape), node.op.sides(first.shape)
+    pairs = zip(inner, outer, strict=True)
+    before, after = zip(*((a + c, b + d) for (a, b), (c, d) in pairs), strict=True)
+    sides = {"before": one_or_each(before), "after": one_or_each(after)}
+    return replace(node, op=node.op.model_copy(update=sides), inputs=first.inputs)
+
+
+def _pad_in_window(graph: Graph, first: Node, node: Node) -> Node | str:
+    """Give a convolution, or a mean that counts the padding, the zeros that stand before it."""
+    assert isinstance(first.op, Pad)
+    assert isinstance(node.op, Conv | AvgPool)
+    if first.op.mode != "zeros":
+        return f"{first.id} adds other numbers than zeros"
+    if isinstance(node.op, AvgPool) and (node.op.count == "inside" or node.op.ceil):
+        return f"{node.id} does not count its padding as it counts these zeros"
+    if pads_by_size(node.op.padding, node.op.windows(first.shape)):
+        return f"{node.id} pads what its size asks for"
+    x = graph[first.inputs[0]].shape
+    rows = zip(node.op.windows(first.shape), first.op.sides(x), strict=True)
+    said = [say_padding(replace(w, before=w.before + a, after=w.after + b)) for w, (a, b) in rows]
+    merged = node.op.model_copy(update={"padding": one_or_each(rule for rule in said if rule is not None)})
+    if None in said or not _takes(merged, x):
+        return f"{node.id} has no padding that says what {first.id} adds"
+    return replace(node, op=merged, inputs=first.inputs)
+
+
+def _takes(op: Conv | AvgPool, x: Shape) -> bool:
+    try:
+        op.infer(x)
+    except OpError:
+        return False
+    return True
+
+
 def _join_operands(first: Node, node: Node) -> Node | str:
     """The second operation on what the first one read, at extents that the operands of both lend."""
     operands = (first.inputs[0], *dict.fromkeys(first.inputs[1:] + node.inputs[1:]))
@@ -94,5 +136,8 @@ MERGES: Mapping[tuple[type[Op], type[Op]], PairMerge] = MappingProxyType(
         (Crop, Crop): _merge_crops,
         (PadSpace, PadSpace): _merge_spaces,
         (PadSpace, Conv): _pad_in_convolution,
+        (Pad, Pad): _merge_pads,
+        (Pad, Conv): _pad_in_window,
+        (Pad, AvgPool): _pad_in_window,
     }
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class Slice(nn.Module):
@@ -85,3 +88,17 @@ class ShuffleChannels(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.groups}"
+
+
+class Pad(nn.Module):
+    """Adds positions before and after those of each axis of space."""
+
+    def __init__(self, sides: Sequence[tuple[int, int]], mode: str) -> None:
+        super().__init__()
+        self.ends, self.mode = [end for side in reversed(sides) for end in side], mode  # the last axis comes first
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(x, self.ends, mode=self.mode)
+
+    def extra_repr(self) -> str:
+        return f"{self.ends}, {self.mode}"

@@ -289,6 +289,11 @@ def learned(op: ops.Learned, x: Shape) -> nn.Module:
     return modules.Learned(op.shape)
 
 
+@rule(ops.Pad)
+def pad(op: ops.Pad, x: Shape) -> nn.Module:
+    return moves.Pad(op.sides(x), {"zeros": "constant", "edge": "replicate"}.get(op.mode, op.mode))
+
+
 @rule(ops.Scale)
 def scale(op: ops.Scale, x: Shape) -> nn.Module:
     return modules.LearnedScale(op.weights(x)["factor"].shape) if op.trainable else modules.Scale(op.value)

@@ -152,8 +152,22 @@ def pool(x: Tensor, f: Fields, reduce: Callable[[Tensor, int, int], Tensor]) -> 
         for start, end in layers.windows(f, extent):
             inside = x.narrow(axis, max(start, 0), min(end, extent) - max(start, 0))
             counted = min(end, extent + f["padding"]) - start
+            counted = inside.shape[axis] if f.get("count") == "inside" else counted
             slices.append(reduce(inside, axis, counted))
         x = torch.stack(slices, axis)
+    return x
+
+
+def pad(x: Tensor, f: Fields) -> Tensor:
+    """One axis after the other, by the positions that stand at each place."""
+    for axis in range(2, x.dim()):
+        extent = x.shape[axis]
+        places = torch.arange(-f["before"], extent + f["after"])
+        inside = places.clamp(0, extent - 1)
+        mirrored = inside - (places - inside)
+        padded = x.index_select(axis, mirrored if f["mode"] == "reflect" else inside)
+        lies = (places == inside).view([-1 if i == axis else 1 for i in range(x.dim())])
+        x = padded * lies if f["mode"] == "zeros" else padded
     return x
 
 
@@ -314,6 +328,7 @@ LAYERS: dict[str, Compute] = {
     "reduce": lambda x, f, w: reduced(x, f),
     "learned": lambda x, f, w: w["value"].expand(x.shape[0], *w["value"].shape),
     "roll": lambda x, f, w: torch.roll(x, [f["shift"]] * (x.dim() - 2), spatial(x)),
+    "pad": lambda x, f, w: pad(x, f),
     "scale": lambda x, f, w: x * along_channels(w["factor"], x.dim()) if f["trainable"] else x * f["value"],
     "shift": lambda x, f, w: x + along_channels(w["term"], x.dim()) if f["trainable"] else x + f["value"],
     "dropout": lambda x, f, w: x,

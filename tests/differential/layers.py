@@ -151,7 +151,7 @@ FIELDS: dict[str, dict[str, Field]] = {
     "elu": {"alpha": number(1.0)},
     "gelu": {"approximate": word("none", "tanh")},
     "max_pool": _POOL,
-    "avg_pool": _POOL,
+    "avg_pool": {**_POOL, "count": word("all", "inside")},
     "adaptive_avg_pool": {"size": whole(1)},
     "adaptive_max_pool": {"size": whole(1)},
     "global_avg_pool": {},
@@ -172,6 +172,7 @@ FIELDS: dict[str, dict[str, Field]] = {
     "shuffle_channels": {"groups": whole(1)},
     "reduce": {"over": word("channels", "positions"), "by": word("mean", "max", "sum")},
     "learned": {"shape": Field(extents, needed=True), "start": number(0.0), "std": number(0.02, 0)},
+    "pad": {"before": whole(0, 0), "after": whole(0, 0), "mode": word("zeros", "reflect", "edge")},
     "scale": {"value": number(1.0), **_LEARNED},
     "shift": {"value": number(0.0), **_LEARNED},
     "dropout": {"rate": number(0.5, 0, 1)},
@@ -236,6 +237,10 @@ def infer(kind: str, f: Fields, shape: Shape) -> Shape:
     if kind == "roll":
         require(bool(space) and abs(f["shift"]) <= min(space), f"cannot roll {shape}")
         return shape
+    if kind == "pad":
+        added = f["before"], f["after"]
+        require(bool(space) and (f["mode"] != "reflect" or max(added) < min(space)), f"cannot pad {shape}")
+        return (channels, *(extent + sum(added) for extent in space))
     if kind == "glu":
         require(channels % 2 == 0, "glu takes an even number of channels")
         return (channels // 2, *space)

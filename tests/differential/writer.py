@@ -145,6 +145,8 @@ class Writer:
             return [self.whole(self.one(*CHANNELS), scope, channels), *shape[1:]]
         if name == "over":
             return self.one(*(("sample", "channels") if kind == "layer_norm" else ("channels", "positions")))
+        if name == "mode" and kind == "pad":
+            return self.one("zeros", "reflect", "edge")
         if name in WORDS:
             return self.one(*("channel", "network") if kind == "prelu" else WORDS[name])
         if name in FLAGS:
@@ -233,6 +235,7 @@ WORDS = {
     "by": ("mean", "max", "sum"),
     "draw": ("sample", "batch"),
     "approximate": ("none", "tanh"),
+    "count": ("all", "inside", "inside"),
 }
 FLAGS = ("bias", "affine", "trainable", "weight_norm", "ceil", "rescale")
 REALS = {
@@ -259,6 +262,8 @@ WHOLES = {
     "size": (1, 2, 32),
     "step": (1, 1, 2, 3),
     "block": (1, 2, 2, 3),
+    "before": (0, 1, 1, 2),
+    "after": (0, 1, 1, 3),
 }
 FROM_EITHER_END: dict[tuple[str, str], tuple[int | None, ...]] = {
     ("slice", "axis"): (0, 0, 1, 1, 2, -1),
@@ -283,6 +288,6 @@ ON_MAPS = (
     *("conv_transpose",) * 4,
     *("max_pool", "avg_pool") * 3,
     *("adaptive_avg_pool", "adaptive_max_pool"),
-    *("global_avg_pool", "global_max_pool", "upsample", "upsample", "roll"),
+    *("global_avg_pool", "global_max_pool", "upsample", "upsample", "roll", "pad", "pad"),
     *("tokens", "space_to_depth", "depth_to_space"),
 )

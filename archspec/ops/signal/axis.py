@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import sqrt
 
-from archspec.ops.window import Window
+from archspec.ops.window import Fill, Window, fold
 
 MAX_AXIS = 1024
 """The largest number of positions of an axis whose borders are accounted for: beyond, they are a thousandth of it."""
@@ -173,6 +173,29 @@ def place(axes: Sequence[Axis], space: Sequence[int]) -> tuple[float, tuple[Axis
         factor *= kept
         placed.append(axis)
     return factor, tuple(placed)
+
+
+def spread_beyond(axis: Axis, before: int, after: int, beyond: Fill) -> tuple[float, Axis]:
+    """The mean and the spread of a value with so many positions more, which hold what lies `beyond` its ends."""
+    size = before + axis.size + after
+    if beyond == "constant":
+        return axis.cut(-before, size)
+    if size > MAX_AXIS or axis.profile is None:
+        return 1.0, Axis(size, exact=axis.exact and axis.profile is None)
+    places = range(-before, axis.size + after)
+    return even_out([axis.profile[fold(place, axis.size, beyond)] for place in places], axis.exact)
+
+
+def fold_back(axis: Axis, before: int, size: int, beyond: Fill) -> tuple[float, Axis]:
+    """The spread of the reverse: each of `size` positions gets what its own place and its copies have."""
+    if beyond == "constant":
+        return axis.cut(before, size)
+    if axis.size > MAX_AXIS:
+        return axis.size / size, Axis(size, exact=False)
+    sums = [0.0] * size
+    for place, value in enumerate(axis.values, start=-before):
+        sums[fold(place, size, beyond)] += value
+    return even_out(sums, axis.exact)
 
 
 def even_out(sums: Sequence[float], exact: bool) -> tuple[float, Axis]:

@@ -10,7 +10,7 @@ from math import prod
 from typing import TypeAlias
 
 from archspec.ops import Positions, Span
-from archspec.ops.window import Fill
+from archspec.ops.window import Fill, fold
 
 Runs: TypeAlias = tuple[Span, ...]
 """Positions along one axis, as runs in order, of which no two touch."""
@@ -48,16 +48,6 @@ def gather(found: Positions, extent: int | None = None, *, beyond: Fill = "const
 def _cut(places: range, extent: int) -> range:
     first = places.start + max(0, -(places.start // places.step)) * places.step
     return range(first, min(places.stop, extent), places.step)
-
-
-def fold(place: int, extent: int, fill: Fill) -> int:
-    """Give the position of a map whose value stands at a place beyond its ends."""
-    if fill == "wrap":
-        return place % extent
-    if fill == "reflect":
-        turn = 2 * (extent - 1) or 1
-        return min(place % turn, -place % turn)
-    return min(max(place, 0), extent - 1)
 
 
 def unite(spans: Iterable[Span]) -> Runs:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from math import prod
 from typing import Any, get_args
 
-from archspec.ops import Concat, Flatten, GlobalAvgPool, GlobalMaxPool, PadChannels, Reduce, Slice, Tokens
+from archspec.ops import Concat, Flatten, GlobalAvgPool, GlobalMaxPool, Pad, PadChannels, Reduce, Slice, Tokens
+from archspec.ops.fields import one_or_each
 from archspec.ops.window import Fill
 from archspec.wording import write_shape
 from compiler.onnx_source.call import NodeCall, NodeRule, build
@@ -251,6 +252,11 @@ def pad(call: NodeCall) -> Operand:
     appended = not any(begins.values()) and ends.get(1, 0) > 0 and sum(map(bool, ends.values())) == 1
     if filled and appended and call.is_map(x, least=2):
         return call.add(build(call, PadChannels, out=shape[1]), x)
+    sides = [(begins.get(axis, 0), ends.get(axis, 0)) for axis in range(len(shape))]
+    mode = {"reflect": "reflect", "edge": "edge", "constant": "zeros" if filled else ""}.get(fill)
+    if mode and not any(map(any, sides[:2])) and min(map(min, sides)) >= 0 and call.is_map(x):
+        before, after = (one_or_each(each) for each in zip(*sides[2:], strict=True))
+        return call.add(build(call, Pad, before=before, after=after, mode=mode), x)
     if x.samples and shape[x.samples.axis] != x.shape[x.samples.axis]:
         raise MixedSamplesError
     padded = replace(x, shape=call.check_shape(shape))

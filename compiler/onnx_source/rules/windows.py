@@ -11,7 +11,7 @@ from archspec import ops
 from archspec.bounds import MAX_WHOLE
 from archspec.ops import Layer, Window
 from archspec.ops.fields import AlongAxes, one_or_each
-from archspec.ops.window import PaddingRule, pad_window
+from archspec.ops.window import PaddingRule, pad_window, say_padding
 from archspec.wording import write_shape
 from compiler.onnx_source.call import NodeCall, NodeRule, build
 from compiler.onnx_source.ops.foreign import Dims
@@ -31,6 +31,9 @@ def conv(call: NodeCall) -> Operand:
     windows = _read_windows(call, kernel.shape[2:], space)
     fields: dict[str, Any] = {"out": kernel.shape[0], "groups": groups, "bias": "bias" in stored}
     padding = _say_padding(call, windows, space)
+    if padding is None and call.is_map(x) and min(min(w.before, w.after) for w in windows) >= 0:
+        x, windows = _pad_apart(call, x, windows)
+        padding = one_or_each(w.before for w in windows)
     if padding is not None and call.is_map(x):
         return call.add(build(call, ops.Conv, **fields, **_say(windows), padding=padding), x, **stored)
     shape = (x.shape[0], kernel.shape[0], *map(Window.slide, windows, space))
@@ -170,14 +173,20 @@ def _say_padding(call: NodeCall, windows: Sides, space: Sequence[int]) -> AlongA
 
 
 def _say_side(window: Window, size: int) -> PaddingRule | int | None:
-    if window.before == window.after >= 0:
-        return window.before
-    rules: tuple[PaddingRule, ...] = ("same_end", "causal")
-    return next((rule for rule in rules if _has_padding(window, rule, size)), None)
+    if min(window.before, window.after) < 0:
+        return None
+    fitted = pad_window(window.kernel, window.stride, "same_end", window.dilation, size)
+    return "same_end" if window == fitted and window.before < window.after else say_padding(window)
 
 
-def _has_padding(window: Window, rule: PaddingRule, size: int) -> bool:
-    return window == pad_window(window.kernel, window.stride, rule, window.dilation, size)
+def _pad_apart(call: NodeCall, x: FileValue, windows: Sides) -> tuple[FileValue, Sides]:
+    """Pad a map by an operation of its own with what is more at one end of an axis than at the other."""
+    even = tuple(replace(w, before=min(w.before, w.after), after=min(w.before, w.after)) for w in windows)
+    before, after = (
+        one_or_each(getattr(w, side) - getattr(kept, side) for w, kept in zip(windows, even, strict=True))
+        for side in ("before", "after")
+    )
+    return call.add(build(call, ops.Pad, before=before, after=after), x), even
 
 
 def _list_fields(windows: Sides) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from archspec.ops import DepthToSpace, Learned, Reduce, Roll, ShuffleChannels, Slice, SpaceToDepth, Tokens
+from archspec.ops import DepthToSpace, Learned, Pad, Reduce, Roll, ShuffleChannels, Slice, SpaceToDepth, Tokens
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules.table import rule
 
@@ -89,6 +89,13 @@ def learned(op: Learned, emit: Emitter, x: OnnxValue) -> OnnxValue:
     batch = emit.op("Shape", [x], start=0, end=1)
     shape = emit.op("Concat", [batch, emit.constant("shape", list(op.shape), np.int64)], axis=0)
     return emit.op("Expand", [emit.weight("value"), shape])
+
+
+@rule(Pad)
+def pad(op: Pad, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    befores, afters = zip(*op.sides(emit.before), strict=True)
+    ends = emit.constant("pads", [0, 0, *befores, 0, 0, *afters], np.int64)
+    return emit.op("Pad", [x, ends], **({} if op.mode == "zeros" else {"mode": op.mode}))
 
 
 def cut(emit: Emitter, x: OnnxValue, name: str, axis: int, start: int, stop: int | None, step: int = 1) -> OnnxValue:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from archspec.ops import Add, AvgPool, Conv, Crop, PadChannels, PadSpace, Relu, Shape, Upsample
+from archspec.ops import Add, AvgPool, Conv, Crop, Pad, PadChannels, PadSpace, Relu, Shape, Upsample
 from compiler.passes.merge_pads import MergePads
 from tests.support.rewriting import FOLDED_TOLERANCE, Drawing, apply, chain, kinds, run
 
@@ -125,4 +125,49 @@ def test_a_sum_is_no_padding() -> None:
     after, step, worst = run(MergePads(), drawing.graph())
     assert kinds(after) == ["pad_channels", "pad_channels", "add"]
     assert not step.done
+    assert worst == 0
+
+
+@pytest.mark.parametrize(
+    ("pad", "behind", "padding"),
+    [
+        (Pad(before=1, after=1), Conv(out=3), 2),
+        (Pad(before=2), Conv(out=3, padding=0), "causal"),
+        (Pad(before=1, after=2), Conv(out=3, kernel=4, padding=0), "same_end"),
+        (Pad(before=(1, 0), after=(1, 0)), Conv(out=3, padding=0, groups=1), (1, 0)),
+        (Pad(before=1, after=1), AvgPool(kernel=3, stride=2), 1),
+    ],
+    ids=str,
+)
+def test_zeros_before_a_window_are_its_own(pad: Pad, behind: Conv | AvgPool, padding: object) -> None:
+    after, _, worst = run(MergePads(), chain(Shape(2, 9, 9), pad, behind))
+    assert kinds(after) == [behind.kind]
+    (merged,) = (node.op for node in after if node.inputs)
+    assert isinstance(merged, Conv | AvgPool)
+    assert merged.padding == padding
+    assert worst < FOLDED_TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("pad", "behind", "why"),
+    [
+        (Pad(before=1, after=1, mode="edge"), Conv(out=3), "other numbers than zeros"),
+        (Pad(after=1), Conv(out=3), "has no padding that says what"),
+        (Pad(before=1), Conv(out=3, stride=2, padding="same_end"), "pads what its size asks for"),
+        (Pad(before=1, after=1), AvgPool(kernel=3, padding=1), "has no padding that says what"),
+        (Pad(before=1, after=1), AvgPool(kernel=3, count="inside"), "does not count its padding as"),
+        (Pad(before=1, after=1), Pad(before=1, mode="reflect"), "do not both add zeros"),
+    ],
+    ids=str,
+)
+def test_other_paddings_stay(pad: Pad, behind: Conv | AvgPool | Pad, why: str) -> None:
+    after, step, worst = run(MergePads(), chain(Shape(2, 9, 9), pad, behind))
+    assert kinds(after) == ["pad", behind.kind]
+    assert why in step.left[0].text
+    assert worst == 0
+
+
+def test_two_pads_of_zeros_are_one() -> None:
+    after, _, worst = run(MergePads(), chain(Shape(2, 9, 9), Pad(before=1), Pad(before=(0, 2), after=1)))
+    assert [node.op for node in after if node.inputs] == [Pad(before=(1, 3), after=1)]
     assert worst == 0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from archspec.ops.window import Fill
+from archspec.ops.window import Fill, fold
 from compiler.analysis.field import positions
 from compiler.analysis.field.positions import (
     MapBox,
@@ -17,7 +17,6 @@ from compiler.analysis.field.positions import (
     count_positions,
     cover,
     find_hull,
-    fold,
     gather,
     holds,
     unite,
