@@ -225,8 +225,6 @@ class Interpreter:
                 fitted.append(self.put(f"{path}.{label}{i}", kind, {}, operands, shape) if changed else value)
             values = fitted
         fields: dict[str, Any] = {} if draw is None else {"draw": draw}
-        if word in layers.ARITHMETIC or (word == "add" and fit == "repeat"):  # sums of old files say nothing of it
-            fields["repeat"] = fit == "repeat"
         shape = layers.merge(word, list(map(self.shape, values)), repeat=fit == "repeat")
         return self.put(f"{path}.{word}", word, fields, values, shape)
 
