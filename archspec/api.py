@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from archspec.arguments import checked, take_keywords, takes_keywords_of
 from archspec.bounds import MAX_NODES, MC_BATCH
-from archspec.errors import Diagnostic, InputError, SpecError
+from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.file_types import is_onnx
 from archspec.ops import Op
 from archspec.spec.load import load as _load
-from archspec.spec.load import read_spec
 from archspec.spec.spec import Spec
 from archspec.spec.text import to_yaml
+from compiler.analysis.check import check as _check
 from compiler.analysis.memory.memory import largest_batch as _largest_batch
 from compiler.analysis.report import analyze as _analyze
 from compiler.elaborate.elaborate import elaborate as _elaborate
@@ -41,34 +41,12 @@ if TYPE_CHECKING:
     from runtime.verification.report import Verification
 
 load = checked(_load)
+check = checked(_check)
 elaborate = checked(_elaborate)
 analyze = checked(_analyze)
 accepted_sizes = checked(_accepted_sizes)
 largest_batch = checked(_largest_batch)
 proof_cases = checked(_proof_cases)
-
-
-@checked
-def check(
-    source: str | Path,
-    params: Mapping[str, Any] | None = None,
-    sizes: Mapping[str, int] | None = None,
-    *,
-    max_nodes: int = MAX_NODES,
-) -> tuple[Diagnostic, ...]:
-    """List every mistake in a spec, in the order of their places; empty where it is sound.
-
-    >>> archspec.check("residual_mlp")
-    ()
-    >>> [mistake.message for mistake in archspec.check("residual_mlp", params={"widht": 8})]
-    ["the spec has no `widht` in params; did you mean 'width'?"]
-    """
-    try:
-        elaborate(read_spec(source, params), sizes, max_nodes=max_nodes)
-    except SpecError as error:
-        # a library has no network, and nothing else may be wrong with it
-        return tuple(item for item in error.diagnostics if item.code != "block-library")
-    return ()
 
 
 @checked

@@ -42,6 +42,11 @@ MISTAKES: tuple[Code, ...] = (
         "slices, min, max, len, round and sum",
     ),
     Code(
+        "bad-expectation",
+        "a condition in `expect` cannot be read, or not be decided",
+        "write KEY <= VALUE as for `archspec assert`, with a key of `analyze --json` or one of its short words",
+    ),
+    Code(
         "bad-key",
         "a key is not a name",
         "quote a number, or a word such as `true`, that is meant as a name",
@@ -293,6 +298,12 @@ MISTAKES: tuple[Code, ...] = (
         "unknown-value",
         "a block should give the value of a node that its network does not have",
         "name a node by its id in that spec, which `archspec show` lists, or a scope of it for the last node in there",
+    ),
+    Code(
+        "unmet-expectation",
+        "the network does not have what the spec expects of it",
+        "change the network, or the condition in `expect`",
+        "A spec expects something of its network as written: with other params or sizes it is not asked.",
     ),
     Code(
         "unreadable",

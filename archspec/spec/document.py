@@ -104,4 +104,7 @@ class Document(BaseModel):
     defaults: Defaults = Field(default_factory=dict, description="Field defaults by node kind.")
     import_: list[str] = Field(default_factory=list, alias="import", description="Block libraries.")
     blocks: dict[BlockName, Block] = Field(default_factory=dict, description="Parametrised bodies.")
+    expect: list[SingleLine] = Field(
+        default_factory=list, description='Conditions on the analysis, as "params <= 25.6M".', max_length=MAX_NAMES
+    )
     network: Body | None = Field(None, description="The nodes, each on the result of the one before.")

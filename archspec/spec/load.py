@@ -99,6 +99,7 @@ class _Reader:
             defaults=document.defaults,
             blocks=blocks,
             network=document.network,
+            expect=_list_expectations(document, written),
             written=written,
         )
 
@@ -137,6 +138,7 @@ class _Reader:
             inputs_written=inputs_written,
             sizes=sizes,
             defaults=defaults,
+            expect=_list_expectations(document, written),
             written=merged,
         )
 
@@ -330,3 +332,7 @@ class _Reader:
 
     def _report(self, code: str, message: str, place: Place) -> None:
         self.mistakes.append(Diagnostic(code, message, place))
+
+
+def _list_expectations(document: Document, written: Table) -> tuple[tuple[str, Place], ...]:
+    return tuple(zip(document.expect, written["expect"].items_at, strict=True)) if document.expect else ()

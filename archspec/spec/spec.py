@@ -43,6 +43,8 @@ class Spec:
     defaults: Mapping[str, Mapping[str, Any]]
     blocks: Mapping[str, Block]
     network: tuple[Any, ...]
+    expect: tuple[tuple[str, Place], ...]
+    """Conditions on its analysis, each with its place; none where a caller chose other params."""
     written: Table
     """The marked data of the document that holds the network."""
     mistakes: tuple[Diagnostic, ...] = ()
@@ -65,7 +67,7 @@ class Spec:
         changed = {name: Definition(value, value, place) for name, value in params.items()}
         definitions = self.definitions.with_params(changed)
         values, let = definitions.evaluate()
-        return replace(self, params=values, let=let, definitions=definitions)
+        return replace(self, params=values, let=let, definitions=definitions, expect=())
 
     def to_data(self) -> dict[str, Any]:
         """Write the network as one document without `extends` or `import`, as plain data."""
@@ -74,8 +76,8 @@ class Spec:
         data |= {"let": {name: item.written for name, item in self.definitions.let.items()}}
         data |= {"inputs": self.inputs_written, "sizes": dict(self.sizes), "defaults": self.written.get("defaults")}
         data |= {"blocks": {name: _write_block(block) for name, block in self.blocks.items()}}
-        data |= {"network": self.written["network"]}
-        plain: dict[str, Any] = _plain({key: value for key, value in data.items() if value not in (None, "", {})})
+        data |= {"network": self.written["network"], "expect": [text for text, _ in self.expect]}
+        plain: dict[str, Any] = _plain({key: value for key, value in data.items() if value not in (None, "", {}, [])})
         return plain
 
 

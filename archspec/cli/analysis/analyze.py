@@ -174,7 +174,7 @@ def _check_usage(
 
 
 def _read_bytes(text: str) -> int:
-    from compiler.analysis.compare.conditions import ConditionError, read_number
+    from compiler.analysis.compare.units import ConditionError, read_number
 
     with refusing(ConditionError, "--fits"):
         return int(read_number(text))

@@ -42,7 +42,8 @@ def assert_(
     A condition is KEY < <= == != >= > VALUE; KEY is a path in what `analyze --json` prints, or a short word for one.
     """
     from archspec.cli.tables.compare import print_verdicts
-    from compiler.analysis.compare.conditions import ConditionError, check_conditions, parse_condition
+    from compiler.analysis.compare.conditions import check_conditions, parse_condition
+    from compiler.analysis.compare.units import ConditionError
     from compiler.analysis.memory.setup import TrainingSetup
     from compiler.analysis.unknown import find_unknown
 

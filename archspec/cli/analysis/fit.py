@@ -60,8 +60,9 @@ def fit(
     from archspec.cli.tables.compare import print_fit
     from archspec.files import as_argument
     from archspec.spec.variant import check_target, write_variant
-    from compiler.analysis.compare.conditions import ConditionError, expand, parse_condition
+    from compiler.analysis.compare.conditions import expand, parse_condition
     from compiler.analysis.compare.fit import fit as search
+    from compiler.analysis.compare.units import ConditionError
     from compiler.analysis.compare.variation import parse_variation
     from compiler.analysis.memory.setup import TrainingSetup
 

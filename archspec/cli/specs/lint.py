@@ -42,6 +42,7 @@ def lint(
     """
     from archspec import api
     from archspec.errors import ArchspecError, Diagnostic, SpecError
+    from compiler.analysis.check import check_expectations
     from compiler.analysis.lint import Finding, choose_codes, lint_graph
     from compiler.analysis.unknown import find_unknown
 
@@ -55,7 +56,7 @@ def lint(
     for name in specs:
         try:
             graph, spec = api.open_network(name, params, sizes, max_nodes=max_nodes)
-            found.append((name, lint_graph(graph, spec, **chosen)))
+            found.append((name, [*check_expectations(graph, spec), *lint_graph(graph, spec, **chosen)]))
             unknown[name] = find_unknown(graph)
         except SpecError as error:  # the mistakes of one spec hide nothing of the next
             found.append((name, error.diagnostics))

@@ -14,10 +14,11 @@ from fractions import Fraction
 from math import inf
 from typing import Any, TypeAlias
 
-from archspec.errors import ArchspecError, suggest
+from archspec.errors import suggest
 from archspec.spec.spec import Spec
 from archspec.wording import cut
 from compiler.analysis.certainty import Mark, MarkKind, estimate, find_mark
+from compiler.analysis.compare.units import ConditionError, read_number
 from compiler.analysis.memory.setup import USUAL, TrainingSetup
 from compiler.analysis.report import PARTS, analyze
 from compiler.graph import Graph
@@ -30,6 +31,7 @@ ALIASES = {
     "macs": "macs.total",
     "flops": "macs.conventions.flops",
     "activations": "activations.elements",
+    "output": "outputs.output",
     "nodes": "nodes.count",
     "paths": "paths.op.total",
     "receptive_field": "receptive_field.by_output.*.*.size",
@@ -40,9 +42,6 @@ ALIASES = {
 }
 """Short words for the keys that are asked for most."""
 
-UNITS = {"": 1} | {"k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-UNITS |= {f"{unit}i": 1024**power for power, unit in enumerate("KMGT", start=1)}
-
 MAX_LENGTH = 400
 """The largest number of characters of a condition."""
 MAX_KEYS = 24
@@ -52,10 +51,6 @@ MARKS = "marks"
 """The key under which an analysis says which of its numbers are not exact."""
 
 _CONDITION = re.compile(r"\s*(?P<key>[^\s<>=!]+)\s*(?P<operator>[<>=!]=?)\s*(?P<value>[^\s<>=!](?:.*\S)?)\s*")
-_NUMBER = re.compile(
-    r"(?P<sign>-?)(?P<whole>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:_[0-9]+)*)(?P<rest>\.[0-9]+)?(?:[eE](?P<exponent>[+-]?[0-9]{1,3}))?"
-    r"(?:\^(?P<power>[0-9]{1,4}))?\s*(?P<unit>[kKMGT]|[KMGT]i)?(?P<bytes>B)?"
-)
 _INDEX = re.compile(r"\[(-?[0-9]{1,9})\]")
 _LENGTH = re.compile(r"[0-9]{1,9}")
 _SIGNAL = re.compile(r"variance\[(?P<index>-?[0-9]{1,9})\]\.(?P<gradient>gradient_)?(?:mean|second_moment|common)")
@@ -65,18 +60,14 @@ _COUNTED = re.compile(r"paths\..*by_length|paths\.op\.through|gradient\..*paths"
 Quantity: TypeAlias = "int | float | Fraction"
 
 
-class ConditionError(ArchspecError):
-    """A condition cannot be read, or asks for a number which there is not."""
-
-
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition as written and as understood; `bound` is a number, or the path of another."""
+    """A condition as written and as understood; `bound` is a number, or several, or the path of another."""
 
     text: str
     path: str
     operator: str
-    bound: Fraction | str
+    bound: Fraction | str | tuple[Fraction, ...]
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -181,29 +172,14 @@ def expand(key: str) -> str:
     return ALIASES.get(key, key)
 
 
-def _read_bound(text: str, path: str) -> Fraction | str:
+def _read_bound(text: str, path: str) -> Fraction | str | tuple[Fraction, ...]:
+    if text.startswith("[") and text.endswith("]"):
+        return tuple(read_number(number.strip()) for number in text[1:-1].split(","))
     if not re.match(r"[-+.0-9]", text):
         return expand(text)
     if text.endswith("B") and "bytes" not in path.rpartition(".")[2]:
         raise ConditionError(f"{path} is no number of bytes, so it is not compared with '{cut(text, 60)}'")
     return read_number(text)
-
-
-def read_number(text: str) -> Fraction:
-    """Read `25.6M`, `8GiB` or `2^58` as an exact number. Raises ConditionError."""
-    match = _NUMBER.fullmatch(text)
-    if match is None:
-        units = ", ".join(unit for unit in UNITS if unit)
-        raise ConditionError(
-            f"'{cut(text, 60)}' is no number: digits, then one of {units} if any, and B for bytes, as in 25.6M or 8GiB"
-        )
-    number = Fraction(match["whole"].replace(",", "").replace("_", "") + (match["rest"] or ""))
-    number = number * Fraction(10) ** int(match["exponent"] or 0)
-    if match["power"]:
-        if number > 10**6 or number.denominator > 1:
-            raise ConditionError(f"'{cut(text, 60)}': a power is that of a whole number up to a million, as in 2^58")
-        number **= int(match["power"])
-    return number * UNITS[match["unit"] or ""] * (-1 if match["sign"] else 1)
 
 
 def answer(
@@ -237,16 +213,20 @@ def check_conditions(
 def judge(condition: Condition, data: Mapping[str, Any]) -> Verdict:
     """Hold one condition against an analysis. A list stands for each of its numbers."""
     found = find_numbers(data, condition.path)
-    bound = (
-        find_numbers(data, condition.bound) if isinstance(condition.bound, str) else (MarkedNumber(condition.bound),)
-    )
-    if len(bound) == 1:
+    bound = _find_bound(data, condition.bound)
+    if len(bound) == 1 and not isinstance(condition.bound, tuple):
         bound *= len(found)
     if len(bound) != len(found):
         raise ConditionError(
             f"'{condition.text}' compares {len(found)} numbers with {len(bound)}; say which, as in [0]"
         )
     return Verdict(condition, found, bound)
+
+
+def _find_bound(data: Mapping[str, Any], bound: Fraction | str | tuple[Fraction, ...]) -> tuple[MarkedNumber, ...]:
+    if isinstance(bound, str):
+        return find_numbers(data, bound)
+    return tuple(map(MarkedNumber, bound if isinstance(bound, tuple) else [bound]))
 
 
 def find_numbers(data: Mapping[str, Any], path: str) -> tuple[MarkedNumber, ...]:

@@ -17,8 +17,9 @@ from typing import Any, Literal, TypeAlias
 from archspec.ops import Input
 from compiler.analysis.certainty import Mark
 from compiler.analysis.compare.alignment import Item, match
-from compiler.analysis.compare.conditions import ConditionError, answer, find_numbers
+from compiler.analysis.compare.conditions import answer, find_numbers
 from compiler.analysis.compare.structure import Rewiring, compare_nodes, compare_outputs, find_rewired, find_same
+from compiler.analysis.compare.units import ConditionError
 from compiler.analysis.memory.setup import USUAL, TrainingSetup
 from compiler.analysis.outline import Branch, fold_tree, list_layers
 from compiler.analysis.unknown import find_unknown

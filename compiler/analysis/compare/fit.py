@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from archspec.errors import ArchspecError
-from compiler.analysis.compare.conditions import Condition, ConditionError
+from compiler.analysis.compare.conditions import Condition
 from compiler.analysis.compare.search import Build, FamilySearch, TriedNetwork
+from compiler.analysis.compare.units import ConditionError
 from compiler.analysis.compare.variation import Variation
 from compiler.analysis.memory.setup import USUAL, TrainingSetup
 

@@ -45,7 +45,7 @@ COMPILER = {
         *("analysis.analysis_cache", "analysis.certainty", "analysis.cost", "analysis.cost.conventions"),
         *("analysis.cost.cost", "analysis.cost.node", "analysis.memory", "analysis.memory.memory"),
         *("analysis.memory.saved", "analysis.memory.setup", "analysis.paths", "analysis.report"),
-        *("analysis.types", "analysis.unknown"),
+        *("analysis.check", "analysis.types", "analysis.unknown"),
     )
 }
 TYPER = {"annotated_doc", "shellingham", "typer"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
 from archspec.cli.tables.compare import print_fit, print_verdicts
@@ -15,7 +17,7 @@ from tests.support.tables import read_rows
 def judge(text: str, found: int, *, bound: bool = False) -> Verdict:
     mark = at_least("there are unknown operations") if bound else None
     condition = parse_condition(text)
-    assert not isinstance(condition.bound, str)
+    assert isinstance(condition.bound, Fraction)
     return Verdict(condition, (MarkedNumber(found, condition.path, mark),), (MarkedNumber(condition.bound),))
 
 

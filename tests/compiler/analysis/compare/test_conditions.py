@@ -19,13 +19,12 @@ from compiler.analysis.compare import conditions, search
 from compiler.analysis.compare.conditions import (
     ALIASES,
     OPERATORS,
-    UNITS,
-    ConditionError,
     answer,
     check_conditions,
     find_numbers,
     parse_condition,
 )
+from compiler.analysis.compare.units import UNITS, ConditionError
 from compiler.analysis.memory.setup import TrainingSetup
 from compiler.analysis.report import analyze
 from compiler.graph import Graph

@@ -11,8 +11,9 @@ import pytest
 
 from archspec.api import elaborate, load
 from archspec.errors import ArchspecError
-from compiler.analysis.compare.conditions import ConditionError, parse_condition
+from compiler.analysis.compare.conditions import parse_condition
 from compiler.analysis.compare.fit import FitResult, fit
+from compiler.analysis.compare.units import ConditionError
 from compiler.analysis.compare.variation import parse_variation
 from compiler.analysis.cost.cost import measure_cost
 from compiler.analysis.memory.setup import TrainingSetup
