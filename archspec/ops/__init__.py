@@ -38,6 +38,7 @@ from archspec.ops.padding import Pad
 from archspec.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archspec.ops.rearranging import DepthToSpace, ShuffleChannels, SpaceToDepth, Tokens
 from archspec.ops.reducing import Reduce
+from archspec.ops.rescaling import L2Norm, RmsNorm
 from archspec.ops.reshape import Crop, Flatten, PadChannels, PadSpace
 from archspec.ops.resize import Resize, Upsample
 from archspec.ops.scaling import Scale, Shift
@@ -57,6 +58,7 @@ OPS: tuple[type[Op], ...] = (
     *(Attention,),
     *(Input, Add, Mul, Concat, Mean, Shake, Vote, Crop, PadSpace, Resize),
     *(Sub, Div, Max, Min),
+    *(RmsNorm, L2Norm),
 )
 
 NORMALIZATIONS: dict[str, type[Normalization]] = {
@@ -104,6 +106,7 @@ __all__ = [
     "Input",
     "InstanceNorm",
     "Kernel",
+    "L2Norm",
     "Layer",
     "LayerNorm",
     "LeakyRelu",
@@ -128,6 +131,7 @@ __all__ = [
     "Relu",
     "Relu6",
     "Resize",
+    "RmsNorm",
     "Roll",
     "Saved",
     "Scale",

@@ -49,11 +49,13 @@ group_norm: 32
     gn groupnormalization
 instance_norm
     instancenormalization lazyinstancenorm
-| `layer_norm` also subtracts the mean
-    rmsnorm rmsnormalization
+rms_norm | over the channels at each position
+    rmsnormalization
+l2_norm | over the channels at each position
+    normalize unitnormalization lpnormalization
 |
-    lrn localresponsenorm localresponsenormalization crossmaplrn spectralnorm spectralnormalization normalize
-    unitnormalization lpnormalization meanvariancenormalization grn
+    lrn localresponsenorm localresponsenormalization crossmaplrn spectralnorm spectralnormalization
+    meanvariancenormalization grn
 
 silu
     swish

@@ -106,6 +106,30 @@ def group_norm(groups: int, channels: int, eps: float, affine: bool) -> nn.Group
     return kind(groups, channels, eps, affine)
 
 
+class RmsNorm(nn.Module):
+    """Division by the root of the mean square over the channels at each position: (N, C, *S) -> (N, C, *S)."""
+
+    def __init__(self, channels: int, eps: float, affine: bool) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.empty(channels)) if affine else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x * torch.rsqrt(x.square().mean(1, keepdim=True) + self.eps)
+        return x if self.weight is None else x * self.weight.view(-1, *[1] * (x.dim() - 2))
+
+
+class L2Norm(nn.Module):
+    """Division by the length of the channels at each position: (N, C, *S) -> (N, C, *S)."""
+
+    def __init__(self, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.normalize(x, dim=1, eps=self.eps)
+
+
 class ChannelNorm(nn.Module):
     """Layer normalization over the channels at each position: (N, C, *S) -> (N, C, *S)."""
 

@@ -120,6 +120,16 @@ def instance_norm(op: ops.InstanceNorm, x: Shape) -> nn.Module:
     return normalization.group_norm(x.channels, x.channels, op.eps, op.affine)
 
 
+@rule(ops.RmsNorm)
+def rms_norm(op: ops.RmsNorm, x: Shape) -> nn.Module:
+    return normalization.RmsNorm(x.channels, op.eps, op.affine)
+
+
+@rule(ops.L2Norm)
+def l2_norm(op: ops.L2Norm, x: Shape) -> nn.Module:
+    return normalization.L2Norm(op.eps)
+
+
 @rule(ops.LeakyRelu)
 def leaky_relu(op: ops.LeakyRelu, x: Shape) -> nn.Module:
     return nn.LeakyReLU(op.slope)

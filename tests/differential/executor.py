@@ -144,6 +144,11 @@ def layer_norm(x: Tensor, f: Fields, w: Weights) -> Tensor:
     return scale_and_shift(centred / (variance + f["eps"]).sqrt(), w)
 
 
+def rms_norm(x: Tensor, f: Fields, w: Weights) -> Tensor:
+    x = x / (x.square().mean(1, keepdim=True) + f["eps"]).sqrt()
+    return x * along_channels(w["weight"], x.dim()) if f["affine"] else x
+
+
 def pool(x: Tensor, f: Fields, reduce: Callable[[Tensor, int, int], Tensor]) -> Tensor:
     """Windows along one axis after the other: the largest of the largest, the mean of the means."""
     for axis in range(2, x.dim()):
@@ -287,6 +292,8 @@ LAYERS: dict[str, Compute] = {
     "linear": linear,
     **dict.fromkeys(layers.RUNNING, running_norm),
     "layer_norm": layer_norm,
+    "rms_norm": rms_norm,
+    "l2_norm": lambda x, f, w: x / x.square().sum(1, keepdim=True).sqrt().clamp(min=f["eps"]),
     "group_norm": lambda x, f, w: sample_norm(x, f, w, (x.shape[0], f["groups"], -1)),
     "instance_norm": lambda x, f, w: sample_norm(x, f, w, (*x.shape[:2], -1)),
     "relu": lambda x, f, w: x.clamp(min=0),

@@ -140,6 +140,8 @@ FIELDS: dict[str, dict[str, Field]] = {
     "ghost_batch_norm": {**_RUNNING, "size": whole(1, 32)},
     "batch_renorm": {**_RUNNING, "momentum": number(0.01, 0, 1), "r_max": number(3.0, 1), "d_max": number(5.0, 0)},
     "layer_norm": {**_NORM, "over": word("sample", "channels")},
+    "rms_norm": {**_NORM, "eps": number(1e-6, above=0)},
+    "l2_norm": {"eps": number(1e-12, above=0)},
     "group_norm": {**_NORM, "groups": whole(1, 32)},
     "instance_norm": {**_NORM, "affine": flag(False)},
     **{name: {} for name in ("relu", "relu6", "silu", "sigmoid", "hard_sigmoid", "hard_swish", "tanh", "softplus")},
@@ -391,6 +393,8 @@ def weights(kind: str, f: Fields, shape: Shape) -> dict[str, tuple[Shape, bool]]
         learned: dict[str, tuple[Shape, bool]] = dict.fromkeys(("weight", "bias"), ((channels,), True))
         running: dict[str, tuple[Shape, bool]] = dict.fromkeys(("running_mean", "running_var"), ((channels,), False))
         return (learned if f["affine"] else {}) | (running if kind in RUNNING else {})
+    if kind == "rms_norm":
+        return {"weight": ((channels,), True)} if f["affine"] else {}
     if kind == "prelu":
         return {"weight": ((channels if f["per"] == "channel" else 1,), True)}
     if kind in ("scale", "shift") and f["trainable"]:

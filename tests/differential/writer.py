@@ -276,7 +276,7 @@ GROWING = ("exp",)
 """Layers whose results may pass what single precision holds, where several follow each other."""
 KEEPING = (
     *(kind for kind in layers.ACTIVATIONS if kind not in ("glu", *GROWING)),
-    *layers.NORMS,
+    *(*layers.NORMS, "rms_norm", "l2_norm"),
     *("scale", "shift", "dropout", "stochastic_depth", "shake_drop"),
 )
 """Layers that keep every shape they take."""

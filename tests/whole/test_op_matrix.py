@@ -29,6 +29,8 @@ NOT_READ_BACK = {
     ops.AdaptiveAvgPool: "the file has windows of one extent, or slices",
     ops.AdaptiveMaxPool: "the file has windows of one extent, or slices",
     ops.Vote: "ONNX has no node for it",
+    ops.RmsNorm: "the file has the mean square, its root and a division",
+    ops.L2Norm: "the file has the length and a division",
     ops.Glu: "the file has the halves of the channels, and the product of one and a sigmoid",
 }
 """The operations that a reader of their files finds as others, and why."""

@@ -1,6 +1,17 @@
 """Each operation in ONNX, valid from opset 17 to 22, in the form that stays on ONNX Runtime's fast path."""
 
-from compiler.onnx_target.rules import adaptive, attention, combine, layers, layout, moves, pointwise, resize, windows
+from compiler.onnx_target.rules import (
+    adaptive,
+    attention,
+    combine,
+    layers,
+    layout,
+    moves,
+    pointwise,
+    rescaling,
+    resize,
+    windows,
+)
 from compiler.onnx_target.rules.table import RULES, OnnxRule
 
 __all__ = [
@@ -13,6 +24,7 @@ __all__ = [
     "layout",
     "moves",
     "pointwise",
+    "rescaling",
     "resize",
     "windows",
 ]

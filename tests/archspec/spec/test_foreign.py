@@ -88,6 +88,8 @@ WITNESSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "upsamplingbilinear": lambda a, b: F.interpolate(a, scale_factor=2, mode="bilinear", align_corners=True),
     "bn": lambda a, b: nn.BatchNorm2d(32).eval()(a),
     "ln": lambda a, b: F.layer_norm(a, a.shape[1:]),
+    "rmsnormalization": lambda a, b: F.rms_norm(a.movedim(1, -1), (32,), eps=1e-6).movedim(-1, 1),
+    "normalize": lambda a, b: F.normalize(a),
     "gn": lambda a, b: F.group_norm(a, 32),
     "instancenormalization": lambda a, b: F.instance_norm(a),
     "droppath": lambda a, b: a,

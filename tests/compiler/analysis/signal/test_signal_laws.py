@@ -42,6 +42,7 @@ from archspec.ops import (
     HardTanh,
     Input,
     InstanceNorm,
+    L2Norm,
     LayerNorm,
     LeakyRelu,
     Learned,
@@ -61,6 +62,7 @@ from archspec.ops import (
     Relu,
     Relu6,
     Resize,
+    RmsNorm,
     Roll,
     Scale,
     Selu,
@@ -120,6 +122,7 @@ CASES: list[tuple[Op, tuple[Shape, ...]]] = [
             LayerNorm(),
             LayerNorm(over="channels", affine=False),
             GroupNorm(groups=8),
+            *(RmsNorm(), RmsNorm(affine=False, eps=0.5), L2Norm()),
             *(Relu(), Relu6(), LeakyRelu(slope=0.2), Prelu(), Elu(), Gelu(), Gelu(approximate="tanh"), Silu()),
             *(Sigmoid(), HardSigmoid(), HardSwish(), Tanh(), Softplus(), Softmax()),
             *(

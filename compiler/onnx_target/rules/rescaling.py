@@ -1,0 +1,30 @@
+"""Normalizations that take no mean off, in the nodes that every opset has."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from archspec.ops import L2Norm, RmsNorm
+from compiler.onnx_target.emitter import Emitter, OnnxValue
+from compiler.onnx_target.rules.table import rule
+
+
+@rule(RmsNorm)
+def rms_norm(op: RmsNorm, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    mean = _over_channels("ReduceMean", emit, emit.op("Mul", [x, x]))
+    root = emit.op("Sqrt", [emit.op("Add", [mean, emit.constant("eps", op.eps)])])
+    normal = emit.op("Div", [x, root])
+    return emit.op("Mul", [normal, emit.weight_by_channel("weight")]) if op.affine else normal
+
+
+@rule(L2Norm)
+def l2_norm(op: L2Norm, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    length = _over_channels("ReduceL2", emit, x)
+    return emit.op("Div", [x, emit.op("Clip", [length, emit.constant("eps", op.eps)])])
+
+
+def _over_channels(kind: str, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    """Reduce the channels to one; from opset 18 on, axes are an operand."""
+    if emit.opset >= 18:
+        return emit.op(kind, [x, emit.constant("axes", [1], np.int64)], keepdims=1)
+    return emit.op(kind, [x], axes=[1], keepdims=1)
