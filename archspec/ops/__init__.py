@@ -22,6 +22,7 @@ from archspec.ops.base import Layer, Op
 from archspec.ops.bounds import Bounds
 from archspec.ops.chance import Dropout, ShakeDrop, StochasticDepth
 from archspec.ops.functions import Abs, Clip, Exp, Glu, HardTanh, Mish, Selu
+from archspec.ops.joining import ConcatPositions
 from archspec.ops.learned import Learned
 from archspec.ops.linear import Conv, ConvTranspose, Kernel, Linear
 from archspec.ops.merge import Add, Concat, Input, Mean, Merge, Mul, Shake, Sum, Vote
@@ -36,7 +37,7 @@ from archspec.ops.normalization import (
 )
 from archspec.ops.padding import Pad
 from archspec.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
-from archspec.ops.rearranging import DepthToSpace, ShuffleChannels, SpaceToDepth, Tokens
+from archspec.ops.rearranging import DepthToSpace, Map, ShuffleChannels, SpaceToDepth, Tokens
 from archspec.ops.reducing import Reduce
 from archspec.ops.rescaling import L2Norm, RmsNorm
 from archspec.ops.reshape import Crop, Flatten, PadChannels, PadSpace
@@ -56,7 +57,7 @@ OPS: tuple[type[Op], ...] = (
     *(Slice, Roll, Pad, Tokens, DepthToSpace, SpaceToDepth, ShuffleChannels, Reduce, Learned),
     *(Scale, Shift, Dropout, StochasticDepth, ShakeDrop),
     *(Attention,),
-    *(Input, Add, Mul, Concat, Mean, Shake, Vote, Crop, PadSpace, Resize),
+    *(Input, Add, Mul, Concat, Mean, Shake, Vote, ConcatPositions, Crop, PadSpace, Map, Resize),
     *(Sub, Div, Max, Min),
     *(RmsNorm, L2Norm),
 )
@@ -84,6 +85,7 @@ __all__ = [
     "Bounds",
     "Clip",
     "Concat",
+    "ConcatPositions",
     "Conv",
     "ConvTranspose",
     "Crop",
@@ -112,6 +114,7 @@ __all__ = [
     "LeakyRelu",
     "Learned",
     "Linear",
+    "Map",
     "Max",
     "MaxPool",
     "Mean",

@@ -13,15 +13,16 @@ from typing import ClassVar
 from pydantic import Field
 
 from archspec.ops.axes import name_places
-from archspec.ops.base import Family, Gating, Layer
+from archspec.ops.base import Family, Gating, Layer, Op
 from archspec.ops.bounds import Bounds
 from archspec.ops.fields import Positive
-from archspec.ops.signal.moments import BORDER, Gradient, Moments
+from archspec.ops.signal.moments import BORDER, NONE, Gradient, Moments
 from archspec.ops.signal.rearranging import (
     deal_channels,
     flow_into_blocks,
     flow_out_of_blocks,
     lay_in_a_row,
+    lay_out_a_row,
     put_into_blocks,
     take_out_of_blocks,
 )
@@ -83,6 +84,52 @@ class Tokens(Rearranging):
         even = all(axis.profile is None for axis in gradient.axes)
         doubts = gradient.doubts if even else gradient.doubts | BORDER
         return (replace(gradient, axes=tuple(axis.flat() for axis in x.axes), doubts=doubts),)
+
+
+class Map(Op):
+    """Lays a row of tokens out as a map with the extents of another value, row by row."""
+
+    family: ClassVar[Family] = "resize"
+    gating: ClassVar[Gating] = "passes"
+    arity: ClassVar[int | None] = 2
+    data_inputs: ClassVar[int | None] = 1
+    odd: ClassVar[bool] = True
+    keeps_zeros: ClassVar[bool] = True
+    passes_terms: ClassVar[bool] = True
+
+    def commutes(self, *, flips: bool, adds: bool) -> bool:
+        return True
+
+    def bound(self, *xs: Bounds) -> Bounds:
+        return xs[0]
+
+    def infer(self, x: Shape, like: Shape) -> Shape:
+        if x.rank != 1:
+            raise OpError(f"map needs a row of tokens, C×L, found {x}")
+        if not like.rank or prod(like.space) != x.space[0]:
+            count = f"{prod(like.space)} positions" if like.rank else "no positions"
+            raise OpError(f"map lays out {x.space[0]} tokens, and {like} has {count}", "like")
+        return Shape(x.channels, *like.space)
+
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        """A position of the map has no place in the row along one axis alone."""
+        return (run(span) if xs[1].rank == 1 else None, None)
+
+    def is_view(self, *xs: Shape, training: bool) -> bool:
+        return True
+
+    def straightens(self, layout: Layout, x: Shape) -> bool:
+        return False
+
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        return layouts[0]
+
+    def moments(self, x: Moments, like: Moments) -> Moments:
+        return lay_out_a_row(x, like.shape)
+
+    def gradients(self, gradient: Gradient, x: Moments, like: Moments) -> tuple[Gradient, ...]:
+        even = all(axis.profile is None for axis in gradient.axes)
+        return (replace(gradient, axes=(x.axes[0].flat(),), doubts=gradient.doubts | (NONE if even else BORDER)),)
 
 
 class SpaceToDepth(Rearranging):

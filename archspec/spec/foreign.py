@@ -130,6 +130,10 @@ shuffle_channels: {groups: 4}
     channelshuffle nativechannelshuffle
 reduce: {over: positions, by: sum}
     reducesum
+split: [a, b] | the parts are read by `from`, in equal parts unless `sizes` are given
+    chunk unstack unbind
+map: grid | of `tap: grid`, from a row of tokens
+    unflatten tomap totwod
 tokens | a row of positions, (C, L)
     patchify totokens
 learned: [64, 1] | the same for each sample

@@ -166,7 +166,7 @@ class GraphBuilder:
                 else self._fit(step, fit, operands, inside)
             )
             operands = [*fitted]
-        return self.apply(step, op, list(operands), inside.join(op.kind))
+        return self.apply(step, op, list(operands), inside.join(op.word))
 
     def _repeat(self, step: Step, op: Op) -> Op:
         """Let a merge repeat operands along axes where their extent is 1, as `mul` always does."""

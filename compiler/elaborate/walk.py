@@ -95,6 +95,10 @@ class Walk:
         """Tell whether two values have the same shape whatever the dynamic sizes are."""
         return self._shapes.are_one(self.builder.nodes, value, other)
 
+    def is_fixed(self, value: Node, axis: int) -> bool:
+        """Tell whether an extent of a value is the same whatever the dynamic sizes are."""
+        return self._shapes.is_fixed(self.builder.nodes, value, axis)
+
 
 class TapRecord:
     """A record of every tap that was set so far, and of the block calls that led to it: for messages about taps that

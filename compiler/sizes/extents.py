@@ -263,6 +263,21 @@ def _follow_tokens(op: ops.Tokens, to: GraphExtents, node: Node, x: tuple[int, .
 
 
 @_follow.register
+def _follow_map(op: ops.Map, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+    x, like = xs
+    to.equal((x[1], to.gather(ProductLaw, like[1:])))
+    return [x[0], *like[1:]]
+
+
+@_follow.register
+def _follow_concat_positions(
+    op: ops.ConcatPositions, to: GraphExtents, node: Node, *xs: tuple[int, ...]
+) -> Iterable[int]:
+    for axis, extents in enumerate(zip(*xs, strict=True)):
+        yield to.gather(SumLaw, extents) if axis == op.axis else to.equal(extents)
+
+
+@_follow.register
 def _follow_learned(op: ops.Learned, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
     return [to.constant(extent) for extent in op.shape]
 

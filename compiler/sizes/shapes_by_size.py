@@ -26,12 +26,22 @@ class ShapesBySize:
             return one.shape == other.shape
         return _are_chained(nodes, one, other) or self._are_equal(nodes, one, other)
 
+    def is_fixed(self, nodes: dict[str, Node], node: Node, axis: int) -> bool:
+        """Tell whether an extent of one of the nodes so far follows no size."""
+        if not self._extents.sizes or (axis == 0 and node.shape.rank):
+            return True
+        self._add_new(nodes)
+        return not self._extents.vary(self._extents.of[node.id][axis : axis + 1])
+
     def _are_equal(self, nodes: dict[str, Node], one: Node, other: Node) -> bool:
+        self._add_new(nodes)
+        pairs = {*zip(self._extents.of[one.id], self._extents.of[other.id], strict=True)}
+        return find_equal(self._extents, pairs) == pairs
+
+    def _add_new(self, nodes: dict[str, Node]) -> None:
         new = [*takewhile(lambda id: id not in self._extents.of, reversed(nodes))]
         for id in reversed(new):
             self._extents.add(nodes[id])
-        pairs = {*zip(self._extents.of[one.id], self._extents.of[other.id], strict=True)}
-        return find_equal(self._extents, pairs) == pairs
 
 
 def _are_chained(nodes: dict[str, Node], one: Node, other: Node) -> bool:

@@ -102,3 +102,10 @@ class Pad(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.ends}, {self.mode}"
+
+
+class Map(nn.Module):
+    """Lays a row of tokens out with the extents of another value."""
+
+    def forward(self, x: Tensor, like: Tensor) -> Tensor:
+        return x.reshape(*x.shape[:2], *like.shape[2:])

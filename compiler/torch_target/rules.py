@@ -274,6 +274,16 @@ def tokens(op: ops.Tokens, x: Shape) -> nn.Module:
     return nn.Flatten(2)
 
 
+@rule(ops.Map)
+def map_(op: ops.Map, x: Shape, like: Shape) -> nn.Module:
+    return moves.Map()
+
+
+@rule(ops.ConcatPositions)
+def concat_positions(op: ops.ConcatPositions, *shapes: Shape) -> Callable[..., Any]:
+    return lambda *values: torch.cat(values, dim=op.axis + 1)
+
+
 @rule(ops.DepthToSpace)
 def depth_to_space(op: ops.DepthToSpace, x: Shape) -> nn.Module:
     return nn.PixelShuffle(op.block) if x.rank == 2 else moves.DepthToSpace(op.block)

@@ -24,6 +24,7 @@ NOT_READ_BACK = {
     ops.Attention: "ONNX has it from opset 23; before, it is products and a softmax",
     ops.Crop: "the file has where it cuts, not after which operand",
     ops.PadSpace: "the file has how much it pads, not after which operand",
+    ops.Map: "the file has the extents, not whose they are",
     ops.Roll: "the file has two slices and a concatenation",
     ops.Resize: "the file has the extents, not whose they are",
     ops.AdaptiveAvgPool: "the file has windows of one extent, or slices",

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from archspec.ops.signal.axis import MAX_AXIS, Axis
 from archspec.ops.signal.gaussian import ChannelMoments
-from archspec.ops.signal.moments import KINDS, NONE, Gradient, Moments
+from archspec.ops.signal.moments import BORDER, KINDS, NONE, Gradient, Moments
 from archspec.ops.signal.runs import ChannelRuns, T, average, count_channels, group_channels, join
+from archspec.ops.values import Shape
 
 MAX_DEALT = 1 << 14
 """The largest number of channels that are put in another order one by one, where they are of several kinds."""
@@ -20,6 +21,14 @@ def lay_in_a_row(x: Moments) -> Moments:
     if any(axis.profile for axis in x.axes):
         axis = Axis(size, _multiply(x.axes), axis.exact) if size <= MAX_AXIS else Axis(size, exact=False)
     return replace(x, axes=(axis,), rectified=x.rectified and lay_in_a_row(x.rectified))
+
+
+def lay_out_a_row(x: Moments, shape: Shape) -> Moments:
+    """The moments of a row that becomes a map of this shape; a spread along it is evened out."""
+    even = x.axes[0].profile is None
+    axes = tuple(Axis(size, exact=even and x.axes[0].exact) for size in shape.space)
+    doubts = x.doubts if even else x.doubts | BORDER
+    return replace(x, axes=axes, doubts=doubts, rectified=x.rectified and lay_out_a_row(x.rectified, shape))
 
 
 def _multiply(axes: tuple[Axis, ...]) -> tuple[float, ...]:

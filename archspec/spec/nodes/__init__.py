@@ -5,7 +5,7 @@ from archspec.spec.layers import NormNode, SpecNode
 from archspec.spec.nodes.ext import Ext
 from archspec.spec.nodes.flow import Dense, Loop, Repeat, Turns, When
 from archspec.spec.nodes.levels import EncoderDecoder
-from archspec.spec.nodes.like import LikeNode, ResizeNode
+from archspec.spec.nodes.like import LikeNode, MapNode, ResizeNode
 from archspec.spec.nodes.merges import (
     AddNode,
     Branching,
@@ -18,6 +18,7 @@ from archspec.spec.nodes.merges import (
     SubNode,
 )
 from archspec.spec.nodes.residual import Residual, Scaling
+from archspec.spec.nodes.split import Split
 from archspec.spec.nodes.taps import From, Output, Tap
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Repeat",
     "Residual",
     "Scaling",
+    "Split",
     "Tap",
     "Turns",
     "When",
@@ -55,6 +57,6 @@ _NODES: tuple[type[SpecNode], ...] = (
         When,
     ),
     *(Tap, From, Output, NormNode, Ext),
-    *(ResizeNode,),
+    *(ResizeNode, MapNode, Split),
 )
 STRUCTURE.update({node.word: node for node in _NODES})

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from pydantic import Field, create_model
 
-from archspec.ops import Op, Resize
+from archspec.ops import Map, Op, Resize
 from archspec.spec.layers import LayerNode, node_of
 from archspec.spec.values import Label
 
@@ -26,4 +26,5 @@ def _like_node(op: type[Op]) -> type[LikeNode]:
     return node
 
 
+MapNode = _like_node(Map)
 ResizeNode = _like_node(Resize)

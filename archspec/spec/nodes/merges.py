@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from archspec.ops.values import Draw
 from archspec.spec.body import Body
 from archspec.spec.nodes.flow import Turns
+from archspec.spec.values import Numeric
 
 Branches: TypeAlias = Annotated[list[Body], Field(min_length=1)]
 Fit: TypeAlias = Annotated[
@@ -47,6 +48,9 @@ class AddNode(Branching):
 
 class ConcatNode(Branching):
     word = "concat"
+    axis: Numeric = Field(0, description="0 for the channels, from 1 for the axes of space, -1 for the last")
+
+    settings: ClassVar[tuple[str, ...]] = ("fit", "axis")
 
 
 class MulNode(Branching):

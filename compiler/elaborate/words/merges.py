@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from archspec.ops import ConcatPositions
+from archspec.ops.axes import settle_axis
 from archspec.spec.nodes import Branching
 from compiler.elaborate.bodies import elaborates, run_body
 from compiler.elaborate.builder import MERGES
+from compiler.elaborate.evaluator import is_whole, tell
 from compiler.elaborate.scope import MaybeNode, Step
 from compiler.elaborate.walk import Walk
 
@@ -28,6 +31,23 @@ def branches(walk: Walk, node: Branching, step: Step) -> MaybeNode:
     ):  # factors of a value are gates, which FixUp leaves alone: at zero they would be open
         bodies[1:] = [(replace(turn, fixup=None), branch) for turn, branch in bodies[1:]]
     values = [run_body(walk, branch, step.value, turn) for turn, branch in bodies]
+    axis = _find_axis(walk, step, values[0]) if node.word == "concat" else 0
+    if axis:
+        op = walk.evaluator.build_op(step, ConcatPositions, {"axis": axis})
+        return walk.builder.merge(step, op, values, "error", inside)
     merge = MERGES[node.word]
     op = merge(**{key: walk.evaluator.setting(step, key) for key in merge.model_fields if key in node.settings})
     return walk.builder.merge(step, op, values, walk.evaluator.setting(step, "fit"), inside)
+
+
+def _find_axis(walk: Walk, step: Step, first: MaybeNode) -> int:
+    """The axis that a concatenation is along; it fits no extents unless that of the channels."""
+    place = step.place("axis")
+    axis = walk.evaluator.evaluate(step, walk.evaluator.setting(step, "axis"), place)
+    if not is_whole(axis):
+        walk.reporter.fail("bad-value", f"`axis` should be a whole number, found {tell(axis)}", place, step.calls)
+    settled = settle_axis(int(axis), first.shape) if first else int(axis)
+    if settled and walk.evaluator.setting(step, "fit") != "error":
+        message = f"`fit` is for branches that are joined by their channels, and this is along axis {settled}"
+        walk.reporter.fail("bad-value", message, step.place("fit"), step.calls)
+    return settled

@@ -7,7 +7,19 @@ from dataclasses import replace
 from math import prod
 from typing import Any, get_args
 
-from archspec.ops import Concat, Flatten, GlobalAvgPool, GlobalMaxPool, Pad, PadChannels, Reduce, Slice, Tokens
+from archspec.ops import (
+    Concat,
+    ConcatPositions,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    Learned,
+    Pad,
+    PadChannels,
+    Reduce,
+    Slice,
+    Tokens,
+)
 from archspec.ops.fields import one_or_each
 from archspec.ops.window import Fill
 from archspec.wording import write_shape
@@ -102,12 +114,24 @@ def concat(call: NodeCall) -> Operand:
     channels = one_order and values[0].order[axis] == 1 and all(call.is_map(value, least=2) for value in values)
     if channels and len(values) == len(items):
         return call.add(Concat(), *values)
+    along = values[0].order[axis] - 1
+    if one_order and along > 0 and all(call.is_map(value) for value in values):
+        maps = [item if isinstance(item, FileValue) else _learn(call, values[0], item) for item in items]
+        if all(maps):
+            return call.add(ConcatPositions(axis=along), *(item for item in maps if item))
     values = list(map(call.straighten, values))
     joined = list(items[0].shape)
     joined[axis] = sum(item.shape[axis] for item in items)
     result = FileValue("", tuple(joined), tuple(range(rank)), samples=call.align(values, rank))
     places = call.places(result, [axis])
     return call.foreign(ConcatAlong, values, joined, axes=places, stored=call.stored_values())
+
+
+def _learn(call: NodeCall, x: FileValue, stored: Constant) -> FileValue | None:
+    """A stored tensor as a value of each sample, beside one whose axes lie in order; nothing where it is none."""
+    if not (stored.floating and stored.sources and x.straight and stored.shape[0] == 1 and x.shape[0] == 1):
+        return None
+    return call.add(Learned(shape=stored.shape[1:]), x, value=stored)
 
 
 def split(call: NodeCall) -> list[Operand]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import onnx
 
+from compiler.onnx_file.nodes import read_attribute
 from compiler.onnx_target.onnx_model import OnnxModel
 
 CHANNELWISE = frozenset(
@@ -32,7 +33,11 @@ def find_segments(model: OnnxModel) -> dict[str, tuple[int, ...]]:
         result = node.output[0]
         if node.name in model.rows:
             continue
-        if node.op_type == "Concat" and all(name in channels for name in node.input):
+        if (
+            node.op_type == "Concat"
+            and read_attribute(node, "axis") == 1
+            and all(name in channels for name in node.input)
+        ):
             bounds, first = {0}, 0
             for name in node.input:
                 bounds |= {first + bound for bound in found.get(name, (channels[name],))}

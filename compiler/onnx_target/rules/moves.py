@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from archspec.ops import DepthToSpace, Learned, Pad, Reduce, Roll, ShuffleChannels, Slice, SpaceToDepth, Tokens
+from archspec.ops import (
+    ConcatPositions,
+    DepthToSpace,
+    Learned,
+    Map,
+    Pad,
+    Reduce,
+    Roll,
+    ShuffleChannels,
+    Slice,
+    SpaceToDepth,
+    Tokens,
+)
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules.table import rule
 
@@ -31,6 +43,18 @@ def roll(op: Roll, emit: Emitter, x: OnnxValue) -> OnnxValue:
 @rule(Tokens)
 def tokens(op: Tokens, emit: Emitter, x: OnnxValue) -> OnnxValue:
     return emit.op("Reshape", [x, emit.constant("row", [0, 0, -1], np.int64)])
+
+
+@rule(Map)
+def map_(op: Map, emit: Emitter, x: OnnxValue, like: OnnxValue) -> OnnxValue:
+    head = emit.constant("head", [0, 0], np.int64)
+    space = emit.op("Shape", [like], start=2)
+    return emit.op("Reshape", [x, emit.op("Concat", [head, space], axis=0)])
+
+
+@rule(ConcatPositions)
+def concat_positions(op: ConcatPositions, emit: Emitter, *values: OnnxValue) -> OnnxValue:
+    return emit.op("Concat", values, axis=op.axis + 1)
 
 
 @rule(ShuffleChannels)

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from archspec.ops import LAYERS
 from archspec.spec.document import Document
-from archspec.spec.foreign import FIELDS, NODES, field_sayings, node_sayings
+from archspec.spec.foreign import NODES, field_sayings, node_sayings
+from archspec.spec.foreign_fields import FIELDS
 from archspec.spec.layers import layer_node
 from archspec.spec.nodes import STRUCTURE
 from archspec.spec.suggestions import spell, suggest_node, suggest_slip
