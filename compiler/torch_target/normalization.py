@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from archspec.ops import ConvTranspose, Kernel, Shape
 
 
 class BatchNorm(nn.modules.batchnorm._BatchNorm):
@@ -180,3 +183,12 @@ class WeightNormalized(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{tuple(self.weight.shape)}, bias={self.bias is not None}"
+
+
+def normalize_weights(op: Kernel, x: Shape, apply: Callable[..., Tensor]) -> nn.Module:
+    """The module of a layer whose kernel is stored as a direction and lengths; `apply` computes the layer."""
+    kernel = op.weights(x)["weight"].shape
+    layout = (op.out, 1, 1, prod(kernel[1:]))
+    if isinstance(op, ConvTranspose):  # its kernel has the inputs of all groups first, then the outputs of one
+        layout = (op.groups, kernel[0] // op.groups, kernel[1], prod(kernel[2:]))
+    return WeightNormalized(apply, kernel, layout, op.bias)

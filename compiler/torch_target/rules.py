@@ -6,8 +6,7 @@ Modules are built on the meta device, without storage; the weights' first values
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial, reduce
-from math import inf, prod
+from functools import reduce
 from typing import Any, TypeAlias
 
 import torch
@@ -16,76 +15,24 @@ from torch.nn import functional as F
 
 from archspec import ops
 from archspec.ops import Shape
-from archspec.ops.fields import along, one_or_each
-from archspec.ops.pooling import Pool
 from archspec.ops.resize import Resampling
-from archspec.ops.sliding import pads_apart
 from compiler.rule_table import RuleTable
 from compiler.torch_target import attention, modules, moves, normalization, randomness, windows
 
 TorchRule: TypeAlias = Callable[..., nn.Module | Callable[..., Tensor]]
-Layers: TypeAlias = tuple[Callable[..., nn.Module], ...]
-"""torch's layers for one, two and three spatial axes."""
-
 RULES: RuleTable[TorchRule] = RuleTable("torch")
 rule = RULES.rule
 
-CONV: Layers = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-CONV_TRANSPOSE: Layers = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-APPLY_CONV = (F.conv1d, F.conv2d, F.conv3d)
-APPLY_CONV_TRANSPOSE = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
-MAX_POOL = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
-AVG_POOL = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 ADAPTIVE_AVG_POOL = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
 ADAPTIVE_MAX_POOL = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)
 LINEAR_MODE = ("linear", "bilinear", "trilinear")
 
 
-@rule(ops.Conv)
-def conv(op: ops.Conv, x: Shape) -> nn.Module:
-    sliding = op.windows(x)
-    fields: dict[str, Any] = {name: one_or_each(getattr(w, name) for w in sliding) for name in ("stride", "dilation")}
-    fields |= {"padding": one_or_each(w.before for w in sliding), "groups": op.groups}
-    kernel = op.weights(x)["weight"].shape
-    if pads_apart(op.padding, sliding):
-        pad = windows.Padding(_list_fields(op, x))
-        apply = windows.PadAndConvolve(pad, partial(APPLY_CONV[x.rank - 1], **{**fields, "padding": 0}))
-        return _weight_normalized(op, x, apply) if op.weight_norm else windows.PaddedConvolution(apply, kernel, op.bias)
-    if op.weight_norm:
-        return _weight_normalized(op, x, partial(APPLY_CONV[x.rank - 1], **fields))
-    return CONV[x.rank - 1](x.channels, op.out, one_or_each(kernel[2:]), bias=op.bias, **fields)
-
-
-def _list_fields(op: ops.Conv | Pool, x: Shape) -> list[windows.WindowFields]:
-    """List what a window has along each axis."""
-    rows = zip(op.windows(x), along(op.padding, x, "padding"), strict=True)
-    return [(window.kernel, window.stride, padding, window.dilation) for window, padding in rows]
-
-
-@rule(ops.ConvTranspose)
-def conv_transpose(op: ops.ConvTranspose, x: Shape) -> nn.Module:
-    names = ("stride", "padding", "output_padding", "dilation", "groups")
-    fields = {name: getattr(op, name) for name in names}
-    if op.weight_norm:
-        return _weight_normalized(op, x, partial(APPLY_CONV_TRANSPOSE[x.rank - 1], **fields))
-    return CONV_TRANSPOSE[x.rank - 1](x.channels, op.out, op.kernel, bias=op.bias, **fields)
-
-
 @rule(ops.Linear)
 def linear(op: ops.Linear, x: Shape) -> nn.Module:
     if op.weight_norm:
-        return _weight_normalized(op, x, F.linear)
+        return normalization.normalize_weights(op, x, F.linear)
     return nn.Linear(x.channels, op.out, op.bias)
-
-
-def _weight_normalized(
-    op: ops.Conv | ops.ConvTranspose | ops.Linear, x: Shape, apply: Callable[..., Tensor]
-) -> nn.Module:
-    kernel = op.weights(x)["weight"].shape
-    layout = (op.out, 1, 1, prod(kernel[1:]))
-    if isinstance(op, ops.ConvTranspose):  # its kernel has the inputs of all groups first, then the outputs of one
-        layout = (op.groups, kernel[0] // op.groups, kernel[1], prod(kernel[2:]))
-    return normalization.WeightNormalized(apply, kernel, layout, op.bias)
 
 
 @rule(ops.BatchNorm)
@@ -165,6 +112,11 @@ def softmax(op: ops.Softmax, x: Shape) -> nn.Module:
     return nn.Softmax(dim=1)
 
 
+rule(ops.Conv)(windows.conv)
+rule(ops.ConvTranspose)(windows.conv_transpose)
+rule(ops.MaxPool)(windows.max_pool)
+rule(ops.AvgPool)(windows.avg_pool)
+
 for _op, _module in (
     (ops.Relu, nn.ReLU),
     (ops.Relu6, nn.ReLU6),
@@ -185,35 +137,6 @@ for _op, _module in (
     (ops.Vote, modules.Vote),
 ):
     rule(_op)(lambda op, *shapes, _module=_module: _module())
-
-
-@rule(ops.MaxPool)
-def max_pool(op: ops.MaxPool, x: Shape) -> nn.Module:
-    kernel, stride, padding = _pool_fields(op, x)
-    pool = MAX_POOL[x.rank - 1]
-    if pads_apart(op.padding, op.windows(x)):
-        pad = windows.Padding(_list_fields(op, x), -inf)
-        return windows.PaddedPool(pad, pool(kernel, stride, ceil_mode=op.ceil))
-    return pool(kernel, stride, padding, ceil_mode=op.ceil)
-
-
-@rule(ops.AvgPool)
-def avg_pool(op: ops.AvgPool, x: Shape) -> nn.Module:
-    kernel, stride, padding = _pool_fields(op, x)
-    inside, pool = op.count == "inside", AVG_POOL[x.rank - 1]
-    if x.rank == 3 and (op.pads or op.ceil):  # then a map may be smaller than the kernel
-        pool = modules.AvgPool3d
-    if pads_apart(op.padding, op.windows(x)):
-        return windows.PaddedPool(
-            windows.Padding(_list_fields(op, x)), pool(kernel, stride, ceil_mode=op.ceil), inside=inside
-        )
-    return pool(kernel, stride, padding, ceil_mode=op.ceil, count_include_pad=not inside)
-
-
-def _pool_fields(op: Pool, x: Shape) -> list[Any]:
-    """The kernel, stride and padding of a pooling, as torch takes them."""
-    sliding = op.windows(x)
-    return [one_or_each(getattr(window, name) for window in sliding) for name in ("kernel", "stride", "before")]
 
 
 @rule(ops.GlobalAvgPool)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from compiler.onnx_source.call import NodeRule
-from compiler.onnx_source.rules import combine, layers, layout, pointwise, recurrent, resampling, windows
+from compiler.onnx_source.rules import combine, layers, layout, padding, pointwise, recurrent, resampling, windows
 from compiler.onnx_source.rules.quantized import read_quantized
 
 _PLAIN: Mapping[str, NodeRule] = {
@@ -12,6 +12,7 @@ _PLAIN: Mapping[str, NodeRule] = {
     **pointwise.RULES,
     **combine.RULES,
     **layout.RULES,
+    **padding.RULES,
     **resampling.RULES,
     **recurrent.RULES,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
-from typing import Any, get_args
+from typing import Any
 
 from archspec.ops import (
     Concat,
@@ -14,23 +14,19 @@ from archspec.ops import (
     GlobalAvgPool,
     GlobalMaxPool,
     Learned,
-    Pad,
-    PadChannels,
     Reduce,
     Slice,
     Tokens,
 )
-from archspec.ops.fields import one_or_each
-from archspec.ops.window import Fill
 from archspec.wording import write_shape
 from compiler.onnx_source.call import NodeCall, NodeRule, build
 from compiler.onnx_source.constants import shape_of
-from compiler.onnx_source.details import Details, tell_value
+from compiler.onnx_source.details import Details
 from compiler.onnx_source.node import broadcast, resolve_shape
 from compiler.onnx_source.ops.along import ReduceAxes
-from compiler.onnx_source.ops.moves import ConcatAlong, Cut, PadEdges, Rearrange, Sampled, SpaceBeforeDepth
+from compiler.onnx_source.ops.moves import ConcatAlong, Cut, Rearrange, Sampled, SpaceBeforeDepth
 from compiler.onnx_source.samples import MixedSamplesError, agree, follow_reshape
-from compiler.onnx_source.values import Constant, FileValue, Operand, UnknownOpError
+from compiler.onnx_source.values import Constant, FileValue, Operand
 
 
 def reshape(call: NodeCall) -> Operand:
@@ -260,45 +256,6 @@ def tile(call: NodeCall) -> Operand:
     return x if whole == x.shape else call.move("expand", call.straighten(x), whole)
 
 
-def pad(call: NodeCall) -> Operand:
-    x, pads = call.straighten(call.value()), call.given("pads", 1) or []
-    axes = [call.axis(axis, len(x.shape)) for axis in call.given("axes", 3) or range(len(x.shape))]
-    if len(pads) != 2 * len(axes):
-        call.fail(f"pads {len(pads)} ends of {len(axes)} axes")
-    begins, ends = dict(zip(axes, pads, strict=False)), dict(zip(axes, pads[len(axes) :], strict=True))
-    shape = tuple(begins.get(i, 0) + extent + ends.get(i, 0) for i, extent in enumerate(x.shape))
-    if shape == x.shape and not any(pads):
-        return x
-    fill = call.attribute("mode", "constant")
-    if fill not in get_args(Fill):
-        raise UnknownOpError
-    filled = fill == "constant" and _is_zero(call.operand(2))
-    appended = not any(begins.values()) and ends.get(1, 0) > 0 and sum(map(bool, ends.values())) == 1
-    if filled and appended and call.is_map(x, least=2):
-        return call.add(build(call, PadChannels, out=shape[1]), x)
-    sides = [(begins.get(axis, 0), ends.get(axis, 0)) for axis in range(len(shape))]
-    mode = {"reflect": "reflect", "edge": "edge", "constant": "zeros" if filled else ""}.get(fill)
-    if mode and not any(map(any, sides[:2])) and min(map(min, sides)) >= 0 and call.is_map(x):
-        before, after = (one_or_each(each) for each in zip(*sides[2:], strict=True))
-        return call.add(build(call, Pad, before=before, after=after, mode=mode), x)
-    if x.samples and shape[x.samples.axis] != x.shape[x.samples.axis]:
-        raise MixedSamplesError
-    padded = replace(x, shape=call.check_shape(shape))
-    kept = [axis for axis in range(len(shape)) if axis != call.writer.find_dropped(padded)]
-    before = tuple(begins.get(axis, 0) for axis in kept)
-    value = None if fill != "constant" else call.attributes.get("value", _read_number(call.operand(2)))
-    details = (("value", tell_value(value)),) if value else ()
-    return call.foreign(PadEdges, [x], shape, begins=before, fill=fill, details=details)
-
-
-def _read_number(operand: Operand) -> float | None:
-    return operand.number if isinstance(operand, Constant) else None
-
-
-def _is_zero(operand: Operand) -> bool:
-    return operand is None or (isinstance(operand, Constant) and operand.number == 0)
-
-
 def reduce(call: NodeCall) -> Operand:
     x = call.value()
     axes = call.given("axes", 1)
@@ -370,7 +327,6 @@ RULES: Mapping[str, NodeRule] = {
     "Gather": gather,
     "Expand": expand,
     "Tile": tile,
-    "Pad": pad,
     "SpaceToDepth": space_to_depth,
     **dict.fromkeys((*ALONG, "GatherND", "ScatterND", "NonZero", "Compress", "Unique", "NonMaxSuppression"), select),
     "GridSample": sample,
