@@ -36,6 +36,7 @@ from archspec.ops.normalization import (
     Normalization,
 )
 from archspec.ops.padding import Pad
+from archspec.ops.partition import EnterWindows, LeaveWindows
 from archspec.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archspec.ops.rearranging import DepthToSpace, Map, ShuffleChannels, SpaceToDepth, Tokens
 from archspec.ops.reducing import Reduce
@@ -56,7 +57,7 @@ OPS: tuple[type[Op], ...] = (
     *(MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, Upsample, Flatten, PadChannels),
     *(Slice, Roll, Pad, Tokens, DepthToSpace, SpaceToDepth, ShuffleChannels, Reduce, Learned),
     *(Scale, Shift, Dropout, StochasticDepth, ShakeDrop),
-    *(Attention,),
+    *(Attention, EnterWindows, LeaveWindows),
     *(Input, Add, Mul, Concat, Mean, Shake, Vote, ConcatPositions, Crop, PadSpace, Map, Resize),
     *(Sub, Div, Max, Min),
     *(RmsNorm, L2Norm),
@@ -93,6 +94,7 @@ __all__ = [
     "Div",
     "Dropout",
     "Elu",
+    "EnterWindows",
     "Exp",
     "Flatten",
     "Gelu",
@@ -113,6 +115,7 @@ __all__ = [
     "LayerNorm",
     "LeakyRelu",
     "Learned",
+    "LeaveWindows",
     "Linear",
     "Map",
     "Max",

@@ -165,6 +165,9 @@ class Attention(Op):
         """The bounds of the values, of which it takes means."""
         return value
 
+    def reading_period(self, axis: int) -> int:
+        return 1 if self.window is None or self.grid else at_axis(self.window, axis)
+
     def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         seen = self._see(axis, span, xs[0])
         return (run(span), seen, seen)

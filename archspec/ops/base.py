@@ -201,6 +201,11 @@ class Op(BaseModel, ABC):
         shapes; beside the `stride_fraction` for what depends on whole extents."""
         return self.stride_fraction(axis)
 
+    def reading_period(self, axis: int) -> int:
+        """The number of positions of the result, along a spatial axis, after which what they read of the operands
+        repeats, moved on by the `stride_fraction`: more than that says where the result lies in windows."""
+        return 1
+
     def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         """The positions of each operand, along a spatial axis from 0, from which those of `span` in the result are
         computed: these and no others, and as if maps had no ends. They are one progression for a single position.
@@ -208,6 +213,20 @@ class Op(BaseModel, ABC):
         None where that is the whole map, wherever `span` lies: then a position of the result has no place in it.
         """
         return (run(span),) * len(xs)
+
+    def acts_alone(self, *xs: Shape) -> bool:
+        """True if each position of the result is computed from the same position of the operands, and nothing else."""
+        if self.sees_all or not xs or len({x.space for x in xs}) > 1:
+            return False
+        axes, places = range(xs[0].rank), (0, 1, 7)
+        same = all(self.stride_fraction(axis) == 1 for axis in axes)
+        spans = [self.input_span(axis, (at, at), *xs) for axis in axes for at in places] if same else [(None,)]
+        expected = [at for _ in axes for at in places]
+        return all(
+            seen is not None and [*seen] == [range(at, at + 1)]
+            for span, at in zip(spans, expected, strict=False)
+            for seen in span
+        )
 
     def is_view(self, *args: Any, **kwargs: Any) -> bool:
         """True if the result lies in the storage of the first operand: `training` says in which mode."""

@@ -107,7 +107,7 @@ def _choice_of(ops: Mapping[str, type[Op]], *others: str) -> type[NormChoice]:
     kinds = Field(USUAL_NORM, description="which normalization it is; the other fields are those of this kind's layer")
     fields: dict[str, Any] = {"kind": (Literal[(*ops, *others)], kinds)}
     for op in ops.values():
-        fields |= {name: _spell_field(info, None) for name, info in op.model_fields.items() if name not in fields}
+        fields |= {name: spell_field(info, None) for name, info in op.model_fields.items() if name not in fields}
     model = create_model("NormNode", __base__=NormChoice, __doc__=NormChoice.__doc__, **fields)
     model.settings = tuple(fields)
     return model
@@ -122,7 +122,7 @@ def layer_node(kind: str) -> type[LayerNode]:
 def node_of(op: type[Op]) -> type[LayerNode]:
     """The node of an operation: its fields, each optional (`defaults` may give it), a number also by an expression."""
     fields: dict[str, Any] = {
-        name: _spell_field(info, None if info.is_required() else info.default) for name, info in op.model_fields.items()
+        name: spell_field(info, None if info.is_required() else info.default) for name, info in op.model_fields.items()
     }
     model = create_model(f"{op.__name__}Node", __base__=LayerNode, __doc__=op.__doc__, **fields)
     model.word, model.main, model.op, model.settings = op.kind, op.main, op, tuple(fields)
@@ -134,7 +134,7 @@ def annotation_of(info: FieldInfo) -> Any:
     return Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
 
 
-def _spell_field(info: FieldInfo, default: Any) -> tuple[Any, Any]:
+def spell_field(info: FieldInfo, default: Any) -> tuple[Any, Any]:
     """An operation's field as a spec may write it, as pydantic takes it: its type, in which an expression stands for a
     number or a boolean too, and its default with its description."""
     return _spell(annotation_of(info)), Field(default, description=info.description)

@@ -41,13 +41,15 @@ class Scope:
     """The path under which weights in here are named, where they are shared; else that is `path`."""
     labels: str = ""
     """The path of the block that the body is written in, below which the labels of shared weights stand."""
+    windows: Mapping[str, Any] = field(default_factory=dict)
+    """The fields of the windows around, which every attention in them takes over."""
 
     def enter(self, name: str, /, **names: Any) -> Scope:
         """Make the scope one level further in, with more names."""
         more = {**self.names, **names} if names else self.names
         home = None if self.home is None else f"{self.home}.{name}"
         place = self.taps, self.bodies, self.join(name), self.calls, self.depth + 1, self.defaults
-        return Scope(more, *place, self.fixup, home, self.labels)
+        return Scope(more, *place, self.fixup, home, self.labels, self.windows)
 
     def join(self, name: str) -> str:
         """Give the id of what is called `name` here."""

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archspec.ops import Bounds, GlobalAvgPool, GlobalMaxPool, Input, PadChannels, Scale, Shift
+from archspec.ops import (
+    Bounds,
+    EnterWindows,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    Input,
+    LeaveWindows,
+    PadChannels,
+    Scale,
+    Shift,
+)
 from archspec.ops.scalar import Activation
 from compiler.graph import Graph, Node
 from compiler.passes.affine import is_affine, read_affine
@@ -68,6 +78,9 @@ class _Facts:
             case GlobalMaxPool() | GlobalAvgPool() | PadChannels():
                 same = operand in self.fixed and node.shape == self.graph[operand].shape
                 return "its operand has that shape at every size" if same else ""
+            case EnterWindows() | LeaveWindows():
+                fixed = self.fixed.issuperset(node.inputs) and op.is_idle(*self.graph.operands(node))
+                return "its operand is whole windows, and is not rolled" if fixed else ""
             case _ if op.fits_extents:
                 return "its operands have the same extents at every size" if node.id in self.idle else ""
             case Activation():

@@ -23,6 +23,7 @@ from compiler.sizes.laws import (
     ExtremeLaw,
     Law,
     LayerLaw,
+    MultipleLaw,
     ProductLaw,
     ShapeLaw,
     SizeLaw,
@@ -318,6 +319,17 @@ def _follow_attention(op: ops.Attention, to: GraphExtents, node: Node, *xs: tupl
             size = at_axis(op.window, axis)
             to.demand(ExtentCondition(Same(0, size), (extent,), modulus=size))
         yield extent
+
+
+@_follow.register
+def _follow_enter_windows(op: ops.EnterWindows, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
+    laws = [MultipleLaw(at_axis(op.size, axis)) for axis in range(len(x) - 1)]
+    return [x[0], *(to.put(law, (extent,), law) for law, extent in zip(laws, x[1:], strict=True))]
+
+
+@_follow.register
+def _follow_leave_windows(op: ops.LeaveWindows, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+    return [xs[0][0], *xs[1][1:]]
 
 
 @_follow.register

@@ -190,6 +190,23 @@ class ProductLaw(Law):
 
 
 @dataclass(frozen=True, slots=True)
+class MultipleLaw(Law):
+    """The law of an extent that was padded to a multiple of a size."""
+
+    size: int
+
+    def __call__(self, *extents: int) -> int:
+        (extent,) = extents
+        return -(-extent // self.size) * self.size
+
+    def grow(self, *rates: Rates) -> Rates:
+        return rates[0]
+
+    def period(self, *rates: Rates) -> int:
+        return lcm(*((rate / self.size).denominator for rate in rates[0] if rate))
+
+
+@dataclass(frozen=True, slots=True)
 class SumLaw(Law):
     """The law of the length of several vectors, one behind the other."""
 

@@ -124,3 +124,36 @@ def mask_shifted(cut: Partition, shifts: Sequence[int], query: Tensor) -> Tensor
 def _along(row: Tensor, axis: int, sizes: Sequence[int]) -> Tensor:
     """A row along one axis, the same at all places of the others."""
     return row.view([-1 if other == axis else 1 for other in range(len(sizes))]).expand(*sizes)
+
+
+class EnterWindows(nn.Module):
+    """Pads the ends to whole windows, and rolls towards the start."""
+
+    def __init__(self, op: ops.EnterWindows) -> None:
+        super().__init__()
+        self.op = op
+
+    def forward(self, x: Tensor) -> Tensor:
+        shape = Shape(*x.shape[1:])
+        missing = [whole - extent for whole, extent in zip(self.op.pad(shape).space, shape.space, strict=True)]
+        if any(missing):
+            x = F.pad(x, [*chain.from_iterable((0, more) for more in reversed(missing))])
+        return _roll(x, [-shift for shift in self.op.shifts(Shape(*x.shape[1:]))])
+
+
+class LeaveWindows(nn.Module):
+    """Rolls back, and cuts the ends off."""
+
+    def __init__(self, op: ops.LeaveWindows) -> None:
+        super().__init__()
+        self.op = op
+
+    def forward(self, x: Tensor, like: Tensor) -> Tensor:
+        x = _roll(x, self.op.shifts(Shape(*x.shape[1:])))
+        for axis, extent in enumerate(like.shape[2:], start=2):
+            x = x.narrow(axis, 0, extent)
+        return x.contiguous()
+
+
+def _roll(x: Tensor, shifts: Sequence[int]) -> Tensor:
+    return x.roll(tuple(shifts), tuple(range(2, x.dim()))) if any(shifts) else x

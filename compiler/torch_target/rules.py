@@ -272,6 +272,16 @@ def attend(op: ops.Attention, query: Shape, *others: Shape) -> nn.Module:
     return attention.Attention(op, query)
 
 
+@rule(ops.EnterWindows)
+def enter_windows(op: ops.EnterWindows, x: Shape) -> nn.Module:
+    return attention.EnterWindows(op)
+
+
+@rule(ops.LeaveWindows)
+def leave_windows(op: ops.LeaveWindows, *shapes: Shape) -> nn.Module:
+    return attention.LeaveWindows(op)
+
+
 @rule(ops.Add)
 def add(op: ops.Add, *shapes: Shape) -> Callable[..., Tensor]:
     return lambda *values: reduce(lambda a, b: a + b, values)

@@ -2,6 +2,7 @@
 
 from archspec.spec.body import STRUCTURE
 from archspec.spec.layers import NormNode, SpecNode
+from archspec.spec.nodes.attention import Attending, AttendNode, Windowing, WindowsNode
 from archspec.spec.nodes.ext import Ext
 from archspec.spec.nodes.flow import Dense, Loop, Repeat, Turns, When
 from archspec.spec.nodes.levels import EncoderDecoder
@@ -23,6 +24,7 @@ from archspec.spec.nodes.taps import From, Output, Tap
 
 __all__ = [
     "STRUCTURE",
+    "Attending",
     "Branching",
     "Dense",
     "EncoderDecoder",
@@ -38,6 +40,7 @@ __all__ = [
     "Tap",
     "Turns",
     "When",
+    "Windowing",
 ]
 
 _NODES: tuple[type[SpecNode], ...] = (
@@ -57,6 +60,7 @@ _NODES: tuple[type[SpecNode], ...] = (
         When,
     ),
     *(Tap, From, Output, NormNode, Ext),
+    *(AttendNode, WindowsNode),
     *(ResizeNode, MapNode, Split),
 )
 STRUCTURE.update({node.word: node for node in _NODES})

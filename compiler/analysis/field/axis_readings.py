@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import lcm
 
 from archspec.ops import Shape
 from archspec.ops.values import ONE
@@ -17,20 +18,26 @@ MAX_TURN = 256
 
 @dataclass(frozen=True, slots=True)
 class AxisReading:
-    """The positions that an operation reads along one axis. Position i + n reads what i reads, m further, where m / n
-    is the `stride_fraction`. So the first positions, a `turn`, speak for all; of a turn beyond `MAX_TURN` only so many
-    are kept."""
+    """The positions that an operation reads along one axis. Position i + n reads what i reads, m further, where n is
+    the `period` and m / n the `stride_fraction`. So the first positions, a `turn`, speak for all; of a turn beyond
+    `MAX_TURN` only so many are kept."""
 
     stride_fraction: Fraction
+    period: int
     turn: tuple[tuple[range | None, ...], ...]
     """The positions that are read, for each position and operand, or None where that is the whole map."""
     passes: bool
     """True if each position sees every operand in its own place, and nothing else."""
 
+    @property
+    def advance(self) -> int:
+        """The positions of an operand that a turn is away from the one before."""
+        return self.period // self.stride_fraction.denominator * self.stride_fraction.numerator
+
     def at(self, position: int, operand: int) -> range:
         """Give what a position from 0 reads of one operand of which it does not read the whole map."""
-        turns, place = divmod(position, self.stride_fraction.denominator)
-        shift = turns * self.stride_fraction.numerator
+        turns, place = divmod(position, self.period)
+        shift = turns * self.advance
         read = self.turn[place][operand] or range(0)
         return range(read.start + shift, read.stop + shift, read.step)
 
@@ -75,12 +82,13 @@ def is_even(shape: Shape) -> bool:
 def _read(node: Node, shapes: tuple[Shape, ...], axis: int) -> AxisReading:
     """Find what a node reads of each operand; the whole map where one of the two has no such axis."""
     if axis >= node.shape.rank:
-        return AxisReading(ONE, ((None,) * len(shapes),), passes=False)
+        return AxisReading(ONE, 1, ((None,) * len(shapes),), passes=False)
     fraction = node.op.pace(axis, *shapes)
     fraction = ONE if fraction == 1 else fraction  # fractions are slow to multiply and compare, and most are this one
-    turn = tuple(_read_one(node, shapes, axis, position) for position in range(min(fraction.denominator, MAX_TURN)))
-    passes = fraction is ONE and not node.op.sees_all and all(places == ITSELF for places in turn[0])
-    return AxisReading(fraction, turn, passes)
+    period = lcm(fraction.denominator, node.op.reading_period(axis))
+    turn = tuple(_read_one(node, shapes, axis, position) for position in range(min(period, MAX_TURN)))
+    passes = fraction is ONE and period == 1 and not node.op.sees_all and all(places == ITSELF for places in turn[0])
+    return AxisReading(fraction, period, turn, passes)
 
 
 def _read_one(node: Node, shapes: tuple[Shape, ...], axis: int, position: int) -> tuple[range | None, ...]:

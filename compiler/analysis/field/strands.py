@@ -121,19 +121,18 @@ def _add_strands(strands: dict[StrandKey, Strand], reading: AxisReading, positio
 
 def _see_through(reading: AxisReading, position: int, strand: Strand) -> Strand:
     """A strand as it is seen through the operand at `position`."""
-    fraction = reading.stride_fraction
-    turn = _turn(strand, fraction)
+    turn = _turn(strand, reading)
     if turn > MAX_TURN:
         return GIVEN_UP
     runs = tuple(strand.over(reading.at(place, position)) for place in range(turn))
-    passed = turn // fraction.denominator * fraction.numerator  # positions of the operand: a whole number of its turns
+    passed = turn // reading.period * reading.advance  # positions of the operand: a whole number of its turns
     return Strand(runs, passed // len(strand.runs) * strand.shift)
 
 
-def _turn(strand: Strand, fraction: Fraction) -> int:
+def _turn(strand: Strand, reading: AxisReading) -> int:
     """Count the positions of a result after which what they see through a strand repeats: as many as are a whole number
     of turns of the operand."""
-    return lcm(fraction.numerator, len(strand.runs)) // fraction.numerator * fraction.denominator
+    return lcm(reading.advance, len(strand.runs)) // reading.advance * reading.period
 
 
 def _unite(first: Strand, second: Strand) -> Strand:

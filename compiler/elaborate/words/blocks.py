@@ -24,6 +24,7 @@ def call(walk: Walk, node: CallNode, step: Step) -> MaybeNode:
     if node.block in scope.bodies:
         closure = scope.bodies[node.block]
         here = replace(closure.scope, path=step.id, depth=scope.depth + 1, fixup=scope.fixup, home=step.home)
+        here = replace(here, windows=scope.windows)
         return run_body(walk, closure.body, step.value, here)
     block = walk.spec.blocks[node.block]
     given = _evaluate_arguments(walk, node, step, block)
@@ -39,7 +40,9 @@ def call(walk: Walk, node: CallNode, step: Step) -> MaybeNode:
     calls = (BlockCall(text, node.place), *scope.calls)
     taps = {key: value for key, (_, value) in values.items()}
     place = step.id, calls, scope.depth + 1
-    inside = Scope(names, taps, bodies, *place, block.defaults, scope.fixup, step.home, step.home or step.id)
+    inside = Scope(
+        names, taps, bodies, *place, block.defaults, scope.fixup, step.home, step.home or step.id, scope.windows
+    )
     for key, expression in block.let.items():
         names[key] = walk.evaluator.evaluate(step.within(inside), expression, block.place_of("let", key))
     if block.spec is None:

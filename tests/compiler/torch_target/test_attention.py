@@ -45,8 +45,8 @@ def test_heads_are_those_of_torch(causal: bool) -> None:
 def test_other_positions_and_values_of_another_width() -> None:
     q, k, v = torch.randn(2, 8, 5, 6), torch.randn(2, 8, 9), torch.randn(2, 12, 9)
     graph = graph_of(Attention(heads=2, scale=0.3), Shape(8, 5, 6), Shape(8, 9), Shape(12, 9))
-    rows = [x.flatten(2).unflatten(1, (2, -1)).mT for x in (q, k, v)]
-    expected = F.scaled_dot_product_attention(*rows, scale=0.3).mT.reshape(2, 12, 5, 6)
+    rows, keys, values = (x.flatten(2).unflatten(1, (2, -1)).mT for x in (q, k, v))
+    expected = F.scaled_dot_product_attention(rows, keys, values, scale=0.3).mT.reshape(2, 12, 5, 6)
     assert is_close(to_torch(graph).eval()(q, k, v), expected)
 
 
