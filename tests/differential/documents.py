@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from tests.differential.expressions import name_values
 from tests.differential.interpreter import interpret
 from tests.differential.layers import RefusedError, Shape
 from tests.differential.network import Network
@@ -55,7 +56,7 @@ class DocumentWriter(BodyWriter):
             self.document["defaults"] = self.defaults()
         if libraries:
             self.libraries()
-        scope = Scope(dict(self.document["params"]), inputs)
+        scope = Scope(name_values(self.document), inputs)
         network: list[Any] = []
         self.document["network"] = network
         for _ in range(self.number(1, 6)):
@@ -96,7 +97,13 @@ class DocumentWriter(BodyWriter):
         params |= {"rate": self.one(0.25, 0.5, 0.9)} if self.chance(40) else {}
         params |= {"widths": [self.one(*CHANNELS) for _ in range(self.number(1, 3))]} if self.chance(50) else {}
         params |= {"table": [[1, 2], [3, True]]} if self.chance(20) else {}
+        params |= {"twice": "2 * a", "pair": ["a", "twice // 2"]} if self.chance(30) else {}
         self.document["params"] = params
+        if self.chance(30):
+            self.document["let"] = {
+                "more": self.one("a + 1", "[a, 2][0]", "sum([a, 2])", "2 ** 2"),
+                "few": ["a", "more"][:],
+            }
         if self.chance(20):
             text = "".join(self.random.choices(CHARACTERS, k=self.number(0, 20)))
             self.document |= {"name": "sample", "description": text, "source": "nobody"}
@@ -107,7 +114,7 @@ class DocumentWriter(BodyWriter):
         sizes: dict[str, int] = {}
         found: dict[str, Shape] = {}
         entries: dict[str, list[Any]] = {}
-        scope = Scope(self.document["params"])
+        scope = Scope(name_values(self.document))
         extents = [self.number(1, EXTENT[rank]) if self.chance(30) else self.one(4, 8, EXTENT[rank]) for _ in letters]
         extents = [min(extent, EXTENT[rank]) for extent in extents]
         axes: list[Any] = []
@@ -171,7 +178,8 @@ class DocumentWriter(BodyWriter):
         base = self.fresh("base")
         variant: Document = {"archspec": 1, "extends": base}
         known = resolve(spec.document, spec.files)
-        params = {key: value for key, value in known["params"].items() if self.chance(50)}
+        plain = {key: value for key, value in known["params"].items() if key not in ("twice", "pair")}
+        params = {key: value for key, value in plain.items() if self.chance(50)}
         variant |= {"params": {key: self.other(value) for key, value in params.items()}} if params else {}
         if "sizes" in known and self.chance(50):
             variant["sizes"] = {key: value + self.one(0, 1, 2) for key, value in known["sizes"].items()}

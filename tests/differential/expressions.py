@@ -40,6 +40,15 @@ def evaluate(written: Any, names: Mapping[str, Any]) -> Any:
         raise RefusedError(f"{written}: {error}") from error
 
 
+def name_values(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the params and of `let`; each sees those before it."""
+    names: dict[str, Any] = {}
+    for key in ("params", "let"):
+        for name, written in document.get(key, {}).items():
+            names[name] = evaluate(written, names)
+    return names
+
+
 def evaluate_field(key: str, written: Any, names: Mapping[str, Any]) -> Any:
     """The value of a layer's field; a field that takes words takes no expression."""
     if written in ("same", "null") or key in ("init", "over", "mode", "per", "draw", "approximate"):

@@ -11,8 +11,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from tests.differential import layers
-from tests.differential.around import Around, Handed
-from tests.differential.expressions import evaluate, evaluate_field, expand, take_argument
+from tests.differential.around import Around
+from tests.differential.calls import call_block
+from tests.differential.expressions import evaluate, evaluate_field, expand, name_values
 from tests.differential.layers import RefusedError, Shape, is_number, require
 from tests.differential.network import Network, Operation
 from tests.differential.reading import (
@@ -27,6 +28,7 @@ from tests.differential.reading import (
     lay_over,
     overlay,
     read_node,
+    reads,
     resolve,
 )
 
@@ -91,7 +93,7 @@ class Interpreter:
         if self.defaults.get("norm", {}).get("kind") == "weight":
             usual = {kind: {"weight_norm": True} for kind in layers.KERNELS}
             self.defaults = lay_over({"defaults": usual}, document)
-        self.params: Mapping[str, Any] = document.get("params", {})
+        self.params: Mapping[str, Any] = name_values(document)
         self.residuals = residuals
         self.projected = projected
         """Residuals that are known to need their projection at other sizes."""
@@ -157,7 +159,7 @@ class Interpreter:
             return self.branches(word, fields, value, around.inside(name))
         if word in STRUCTURE or word == "norm":
             return str(getattr(self, f"run_{word}")(fields, value, name, around))
-        return self.call(word, fields, value, name, around)
+        return call_block(self, word, fields, value, name, around)
 
     def shape(self, value: str) -> Shape:
         return self.network.operations[value].shape
@@ -268,17 +270,21 @@ class Interpreter:
     def run_encoder_decoder(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
         inside = around.inside(name)
         settings = {**STRUCTURE_FIELDS["encoder_decoder"], **self.settings("encoder_decoder", around), **fields}
-        levels = []
+        levels, gated = [], reads(fields.get("skip", []), "up")
         for turn in list(self.turns(fields, value, inside)):
             value = self.run_body(fields.get("encoder", []), value, turn.inside("encoder"))
-            skip = self.run_body(fields.get("skip", []), value, turn.inside("skip"))
+            skip = value if gated else self.run_body(fields.get("skip", []), value, turn.inside("skip"))
             value = self.run_body(fields.get("down", []), value, turn.inside("down"))
             levels.append((turn, skip))
         value = self.run_body(fields.get("bottom", []), value, inside.inside("bottom"))
         for turn, skip in reversed(levels):
             value = self.run_body(fields.get("up", []), value, turn.inside("up"))
+            if gated:
+                seen = {**turn.taps, "up": value}
+                skip = self.run_body(fields["skip"], skip, replace(turn.inside("skip"), taps=seen))
             path = turn.inside("merge").path
-            value = self.merge(settings["merge"], [skip, value], settings["fit"], None, path)
+            ways = [skip, value] if settings["order"] == "skip_first" else [value, skip]
+            value = self.merge(settings["merge"], ways, settings["fit"], None, path)
             value = self.run_body(fields.get("decoder", []), value, turn.inside("decoder"))
         return value
 
@@ -385,29 +391,3 @@ class Interpreter:
         if kept and inside.path not in self.projected:
             return value
         return self.run_body(f["project"], value, inside.inside("project", out_channels=channels))
-
-    # Blocks
-
-    def call(self, word: str, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
-        if word in around.bodies:
-            handed = around.bodies[word]
-            here = replace(handed.around, path=around.inside(name).path, fixup=around.fixup)
-            return self.run_body(handed.body, value, here)
-        block, defaults = self.blocks[word]
-        names = dict(self.params)
-        bodies: dict[str, Handed] = {}
-        arguments = block.get("args", {})
-        require(set(fields) <= set(arguments), f"{word} has no {set(fields) - set(arguments)}")
-        for key, declared in arguments.items():
-            kind, _, default = (part.strip() for part in declared.partition("="))
-            require(key in fields or bool(default), f"{word} needs {key}")
-            if kind == "block":
-                written = fields.get(key, "none")
-                bodies[key] = Handed([] if written in ("none", None) else written, around)
-                continue
-            seen = self.names(around, value) if key in fields else {**names, "in_channels": self.shape(value)[0]}
-            names[key] = take_argument(kind, evaluate(fields.get(key, default), seen))
-        inside = Around(names, {}, around.inside(name).path, bodies, defaults, around.fixup)
-        for key, written in block.get("let", {}).items():
-            names[key] = evaluate(written, self.names(inside, value))
-        return self.run_body(block["body"], value, replace(inside, names=names))

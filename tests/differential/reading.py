@@ -27,7 +27,7 @@ STRUCTURE_FIELDS: dict[str, dict[str, Any]] = {
     "residual": {"scale": None, "survival": None, "scaling": "none", "decay": "constant", "drop": None},
     **{word: {"fit": "error"} for word in ("add", "sub", "concat", "mul", "div", "max", "min")},
     "shake": {"fit": "error", "draw": "sample"},
-    "encoder_decoder": {"merge": "concat", "fit": "error"},
+    "encoder_decoder": {"merge": "concat", "order": "skip_first", "fit": "error"},
     "resize": {"mode": "nearest", "corners": "half"},
 }
 """The fields of structure nodes that `defaults` may set, with what holds where nothing does."""
@@ -76,6 +76,15 @@ def overlay(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
     if over.get("kind", under.get("kind")) != under.get("kind"):
         return dict(over)
     return {**under, **over}
+
+
+def reads(body: Any, label: str) -> bool:
+    """Tell whether a body reads a tap of this name, at any depth."""
+    if isinstance(body, list):
+        return any(reads(part, label) for part in body)
+    return isinstance(body, dict) and any(
+        (key in ("from", "like", "value") and part == label) or reads(part, label) for key, part in body.items()
+    )
 
 
 def is_letter(entry: Any) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from tests.differential.expressions import name_values
 from tests.differential.layers import Shape
 from tests.differential.reading import Body, Document
 from tests.differential.writer import CHANNELS, MOST_DEPTH, Scope, Writer
@@ -221,7 +222,7 @@ class BodyWriter(Writer):
     def labels(self, shape: Shape, scope: Scope) -> Body:
         if scope.depth == 0 and not scope.closed and self.chance(40):
             return [{"output": self.fresh("side")}]
-        label = self.one(self.fresh("tap"), *scope.taps)
+        label = self.one(self.fresh("tap"), *(name for name in scope.taps if "." not in name))
         if label in self.document.get("inputs", {}):
             label = self.fresh("tap")
         return [{"tap": {"label": label} if self.chance(20) else label}]
@@ -248,6 +249,11 @@ class BodyWriter(Writer):
         fields["up"] = [transposed] if merge == "concat" or self.chance(40) else [{"upsample": size}]
         fields |= {"decoder": [{"conv": {"out": width, "kernel": 1}}]} if self.chance(60) else {}
         fields |= {"fit": self.one("error", "crop", "pad")} if self.chance(50) else {}
+        fields |= {"order": self.one("skip_first", "up_first")} if self.chance(40) else {}
+        if "skip" not in fields and self.chance(30):
+            fields["skip"] = [
+                {"mul": [[], [{"from": "up"}, "global_avg_pool", {"conv": {"out": 1, "kernel": 1}}, "sigmoid"]]}
+            ]
         return [{"encoder_decoder": fields}]
 
     # Blocks
@@ -270,7 +276,7 @@ class BodyWriter(Writer):
 
     def new_block(self, shape: Shape, scope: Scope) -> Body:
         name = self.fresh("block")
-        params = self.document.get("params", {})
+        params = name_values(self.document)
         args: dict[str, str] = {}
         names: dict[str, Any] = dict(params)
         bodies: dict[str, tuple[Body, Scope]] = {}
@@ -293,8 +299,21 @@ class BodyWriter(Writer):
             block["defaults"] = self.block_defaults()
         inner = Scope(names, {}, bodies, scope.depth + 1, closed=True)
         block["body"] = self.body(shape, inner, 3, 1)[0]
+        if self.chance(25) and scope.taps:
+            self.join_values(block, written, shape, scope)
         self.place_block(name, block)
+        if block.get("gives"):
+            call = self.fresh("stage")
+            return [{name: {**written, "name": call}}, {"from": f"{call}.{self.one(*block['gives'])}"}]
         return [{name: written} if written or self.chance(30) else name]
+
+    def join_values(self, block: dict[str, Any], written: dict[str, Any], shape: Shape, scope: Scope) -> None:
+        """Let a block take a value of its caller's, and give some of its own."""
+        argument, tap = self.fresh("other"), self.fresh("tap")
+        block["args"] = {**block.get("args", {}), argument: "value"}
+        written[argument] = self.one(*scope.taps)
+        block["body"] = [{"tap": tap}, *block["body"], {"from": argument}, {"tap": f"{tap}_end"}]
+        block["gives"] = [tap, f"{tap}_end"] if self.chance(50) else {"low": tap, "high": f"{tap}_end"}
 
     def value_of(self, written: Any, names: dict[str, Any], shape: Shape) -> Any:
         from tests.differential.expressions import evaluate
@@ -337,6 +356,9 @@ class BodyWriter(Writer):
             if kind == "block":
                 written[key] = bodies[key][0] or self.one([], "none")
                 continue
+            if kind == "value":
+                written[key] = self.one(*scope.taps) if scope.taps else "nothing"
+                continue
             value = names[key]
             plain: dict[str, Callable[[], Any]] = {
                 "int": partial(self.whole, value, scope),
@@ -357,7 +379,7 @@ class BodyWriter(Writer):
             values = {"int": CHANNELS, "float": (0.25, 0.5), "bool": (True, False), "list": ([2, 4], [3], [1, 2, 3])}
             if kind == "block":
                 bodies[key] = (self.keeping(shape, scope.inside(), 1), scope)
-            else:
+            elif kind != "value":
                 names[key] = self.one(*values[kind])
         written = self.arguments(args, names, bodies, scope)
         written |= {"name": self.fresh("stage")} if self.chance(15) else {}

@@ -8,14 +8,14 @@ from pydantic import Field, create_model
 
 from archspec.ops import Map, Op, Resize
 from archspec.spec.layers import LayerNode, node_of
-from archspec.spec.values import Label
+from archspec.spec.values import Reference
 
 
 class LikeNode(LayerNode):
     """An operation on the value that goes by, to which another one lends its extents."""
 
     main = "like"
-    like: Label = Field(description="the tap, or the input, that lends its extents")
+    like: Reference = Field(description="the tap, or the input, that lends its extents")
 
 
 def _like_node(op: type[Op]) -> type[LikeNode]:

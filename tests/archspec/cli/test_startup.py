@@ -37,6 +37,7 @@ COMPILER = {
             "elaborate.bodies",
             "elaborate.build",
             "elaborate.residuals",
+            "elaborate.sharing",
             "elaborate.scope",
             "elaborate.walk",
             "elaborate.words",
