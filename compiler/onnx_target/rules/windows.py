@@ -23,13 +23,15 @@ def conv(op: Conv, emit: Emitter, x: OnnxValue) -> OnnxValue:
         return _multiply(op, emit, x)
     windows = op.windows(emit.before)
     moving = _find_moving(op, emit)
-    if any(moving) and not all(moving):  # ONNX's own rule is for all axes
+    # ONNX's own rule is for all axes, and ONNX Runtime has it without dilation alone.
+    auto = all(moving) and all(window.dilation == 1 for window in windows)
+    if any(moving) and not auto:
         x = _pad_moving(windows, moving, emit, x)
         windows = tuple(replace(w, before=0, after=0) if one else w for w, one in zip(windows, moving, strict=True))
     return emit.op(
         "Conv",
         [x, emit.weight("weight"), *([emit.weight("bias")] if op.bias else [])],
-        **_say_windows(windows, auto=all(moving)),
+        **_say_windows(windows, auto=auto),
         dilations=[window.dilation for window in windows],
         group=op.groups,
     )
