@@ -43,6 +43,7 @@ from archspec.ops.reducing import Reduce
 from archspec.ops.rescaling import L2Norm, RmsNorm
 from archspec.ops.reshape import Crop, Flatten, PadChannels, PadSpace
 from archspec.ops.resize import Resize, Upsample
+from archspec.ops.scalar import Activation
 from archspec.ops.scaling import Scale, Shift
 from archspec.ops.slicing import Roll, Slice
 from archspec.ops.values import Init, OpError, Saved, Shape, Weight, Weights, in_words
@@ -63,19 +64,24 @@ OPS: tuple[type[Op], ...] = (
     *(RmsNorm, L2Norm),
 )
 
-NORMALIZATIONS: dict[str, type[Normalization]] = {
-    op.kind.removesuffix("_norm"): op for op in OPS if issubclass(op, Normalization)
+NORMALIZATIONS: dict[str, type[Normalization | RmsNorm]] = {
+    op.kind.removesuffix("_norm"): op for op in OPS if issubclass(op, Normalization | RmsNorm)
 }
 """The normalizations that `norm` may be, by the word for their kind."""
+
+ACTIVATIONS: dict[str, type[Activation]] = {op.kind: op for op in OPS if issubclass(op, Activation)}
+"""The operations that `activation` may be."""
 
 LAYERS: dict[str, type[Layer]] = {op.kind: op for op in OPS if issubclass(op, Layer)}
 """The operations that are words of the language."""
 
 __all__ = [
+    "ACTIVATIONS",
     "LAYERS",
     "NORMALIZATIONS",
     "OPS",
     "Abs",
+    "Activation",
     "AdaptiveAvgPool",
     "AdaptiveMaxPool",
     "Add",

@@ -154,7 +154,8 @@ class Block(BaseModel):
         block._check_kind()
         block._written = value
         for name, argument in block.args.items():
-            if argument.type == "block" and (name in LAYERS or name in STRUCTURE):
+            taken = name in LAYERS or (name in STRUCTURE and not STRUCTURE[name].gives_way)
+            if argument.type == "block" and taken:
                 place = place_in(value, ("args", name), value.at, key=True)
                 reading.report("bad-name", f"'{name}' is a word of the language already; rename the argument", place)
         return block

@@ -67,7 +67,7 @@ def read_node(raw: Any, place: Place, reading: Reading) -> SpecNode | ErrorNode:
         return ErrorNode()
     if word in LAYERS:
         return _read_fields(layer_node(word), value, at, value_at, reading)
-    if word in STRUCTURE:
+    if word in STRUCTURE and not (word in reading.bodies and STRUCTURE[word].gives_way):
         return _read_fields(STRUCTURE[word], value, at, value_at, reading)
     if word in reading.signatures or word in reading.bodies:
         return _read_call(word, value, at, reading)

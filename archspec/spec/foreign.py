@@ -89,8 +89,8 @@ mul: [[conv: 16], [conv: 16, silu]] | of two layers; `glu` gates one half of the
     swiglu
 mul: [[conv: 16], [conv: 16, gelu]] | of two layers; `glu` gates one half of the channels by the sigmoid of the other
     geglu
-relu | each activation is a word of its own: gelu, silu, sigmoid, tanh and others
-    act activation nonlinearity nonlin
+activation: {kind: relu} | or the word of the kind itself: relu, gelu, silu, sigmoid, tanh and others
+    act nonlinearity nonlin
 | training takes what comes before a softmax
     logsoftmax adaptivelogsoftmaxwithloss
 |

@@ -88,7 +88,7 @@ sizes
     dims dimensions
 | the channels are those of the value that comes in
     inchannels infeatures inputdim indim inplanes inputshape channelsin numparameters
-| an activation is a node of its own
+| an activation is a node of its own: `activation`, or one of a kind
     activation act nonlinearity
 | a normalization is a node of its own
     norm normlayer batchnorm

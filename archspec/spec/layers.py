@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
+from typing import Annotated, Any, ClassVar, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from archspec.errors import NOWHERE, Place
-from archspec.ops import LAYERS, NORMALIZATIONS, Op
+from archspec.ops import LAYERS, Op
 from archspec.ops.fields import MAX_AXES
 from archspec.spec.expressions import MAX_LENGTH, Expression
 from archspec.spec.marked import Table, place_in
@@ -40,6 +40,8 @@ class SpecNode(BaseModel):
     word: ClassVar[str]
     main: ClassVar[str | None] = None
 
+    gives_way: ClassVar[bool] = False
+    """True if in a block a body that is handed in may have its name, as some had before it was a word."""
     settings: ClassVar[tuple[str, ...]] = ()
     """The fields that a spec's `defaults` may set for this kind."""
 
@@ -92,25 +94,6 @@ class LayerNode(WeightedNode):
     """A primitive operation; the subclasses' fields are those of `op`, a number also by an expression."""
 
     op: ClassVar[type[Op]]
-
-
-class NormChoice(WeightedNode):
-    """The network's normalization: of the kind that `defaults` choose for all of it, or that is given here."""
-
-    word = "norm"
-    main = "kind"
-
-
-def _choice_of(ops: Mapping[str, type[Op]], *others: str) -> type[NormChoice]:
-    """The node that chooses one of several operations: a kind, and the fields of every kind, to be held against the
-    chosen one's when it is known."""
-    kinds = Field(USUAL_NORM, description="which normalization it is; the other fields are those of this kind's layer")
-    fields: dict[str, Any] = {"kind": (Literal[(*ops, *others)], kinds)}
-    for op in ops.values():
-        fields |= {name: spell_field(info, None) for name, info in op.model_fields.items() if name not in fields}
-    model = create_model("NormNode", __base__=NormChoice, __doc__=NormChoice.__doc__, **fields)
-    model.settings = tuple(fields)
-    return model
 
 
 def layer_node(kind: str) -> type[LayerNode]:
@@ -230,13 +213,10 @@ def _takes_number(annotation: Any) -> bool:
 
 
 def overlay(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of one kind of node in one, the last has its way; another `kind` of norm leaves nothing of those of
-    the one before."""
+    """The settings of one kind of node in one, the last has its way; another `kind` of norm or activation leaves
+    nothing of those of the one before."""
     merged: dict[str, Any] = {}
     for layer in layers:
         replaced = "kind" in layer and layer["kind"] != merged.get("kind", USUAL_NORM)
         merged = {**({} if replaced else merged), **layer}
     return merged
-
-
-NormNode = _choice_of(NORMALIZATIONS, "weight", "none")

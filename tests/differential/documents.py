@@ -150,6 +150,7 @@ class DocumentWriter(BodyWriter):
             {"stochastic_depth": {"rescale": True, "draw": "batch"}, "shake_drop": {"draw": "batch"}},
             {"norm": {"kind": self.one("ghost_batch", "batch_renorm", "layer", "none", "weight", "instance")}},
             {"norm": {"kind": "group", "groups": self.one("in_channels", 1)}},
+            {"activation": {"kind": self.one("mish", "hard_swish", "none")}},
             {"norm": {"eps": 0.01, "start": 0.5}, "group_norm": {"groups": 1}},
             {
                 "prelu": {"start": 0.1},

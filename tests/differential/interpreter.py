@@ -157,7 +157,7 @@ class Interpreter:
             return self.layer(word, fields, value, name, around)
         if word in MERGES:
             return self.branches(word, fields, value, around.inside(name))
-        if word in STRUCTURE or word == "norm":
+        if word in STRUCTURE or word in ("norm", "activation"):
             return str(getattr(self, f"run_{word}")(fields, value, name, around))
         return call_block(self, word, fields, value, name, around)
 
@@ -207,6 +207,15 @@ class Interpreter:
             require(kind == "none" or self.defaults.get("norm", {}).get("kind") == "weight", "weight is for all")
             return value
         return self.layer(NORM_KINDS[kind], fields, value, name, around)
+
+    def run_activation(self, given: dict[str, Any], value: str, name: str, around: Around) -> str:
+        fields = overlay({"kind": "relu", **self.settings("activation", around)}, given)
+        kind = fields.pop("kind")
+        if kind == "none":
+            require(not fields, "none has fields")
+            return value
+        require(set(fields) <= set(layers.FIELDS[kind]), f"activation of kind {kind} has other fields")
+        return self.layer(kind, fields, value, name, around)
 
     def merge(self, word: str, values: list[str], fit: str, draw: str | None, path: str) -> str:
         if len(values) == 1:

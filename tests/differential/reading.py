@@ -39,8 +39,10 @@ NORM_KINDS = {
     "layer": "layer_norm",
     "group": "group_norm",
     "instance": "instance_norm",
+    "rms": "rms_norm",
 }
 NORM_FIELDS = {name: taken for kind in layers.NORMS for name, taken in layers.FIELDS[kind].items()}
+ACTIVATION_FIELDS = {name: taken for kind in layers.ACTIVATIONS for name, taken in layers.FIELDS[kind].items()}
 
 
 def check_literals(data: Any) -> None:
@@ -48,7 +50,8 @@ def check_literals(data: Any) -> None:
     parts = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
     for key, part in parts:
         given = part if isinstance(part, dict) else {layers.MAIN.get(str(key)): part}
-        known = NORM_FIELDS if key == "norm" else layers.FIELDS.get(str(key), {})
+        choices = {"norm": NORM_FIELDS, "activation": ACTIVATION_FIELDS}
+        known = choices[key] if key in choices else layers.FIELDS.get(str(key), {})
         for name, declared in known.items():
             if name in given and not isinstance(given[name], str):
                 declared.take(given[name])
@@ -96,7 +99,7 @@ def read_node(node: Any, bodies: Mapping[str, Any], blocks: Mapping[str, Any]) -
     if isinstance(node, str):
         return node, {}
     ((word, given),) = node.items()
-    main = "kind" if word == "norm" else layers.MAIN.get(word) or STRUCTURE.get(word)
+    main = "kind" if word in ("norm", "activation") else layers.MAIN.get(word) or STRUCTURE.get(word)
     if given is None:
         return word, {}
     if isinstance(given, dict):

@@ -33,7 +33,7 @@ from tests.support.lowering import stir
 
 Comparison: TypeAlias = Callable[[Spec], Iterator[Disagreement]]
 
-WORDS = {*FIELDS, *STRUCTURE, "norm"}
+WORDS = {*FIELDS, *STRUCTURE, "norm", "activation"}
 TEXTS = ("name", "description", "source", "extends")
 
 YAML_SHARE = 4

@@ -185,9 +185,12 @@ class Writer:
 
     def keeping_layer(self, shape: Shape, scope: Scope) -> Any:
         """A layer whose result mostly has the shape of its input."""
-        kind = self.one(*KEEPING, "norm", "norm", "mixing", "mixing", "mixing")
+        kind = self.one(*KEEPING, "norm", "norm", "activation", "mixing", "mixing", "mixing")
         if kind == "norm":
             return self.norm(shape, scope)
+        if kind == "activation":
+            chosen = self.one("relu", "silu", "gelu", "none", "tanh")
+            return self.one("activation", {"activation": chosen}, {"activation": {"kind": "elu", "alpha": 0.5}})
         if kind != "mixing":
             return self.layer(kind, shape, scope, often=25)
         out = self.whole(shape[0], scope, shape[0])
@@ -223,6 +226,7 @@ KINDS_OF_NORM: dict[str, str | None] = {
     "layer": "layer_norm",
     "group": "group_norm",
     "instance": "instance_norm",
+    "rms": "rms_norm",
     "none": None,
     "weight": None,
 }

@@ -1,7 +1,8 @@
 """The words of structure, as pydantic models: a file for each subject, and the list of all."""
 
 from archspec.spec.body import STRUCTURE
-from archspec.spec.layers import NormNode, SpecNode
+from archspec.spec.choices import ActivationNode, NormNode
+from archspec.spec.layers import SpecNode
 from archspec.spec.nodes.attention import Attending, AttendNode, Windowing, WindowsNode
 from archspec.spec.nodes.ext import Ext
 from archspec.spec.nodes.flow import Dense, Loop, Repeat, Turns, When
@@ -59,7 +60,7 @@ _NODES: tuple[type[SpecNode], ...] = (
         Repeat,
         When,
     ),
-    *(Tap, From, Output, NormNode, Ext),
+    *(Tap, From, Output, NormNode, ActivationNode, Ext),
     *(AttendNode, WindowsNode),
     *(ResizeNode, MapNode, Split),
 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from archspec.ops import NORMALIZATIONS, Normalization
-from archspec.spec.layers import USUAL_NORM, LayerNode, NormChoice, overlay
+from archspec.spec.choices import ChoiceNode
+from archspec.spec.layers import LayerNode, overlay
 from archspec.spec.suggestions import suggest_field
 from compiler.elaborate.bodies import elaborates
 from compiler.elaborate.scope import MaybeNode, Step
@@ -16,17 +16,18 @@ def layer(walk: Walk, node: LayerNode, step: Step) -> MaybeNode:
     return walk.builder.apply_layer(step, walk.evaluator.build_op(step, node.op, node.given))
 
 
-@elaborates(NormChoice)
-def norm(walk: Walk, node: NormChoice, step: Step) -> MaybeNode:
-    """Put in the network's normalization: of the kind that `defaults` choose, or that is given here, or none."""
+@elaborates(ChoiceNode)
+def choice(walk: Walk, node: ChoiceNode, step: Step) -> MaybeNode:
+    """Put in the network's normalization or activation: of the kind that `defaults` choose, or that is given here, or
+    none."""
     fields = overlay(walk.evaluator.settings(node.word, step.scope), node.given)
-    kind = fields.pop("kind", USUAL_NORM)
-    known = NORMALIZATIONS.get(kind, Normalization).model_fields  # what all kinds have may stand beside `none` too
+    kind = fields.pop("kind", node.usual)
+    known = node.fields_of(kind)
     for key in [key for key in fields if key not in known]:
-        message = f"norm of kind {kind} has no field '{key}'{suggest_field(key, known)}"
+        message = f"{node.word} of kind {kind} has no field '{key}'{suggest_field(key, known)}"
         walk.reporter.fail("unknown-field", message, step.place(key, key=True), step.calls)
-    if kind in NORMALIZATIONS:
-        return walk.builder.apply_layer(step, walk.evaluator.build_op(step, NORMALIZATIONS[kind], fields))
+    if kind in node.ops:
+        return walk.builder.apply_layer(step, walk.evaluator.build_op(step, node.ops[kind], fields))
     if kind == "weight" and walk.spec.defaults.get("norm", {}).get("kind") != "weight":
         message = "weight normalization is of a whole network: choose it in the spec's `defaults`"
         walk.reporter.fail("bad-value", message, step.place("kind"), step.calls)

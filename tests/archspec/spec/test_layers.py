@@ -6,8 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from archspec.ops import LAYERS, NORMALIZATIONS
+from archspec.spec.choices import NormNode
 from archspec.spec.expressions import Expression
-from archspec.spec.layers import NormNode, describe_values, layer_node, node_of, overlay
+from archspec.spec.layers import describe_values, layer_node, node_of, overlay
 
 
 @pytest.mark.parametrize("kind", LAYERS)

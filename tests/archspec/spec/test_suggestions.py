@@ -71,7 +71,7 @@ def test_a_field(kind: str, word: str, field: str) -> None:
 def test_what_is_no_field_is_explained() -> None:
     names = list(layer_node("conv").model_fields)
     assert suggest_field("in_channels", names) == "; the channels are those of the value that comes in"
-    assert suggest_field("activation", names) == "; an activation is a node of its own"
+    assert suggest_field("activation", names) == "; an activation is a node of its own: `activation`, or one of a kind"
     assert suggest_field("frobnicate", names) == ""
 
 
