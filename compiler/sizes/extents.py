@@ -18,6 +18,7 @@ from archspec.ops.base import Pointwise
 from archspec.ops.fields import at_axis
 from archspec.ops.merge import Repeating
 from compiler.graph import Node
+from compiler.sizes.conditions import AtMost, ExtentCondition, Same, are_equal, can_be_repeated, differ_evenly
 from compiler.sizes.laws import (
     ConstantLaw,
     ExtremeLaw,
@@ -41,49 +42,6 @@ class Extent:
     operands: tuple[int, ...]
     letters: frozenset[str]
     own: int
-
-
-@dataclass(frozen=True, slots=True)
-class ExtentCondition:
-    """A condition that must hold of some extents. It may compare them with each other and with `constants`, or divide
-    them by `modulus`."""
-
-    holds: Callable[..., bool]
-    operands: tuple[int, ...]
-    compares: bool = False
-    constants: tuple[int, ...] = ()
-    modulus: int = 1
-
-
-def _are_equal(*extents: int) -> bool:
-    return len(set(extents)) == 1
-
-
-def _can_be_repeated(*extents: int) -> bool:
-    return all(extent in (1, max(extents)) for extent in extents)
-
-
-def _differ_evenly(*extents: int) -> bool:
-    return len({extent % 2 for extent in extents}) == 1
-
-
-@dataclass(frozen=True, slots=True)
-class Same:
-    """A test that an extent is equal to one number, by remainder where there is a modulus."""
-
-    value: int
-    modulus: int = 0
-
-    def __call__(self, extent: int) -> bool:
-        return (extent - self.value) % self.modulus == 0 if self.modulus else extent == self.value
-
-
-@dataclass(frozen=True, slots=True)
-class AtMost:
-    limit: int
-
-    def __call__(self, extent: int) -> bool:
-        return extent <= self.limit
 
 
 class GraphExtents:
@@ -161,7 +119,7 @@ class GraphExtents:
         """Give one of several extents that must be equal: a fixed one where there is one."""
         distinct = sorted(set(operands), key=lambda i: (bool(self.all[i].letters), i))
         if len(distinct) > 1:
-            self.demand(ExtentCondition(_are_equal, tuple(distinct), compares=True))
+            self.demand(ExtentCondition(are_equal, tuple(distinct), compares=True))
         return distinct[0]
 
     def gather(self, law: Callable[[int], ProductLaw | SumLaw], operands: Sequence[int]) -> int:
@@ -310,7 +268,7 @@ def _follow_concat(op: ops.Concat, to: GraphExtents, node: Node, *xs: tuple[int,
 def _follow_attention(op: ops.Attention, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     query, key, value = xs
     places = [to.equal(extents) for extents in zip(key[1:], value[1:], strict=True)]
-    to.demand(ExtentCondition(_are_equal, (query[0], key[0]), compares=True))
+    to.demand(ExtentCondition(are_equal, (query[0], key[0]), compares=True))
     yield to.constant(node.shape.channels)
     for axis, extent in enumerate(query[1:]):
         if op.compares_itself:
@@ -341,7 +299,7 @@ def _follow_repeating(op: Repeating, to: GraphExtents, node: Node, *xs: tuple[in
     for extents in zip(*xs, strict=True):
         factors = sorted({*extents} - {one}) or [one]
         if len(factors) > 1:
-            to.demand(ExtentCondition(_can_be_repeated, tuple(factors), compares=True, constants=(1,)))
+            to.demand(ExtentCondition(can_be_repeated, tuple(factors), compares=True, constants=(1,)))
         yield to.extreme(max, factors)
 
 
@@ -364,7 +322,7 @@ def _demand_parity(to: GraphExtents, whole: int, cut: int) -> None:
         for part in parts:
             to.demand(ExtentCondition(Same(to.all[part].own % 2, 2), (part,), modulus=2))
     else:
-        to.demand(ExtentCondition(_differ_evenly, (whole, cut), modulus=2))
+        to.demand(ExtentCondition(differ_evenly, (whole, cut), modulus=2))
 
 
 @_follow.register

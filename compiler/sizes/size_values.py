@@ -14,7 +14,8 @@ from math import floor, lcm
 
 from archspec.bounds import MAX_WHOLE
 from compiler.onnx_file.accepted import AcceptedSize
-from compiler.sizes.extents import ExtentCondition, GraphExtents, Same
+from compiler.sizes.conditions import ExtentCondition, Same
+from compiler.sizes.extents import GraphExtents
 from compiler.sizes.laws import LayerLaw, Rates, ShapeLaw, SizeLaw
 
 MAX_EFFORT = 1_000_000

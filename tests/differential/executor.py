@@ -33,7 +33,7 @@ def execute(
             values[operation.name] = round_to_kind(inputs[operation.name])
             continue
         operands = [values[name] for name in operation.inputs]
-        compute = compute_merge if operation.kind in (*MERGES, "resize") else compute_layer
+        compute = compute_merge if operation.kind in (*MERGES, "resize", "concat_positions") else compute_layer
         values[operation.name] = round_to_kind(compute(operation, operands, weights))
     return values
 
@@ -41,6 +41,8 @@ def execute(
 def compute_merge(operation: Operation, operands: list[Tensor], weights: Weights) -> Tensor:
     if operation.kind == "resize":
         return resize(operands, operation.fields)
+    if operation.kind == "concat_positions":
+        return torch.cat(operands, operation.fields["axis"] + 1)
     return MERGES[operation.kind](operands)
 
 
@@ -71,6 +73,7 @@ def sum_up(operands: list[Tensor]) -> Tensor:
 
 
 MERGES: dict[str, Callable[[list[Tensor]], Tensor]] = {
+    "map": lambda operands: operands[0].reshape(*operands[0].shape[:2], *operands[1].shape[2:]),
     "add": sum_up,
     "sub": lambda operands: operands[0] - sum_up(operands[1:]),
     "div": lambda operands: operands[0] / math.prod(operands[2:], start=operands[1]),

@@ -249,7 +249,21 @@ class Interpreter:
         if word in ("mul", "div"):  # its further factors are gates, no part of FixUp
             ways[1:] = [(replace(turn, fixup=None), body) for turn, body in ways[1:]]
         values = [self.run_body(body, value, turn) for turn, body in ways]
+        axis = self.axis(settings, value, inside) if word == "concat" else 0
+        if axis:
+            require(settings["fit"] == "error", "only channels are fitted")
+            if len(values) == 1:
+                return values[0]
+            shape = layers.concat_along(axis, list(map(self.shape, values)))
+            return self.put(f"{inside.path}.concat", "concat_positions", {"axis": axis}, values, shape)
         return self.merge(word, values, settings["fit"], settings.get("draw"), inside.path)
+
+    def axis(self, fields: Mapping[str, Any], value: str, around: Around) -> int:
+        """The axis of a structure node, counted from 0."""
+        written = layers.from_either_end(0).take(evaluate(fields["axis"], self.names(around, value))) or 0
+        rank = len(self.shape(value))
+        require(-rank <= written < rank, "no such axis")
+        return int(written % rank)
 
     def turns(self, fields: dict[str, Any], value: str, inside: Around) -> Iterator[Around]:
         label, names = fields.get("as", "i"), self.names(inside, value)
@@ -323,6 +337,34 @@ class Interpreter:
         require(len(shape) > 1, "resize needs a map")
         layers.check_places(how, shape)
         return value if shape == self.shape(value) else self.put(path, "resize", how, [value, like], shape)
+
+    def run_map(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
+        label = expand(fields["like"], self.names(around, value))
+        require(label in around.taps, f"unknown tap {label}")
+        row, like = self.shape(value), self.shape(around.taps[label])
+        require(len(row) == 2 and len(like) > 1 and row[1] == math.prod(like[1:]), "no row of so many tokens")
+        path = around.inside(name).path
+        return self.put(path, "map", {}, [value, around.taps[label]], (row[0], *like[1:]))
+
+    def run_split(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
+        names = self.names(around, value)
+        settings = {**STRUCTURE_FIELDS["split"], **fields}
+        labels = [expand(label, names) for label in settings["taps"]]
+        require(len(set(labels)) == len(labels), "two parts of one name")
+        axis, shape, count = self.axis(settings, value, around), self.shape(value), len(labels)
+        sizes = [shape[axis] // count] * count
+        if settings["sizes"] is not None:
+            written = evaluate(settings["sizes"], names)
+            require(isinstance(written, list), "sizes are a list")
+            sizes = [int(layers.whole(1, 1).take(size)) for size in written]
+        require(len(sizes) == count and sum(sizes) == shape[axis] and min(sizes) > 0, "parts that make no whole")
+        start = 0
+        for label, size in zip(labels, sizes, strict=True):
+            cut = {"axis": axis, "start": start, "stop": start + size, "step": 1}
+            part = (*shape[:axis], size, *shape[axis + 1 :])
+            around.taps[label] = self.put(f"{around.inside(name).path}.{label}", "slice", cut, [value], part)
+            start += size
+        return value
 
     def run_output(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
         label = expand(fields["label"], self.names(around, value))

@@ -293,6 +293,12 @@ def check_places(f: Fields, shape: Shape) -> None:
     require(f["mode"] != "nearest" or f["corners"] == "half", "nearest positions have no aligned corners")
 
 
+def concat_along(axis: int, shapes: list[Shape]) -> Shape:
+    rest = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}
+    require(len(rest) == 1 and axis < len(shapes[0]), f"cannot join {shapes}")
+    return (*shapes[0][:axis], sum(shape[axis] for shape in shapes), *shapes[0][axis + 1 :])
+
+
 def _to_depth(f: Fields, shape: Shape) -> Shape:
     channels, *space = shape
     require(bool(space) and not any(extent % f["block"] for extent in space), f"no blocks in {shape}")

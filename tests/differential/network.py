@@ -27,7 +27,7 @@ class Operation:
         """The operands whose values it takes; the others lend only their extents."""
         if self.kind == "learned":
             return ()
-        return self.inputs[:1] if self.kind in ("crop", "pad_space", "resize") else self.inputs
+        return self.inputs[:1] if self.kind in ("crop", "pad_space", "resize", "map") else self.inputs
 
 
 @dataclass
@@ -65,10 +65,10 @@ class Network:
         return sum(math.prod(operation.shape) for operation in self.operations.values() if operation.kind != "input")
 
     def paths(self) -> Counter[int]:
-        """How many ways lead from an input to an output, by their number of operations."""
+        """How many ways lead from an input, or a learned value, to an output, by their number of operations."""
         ways: dict[str, Counter[int]] = {}
         for operation in self.operations.values():
-            found: Counter[int] = Counter() if operation.inputs else Counter({0: 1})
+            found: Counter[int] = Counter() if operation.data_inputs else Counter({0: 1})
             for name in operation.data_inputs:
                 found.update({length + 1: count for length, count in ways[name].items()})
             ways[operation.name] = found

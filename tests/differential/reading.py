@@ -20,14 +20,18 @@ STRUCTURE = {
     "when": None,
     **dict.fromkeys(("tap", "from", "output"), "label"),
     **dict.fromkeys(MERGES, "branches"),
-    "resize": "like",
+    **dict.fromkeys(("resize", "map"), "like"),
+    "split": "taps",
 }
 """The structure nodes, with their main fields."""
 STRUCTURE_FIELDS: dict[str, dict[str, Any]] = {
     "residual": {"scale": None, "survival": None, "scaling": "none", "decay": "constant", "drop": None},
     **{word: {"fit": "error"} for word in ("add", "sub", "concat", "mul", "div", "max", "min")},
+    "map": {},
+    "split": {"sizes": None, "axis": 0},
     "shake": {"fit": "error", "draw": "sample"},
     "encoder_decoder": {"merge": "concat", "order": "skip_first", "fit": "error"},
+    "concat": {"fit": "error", "axis": 0},
     "resize": {"mode": "nearest", "corners": "half"},
 }
 """The fields of structure nodes that `defaults` may set, with what holds where nothing does."""

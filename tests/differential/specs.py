@@ -126,7 +126,7 @@ def compare_structure(network: Network, graph: Graph) -> Iterator[Disagreement]:
         return
     for name, operation in expected.items():
         node = found[name]
-        fields = node.op.model_dump() if isinstance(node.op, Layer) or node.op.kind in ("shake", "resize") else {}
+        fields = node.op.model_dump() if isinstance(node.op, Layer) or node.op.kind in FIELDED else {}
         yield from differ("operation", name, operation.kind, node.op.kind)
         yield from differ("fields", name, dict(operation.fields), fields)
         operands = tuple(idle.get(operand, operand) for operand in node.data_inputs)
@@ -135,6 +135,10 @@ def compare_structure(network: Network, graph: Graph) -> Iterator[Disagreement]:
     yield from differ("outputs", "", network.outputs, dict(graph.outputs))
     weights = {name: (weight.shape, weight.trainable) for name, weight in graph.weights.items()}
     yield from differ("weights", "", network.weights(), weights)
+
+
+FIELDED = ("shake", "resize", "concat_positions")
+"""The operations that structure nodes make, whose fields the interpreter knows."""
 
 
 def idle_fits(graph: Graph) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -43,8 +44,19 @@ class BodyWriter(Writer):
         if scope.depth >= MOST_DEPTH or self.chance(45):
             return [self.any_layer(shape, scope)] if self.chance(60) else [self.keeping_layer(shape, scope)]
         kinds: list[Step] = [self.residual, self.residual, self.residual, self.dense, self.branches, self.branches]
-        kinds += [self.gate, self.repeat, self.repeat, self.each, self.when, self.detour, self.labels, self.call]
+        kinds += [
+            self.gate,
+            self.repeat,
+            self.repeat,
+            self.each,
+            self.when,
+            self.detour,
+            self.labels,
+            self.parts,
+            self.call,
+        ]
         kinds += [self.call, self.encoder_decoder, self.fitted, self.fitted] if len(shape) > 1 else [self.call]
+        kinds += [self.parts]
         kinds += [self.handed] if scope.bodies else []
         return self.one(*kinds)(shape, scope)
 
@@ -216,8 +228,33 @@ class BodyWriter(Writer):
         if self.chance(25):
             mode, corners = self.one(("nearest", "half"), ("linear", "half"), ("linear", "aligned"), ("cubic", "half"))
             how = {} if self.chance(30) else {"mode": mode, "corners": corners}
+            if self.chance(30) and len(shape) > 1:
+                return [
+                    {"tap": name},
+                    "tokens",
+                    *self.keeping((shape[0], math.prod(shape[1:])), inner, 1),
+                    {"map": name},
+                ]
             return [{"tap": name}, *away, {"resize": {"like": written, **how}}]
         return [{"tap": name}, *away, {"from": written}]
+
+    def parts(self, shape: Shape, scope: Scope) -> Body:
+        """A split, and a concatenation of its parts along that axis, or another body behind it."""
+        if self.document.get("sizes") and len(shape) == 1:  # what follows a size is not split
+            return ["relu"]
+        axis = 0 if self.document.get("sizes") else self.number(0, len(shape) - 1)
+        count = self.number(1, min(3, shape[axis]))
+        labels = [self.fresh("part") for _ in range(count)]
+        fields: dict[str, Any] = {"taps": labels}
+        if shape[axis] % count or self.chance(40):
+            rest = shape[axis] - count + 1
+            fields["sizes"] = [self.whole(size, scope, shape[0]) for size in [1] * (count - 1) + [rest]]
+        if axis or self.chance(20):
+            fields["axis"] = self.one(axis, axis - len(shape))
+        ways: list[Body] = [[{"from": label}] for label in labels]
+        self.random.shuffle(ways)
+        joined = {"branches": ways, "axis": self.one(axis, axis - len(shape))} if axis else ways
+        return [{"split": fields if len(fields) > 1 else labels}, *([{"concat": joined}] if self.chance(70) else [])]
 
     def labels(self, shape: Shape, scope: Scope) -> Body:
         if scope.depth == 0 and not scope.closed and self.chance(40):

@@ -20,7 +20,7 @@ from archspec.spec.nodes.merges import (
     SubNode,
 )
 from archspec.spec.nodes.residual import Residual, Scaling
-from archspec.spec.nodes.split import Split
+from archspec.spec.nodes.split import SplitNode
 from archspec.spec.nodes.taps import From, Output, Tap
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
     "Repeat",
     "Residual",
     "Scaling",
-    "Split",
+    "SplitNode",
     "Tap",
     "Turns",
     "When",
@@ -62,6 +62,6 @@ _NODES: tuple[type[SpecNode], ...] = (
     ),
     *(Tap, From, Output, NormNode, ActivationNode, Ext),
     *(AttendNode, WindowsNode),
-    *(ResizeNode, MapNode, Split),
+    *(ResizeNode, MapNode, SplitNode),
 )
 STRUCTURE.update({node.word: node for node in _NODES})

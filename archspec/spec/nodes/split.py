@@ -10,7 +10,7 @@ from archspec.spec.layers import SpecNode
 from archspec.spec.values import MAX_NAMES, Label, NumberList, Numeric
 
 
-class Split(SpecNode):
+class SplitNode(SpecNode):
     """The parts of a value along one axis, each remembered by a name; the value goes on as it is."""
 
     word = "split"

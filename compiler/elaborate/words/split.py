@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from archspec.ops import OpError, Slice
 from archspec.ops.axes import find_axis, name_places
-from archspec.spec.nodes import Split
+from archspec.spec.nodes import SplitNode
 from compiler.elaborate.bodies import elaborates
 from compiler.elaborate.evaluator import is_whole, tell
 from compiler.elaborate.reporter import NODE
@@ -16,8 +16,8 @@ from compiler.elaborate.walk import Walk
 from compiler.graph import Node
 
 
-@elaborates(Split)
-def split(walk: Walk, node: Split, step: Step) -> MaybeNode:
+@elaborates(SplitNode)
+def split(walk: Walk, node: SplitNode, step: Step) -> MaybeNode:
     """Slice a value into parts, and name each."""
     labels = [walk.evaluator.fill_label(step, label, "taps") for label in node.taps]
     if len({*labels}) < len(labels):
@@ -38,7 +38,7 @@ def split(walk: Walk, node: Split, step: Step) -> MaybeNode:
     return step.value
 
 
-def _find_axis(walk: Walk, node: Split, step: Step, value: Node) -> int:
+def _find_axis(walk: Walk, node: SplitNode, step: Step, value: Node) -> int:
     """The axis, whose extent must be the same at every size."""
     axis = walk.evaluator.evaluate(step, node.axis, step.place("axis"))
     if not is_whole(axis):
@@ -53,7 +53,7 @@ def _find_axis(walk: Walk, node: Split, step: Step, value: Node) -> int:
     return found
 
 
-def _find_sizes(walk: Walk, node: Split, step: Step, extent: int, whole: str) -> list[int]:
+def _find_sizes(walk: Walk, node: SplitNode, step: Step, extent: int, whole: str) -> list[int]:
     count = len(node.taps)
     if node.sizes is None:
         if extent % count:

@@ -3,7 +3,17 @@
 from collections.abc import Mapping
 
 from compiler.onnx_source.call import NodeRule
-from compiler.onnx_source.rules import combine, layers, layout, padding, pointwise, recurrent, resampling, windows
+from compiler.onnx_source.rules import (
+    combine,
+    layers,
+    layout,
+    padding,
+    pointwise,
+    recurrent,
+    reductions,
+    resampling,
+    windows,
+)
 from compiler.onnx_source.rules.quantized import read_quantized
 
 _PLAIN: Mapping[str, NodeRule] = {
@@ -13,6 +23,7 @@ _PLAIN: Mapping[str, NodeRule] = {
     **combine.RULES,
     **layout.RULES,
     **padding.RULES,
+    **reductions.RULES,
     **resampling.RULES,
     **recurrent.RULES,
 }

@@ -11,19 +11,14 @@ from archspec.ops import (
     Concat,
     ConcatPositions,
     Flatten,
-    GlobalAvgPool,
-    GlobalMaxPool,
     Learned,
-    Reduce,
     Slice,
     Tokens,
 )
 from archspec.wording import write_shape
 from compiler.onnx_source.call import NodeCall, NodeRule, build
 from compiler.onnx_source.constants import shape_of
-from compiler.onnx_source.details import Details
 from compiler.onnx_source.node import broadcast, resolve_shape
-from compiler.onnx_source.ops.along import ReduceAxes
 from compiler.onnx_source.ops.moves import ConcatAlong, Cut, Rearrange, Sampled, SpaceBeforeDepth
 from compiler.onnx_source.samples import MixedSamplesError, agree, follow_reshape
 from compiler.onnx_source.values import Constant, FileValue, Operand
@@ -256,47 +251,6 @@ def tile(call: NodeCall) -> Operand:
     return x if whole == x.shape else call.move("expand", call.straighten(x), whole)
 
 
-def reduce(call: NodeCall) -> Operand:
-    x = call.value()
-    axes = call.given("axes", 1)
-    if not axes and call.attribute("noop_with_empty_axes", 0):
-        return x
-    chosen = {call.axis(axis, len(x.shape)) for axis in axes or range(len(x.shape))}
-    return _reduce(call, x, chosen, keep=call.attribute("keepdims", 1) == 1)
-
-
-def arg_reduce(call: NodeCall) -> Operand:
-    x = call.value()
-    axis = call.axis(call.attribute("axis", 0), len(x.shape))
-    return _reduce(call, x, {axis}, keep=call.attribute("keepdims", 1) == 1)
-
-
-def _reduce(call: NodeCall, x: FileValue, chosen: set[int], *, keep: bool) -> FileValue:
-    op = {"ReduceMean": GlobalAvgPool(), "ReduceMax": GlobalMaxPool()}.get(call.kind)
-    over = {x.order[axis] for axis in chosen}
-    if op and call.is_map(x) and over == set(range(2, len(x.shape))):
-        pooled = call.add(op, x)
-        return pooled if keep else call.add(Flatten(), pooled)
-    by = call.kind.removeprefix("Reduce").lower()
-    if keep and by in ("mean", "max", "sum") and call.is_map(x, least=2):
-        if over == {1}:
-            return call.add(build(call, Reduce, over="channels", by=by), x)
-        if over and over == set(range(2, len(x.shape))):
-            return call.add(build(call, Reduce, over="positions", by=by), x)
-    x = call.straighten(x)
-    shape = [1 if axis in chosen else extent for axis, extent in enumerate(x.shape)]
-    if not keep:
-        shape = [extent for axis, extent in enumerate(x.shape) if axis not in chosen]
-    function, samples = call.kind.removeprefix("Reduce").lower(), x.samples
-    if samples and not keep:
-        samples = replace(samples, axis=samples.axis - sum(axis < samples.axis for axis in chosen))
-    axes, gone = call.places(x, chosen), {x.shape[axis] for axis in chosen}
-    details: Details = ()
-    if not keep and gone & {*shape}:  # the shape does not tell which are gone
-        details = (("axes", ", ".join(map(str, axes))),)
-    return call.foreign(ReduceAxes, [x], shape, samples=samples, function=function, axes=axes, details=details)
-
-
 def space_to_depth(call: NodeCall) -> Operand:
     x, block = call.straighten(call.value()), call.attribute("blocksize", 1)
     if len(x.shape) != 4 or block < 1 or any(extent % block for extent in x.shape[2:]):
@@ -309,11 +263,7 @@ def space_to_depth(call: NodeCall) -> Operand:
 ALONG = ("TopK", "GatherElements", "ScatterElements")
 """The operations that choose along one axis."""
 
-REDUCTIONS = "ReduceMean ReduceMax ReduceMin ReduceSum ReduceProd ReduceL1 ReduceL2 ReduceLogSumExp ReduceSumSquare"
-
 RULES: Mapping[str, NodeRule] = {
-    **dict.fromkeys(REDUCTIONS.split(), reduce),
-    **dict.fromkeys(("ArgMax", "ArgMin"), arg_reduce),
     "Reshape": reshape,
     "Flatten": flatten,
     "Squeeze": squeeze,

@@ -51,7 +51,6 @@ WORDS: list[tuple[onnx.NodeProto, Arrays, str, str, str]] = [
         "pad(fill=reflect, before=1, 1, 2)",
         "resize",
     ),
-    (node("Concat", "x x", axis=3), {}, "concat", "concat", "call"),
     (node("DepthToSpace", "x", blocksize=2), {}, "depth_to_space 2", "depth_to_space(block=2)", "resize"),
     (node("Det", "x"), {}, "unknown Det", "unknown(operation=Det)", "call"),
 ]

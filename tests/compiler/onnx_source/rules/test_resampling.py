@@ -25,7 +25,7 @@ from tests.support.foreign_models import (
 
 LARGE = {"z": np.array([1, 4, 18, 24])}
 NODES: list[tuple[Node, Arrays, str]] = [
-    (node("DepthToSpace", "x", blocksize=2), {}, "depth_to_space"),
+    (node("DepthToSpace", "x", blocksize=2), {}, "depth_before_space"),
     (node("Resize", "x - s"), {"s": np.array([1, 1, 2, 2], np.float32)}, "upsample"),
     (node("Resize", "x - s", mode="linear"), {"s": np.array([1, 1, 3, 3], np.float32)}, "upsample"),
     (node("Resize", "x - - z", mode="linear"), LARGE, "upsample"),
