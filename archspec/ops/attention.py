@@ -51,6 +51,7 @@ class Attention(Op):
     family: ClassVar[Family] = "merge"
     arity: ClassVar[int | None] = 3
     odd: ClassVar[bool] = True
+    gated_by: ClassVar[frozenset[int]] = frozenset({0, 1})
 
     heads: Positive = Field(1, description="parts of the channels that attend apart")
     bias: Literal["none", "relative", "continuous"] = Field(

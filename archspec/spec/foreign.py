@@ -34,9 +34,14 @@ linear: 10
     dense fc fullyconnected innerproduct gemm matmul lazylinear
 squeeze_excite | a block of the zoo: `import: [blocks/squeeze_excite]`
     se seblock selayer semodule squeezeexcitation squeezeandexcitation squeezeandexcite channelattention
+attend: {heads: 4, query: [conv: {out: 64, kernel: 1}], key: [conv: {out: 64, kernel: 1}]} | `value` is a body too
+    attention selfattention multiheadattention mha mhsa scaleddotproductattention multiheadattentionforward
+attend: {key: [from: a], value: [from: a]} | the tap or input `a` gives the keys and values
+    crossattention
+windows: {size: 7, body: [attend]} | with a `shift`, as Swin has it, or `grid: true`, as MaxViT
+    windowattention shiftedwindowattention windowpartition swinblock
 |
-    attention selfattention crossattention multiheadattention mha mhsa additiveattention groupqueryattention
-    groupedqueryattention scaleddotproductattention linearattention multiheadattentionforward transformer
+    additiveattention groupqueryattention groupedqueryattention linearattention transformer
     transformerencoder transformerencoderlayer transformerdecoder transformerdecoderlayer transformerblock
     rotaryembedding positionalencoding embedding embeddingbag onehot
     lstm gru rnn simplernn lstmcell grucell rnncell convlstm bidirectional bilinear deformconv

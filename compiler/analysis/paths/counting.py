@@ -79,13 +79,13 @@ def count_paths(graph: Graph, *, by_length: bool | None = None) -> Paths:
 
 
 def find_gates(graph: Graph) -> dict[str, frozenset[int]]:
-    """Find for each product with gates, and each quotient, the positions of the operands that are gates.
+    """Find for each product with gates, each quotient and each attention, the positions of the operands that are gates.
 
     An operand of `mul` is a gate where its values are those of a sigmoid, a hard sigmoid or a softmax, perhaps scaled,
     shifted or upsampled since (1 - T of a highway layer). Where all operands are, none is. A divisor is a gate whatever
-    it is: it sets how much of the dividend passes.
+    it is: it sets how much of the dividend passes. Of attention query and key are, of which its shares are made.
     """
-    gates = {}
+    gates = {node.id: node.op.gated_by for node in graph if node.op.gated_by}
     for node in graph:
         if isinstance(node.op, Div) and len(node.data_inputs) > 1:
             gates[node.id] = frozenset(range(1, len(node.data_inputs)))

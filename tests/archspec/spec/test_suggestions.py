@@ -26,7 +26,7 @@ KNOWN = (*LAYERS, *STRUCTURE)
         ("Swish", "here it is `silu`"),
         ("Dense", "here it is `linear: 10`"),
         ("drop_path", "survival is 1 - p"),
-        ("attention", "there is no such operation, but an `ext` may bring one"),
+        ("linear_attention", "there is no such operation, but an `ext` may bring one"),
         ("rms_norm", "there is no such operation, but an `ext` may bring one; `layer_norm` also subtracts the mean"),
         ("convv", "did you mean 'conv'?"),
         ("flaten", "did you mean 'flatten'?"),

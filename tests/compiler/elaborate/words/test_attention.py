@@ -164,3 +164,10 @@ def test_each_mistake_is_told_at_its_place(network: str, message: str) -> None:
     (mistake,) = mistakes_of(f"{text}network: {network}\n")
     assert message in mistake.message
     assert mistake.place.line == 5
+
+
+def test_ways_through_query_and_key_are_gates() -> None:
+    paths = analyze(graph_of(VIT)).paths
+    assert paths.op.total == (1 + 3) * 2
+    assert paths.block.total == (1 + 3) * 2
+    assert paths.ungated.total == (1 + 1) * 2
