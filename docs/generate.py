@@ -27,7 +27,7 @@ from archspec.spec.schema import json_schema  # noqa: E402
 from archspec.wording import write_shape  # noqa: E402
 from docs import coverage_page, limits, zoo_page  # noqa: E402
 
-EXAMPLE_SHAPES = (Shape(32, 8, 8), Shape(32))
+EXAMPLE_SHAPES = (Shape(32, 8, 8), Shape(32), Shape(32, 8))
 EXAMPLE_OUT = 64
 """The values that the examples give to fields that have no default."""
 EXAMPLE_FIELDS: dict[str, dict[str, Any]] = {
@@ -42,6 +42,8 @@ MACS = {
     "conv": "out_elements * in_channels // groups * kernel**rank",
     "conv_transpose": "in_elements * out // groups * kernel**rank",
     "linear": "in_channels * out",
+    "lstm": "out_elements * 4 * (in_channels + out)",
+    "gru": "out_elements * 3 * (in_channels + out)",
 }
 """Formulas to read. `read_macs` holds each against its operation's own count, and refuses an operation without one."""
 

@@ -39,6 +39,7 @@ from archspec.ops.padding import Pad
 from archspec.ops.partition import EnterWindows, LeaveWindows
 from archspec.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from archspec.ops.rearranging import DepthToSpace, Map, ShuffleChannels, SpaceToDepth, Tokens
+from archspec.ops.recurrent import Gru, Lstm
 from archspec.ops.reducing import Reduce
 from archspec.ops.rescaling import L2Norm, RmsNorm
 from archspec.ops.reshape import Crop, Flatten, PadChannels, PadSpace
@@ -54,6 +55,7 @@ OPS: tuple[type[Op], ...] = (
     *(BatchNorm, GhostBatchNorm, BatchRenorm, LayerNorm, GroupNorm, InstanceNorm),
     *(Relu, Relu6, LeakyRelu, Prelu, Elu, Gelu, Silu, Sigmoid, HardSigmoid, HardSwish, Tanh, Softplus, Softmax),
     *(Mish, Selu, HardTanh, Clip, Exp, Abs, Glu),
+    *(Lstm, Gru),
     *(AdaptiveAvgPool, AdaptiveMaxPool),
     *(MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, Upsample, Flatten, PadChannels),
     *(Slice, Roll, Pad, Tokens, DepthToSpace, SpaceToDepth, ShuffleChannels, Reduce, Learned),
@@ -109,6 +111,7 @@ __all__ = [
     "GlobalMaxPool",
     "Glu",
     "GroupNorm",
+    "Gru",
     "HardSigmoid",
     "HardSwish",
     "HardTanh",
@@ -123,6 +126,7 @@ __all__ = [
     "Learned",
     "LeaveWindows",
     "Linear",
+    "Lstm",
     "Map",
     "Max",
     "MaxPool",

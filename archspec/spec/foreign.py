@@ -44,7 +44,7 @@ windows: {size: 7, body: [attend]} | with a `shift`, as Swin has it, or `grid: t
     additiveattention groupqueryattention groupedqueryattention linearattention transformer
     transformerencoder transformerencoderlayer transformerdecoder transformerdecoderlayer transformerblock
     rotaryembedding positionalencoding embedding embeddingbag onehot
-    lstm gru rnn simplernn lstmcell grucell rnncell convlstm bidirectional bilinear deformconv
+    rnn simplernn lstmcell grucell rnncell convlstm bilinear deformconv
 
 batch_norm | its `momentum` is the weight of the new batch
     bn batchnormalization syncbatchnorm lazybatchnorm
@@ -116,6 +116,8 @@ adaptive_avg_pool: 1 | to so many positions along each axis
     adaptiveaveragepooling adaptivepool
 adaptive_max_pool: 1 | to so many positions along each axis
     adaptivemaxpooling
+[tokens, lstm: {out: 64, both: true}] | along the one spatial axis of tokens
+    bidirectional
 upsample: 2
     upsampling upsamplingnearest upsamplenearest
 upsample: {scale: 2, mode: linear, corners: aligned}

@@ -17,7 +17,7 @@ from archspec import ops
 from archspec.ops import Shape
 from archspec.ops.resize import Resampling
 from compiler.rule_table import RuleTable
-from compiler.torch_target import attention, modules, moves, normalization, randomness, windows
+from compiler.torch_target import attention, modules, moves, normalization, randomness, recurrent, windows
 
 TorchRule: TypeAlias = Callable[..., nn.Module | Callable[..., Tensor]]
 RULES: RuleTable[TorchRule] = RuleTable("torch")
@@ -147,6 +147,16 @@ def global_avg_pool(op: ops.GlobalAvgPool, x: Shape) -> nn.Module:
 @rule(ops.GlobalMaxPool)
 def global_max_pool(op: ops.GlobalMaxPool, x: Shape) -> nn.Module:
     return ADAPTIVE_MAX_POOL[x.rank - 1](1)
+
+
+@rule(ops.Lstm)
+def lstm(op: ops.Lstm, x: Shape) -> nn.Module:
+    return recurrent.Lstm(x.channels, op.out, batch_first=True, bidirectional=op.both)
+
+
+@rule(ops.Gru)
+def gru(op: ops.Gru, x: Shape) -> nn.Module:
+    return recurrent.Gru(x.channels, op.out, batch_first=True, bidirectional=op.both)
 
 
 @rule(ops.AdaptiveAvgPool)

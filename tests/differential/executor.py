@@ -187,6 +187,34 @@ def average(inside: Tensor, axis: int, counted: int) -> Tensor:
     return inside.sum(axis) / counted
 
 
+def recur(x: Tensor, f: Fields, w: Weights, step: Callable[..., tuple[Tensor, Tensor]]) -> Tensor:
+    """Position by position, and back where both directions are wanted."""
+    found = []
+    for way in ("_l0", "_l0_reverse")[: 1 + f["both"]]:
+        own = {name.removesuffix(way): value for name, value in w.items() if name.endswith(way)}
+        places = [*range(x.shape[2])][:: -1 if "reverse" in way else 1]
+        h = c = x.new_zeros(x.shape[0], f["out"])
+        results = {}
+        for place in places:
+            given = x[:, :, place] @ own["weight_ih"].T + own["bias_ih"]
+            h, c = step(given, h @ own["weight_hh"].T + own["bias_hh"], h, c)
+            results[place] = h
+        found.append(torch.stack([results[place] for place in sorted(results)], 2))
+    return torch.cat(found, 1)
+
+
+def lstm_step(given: Tensor, before: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    i, f, g, o = (given + before).chunk(4, 1)
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    return o.sigmoid() * c.tanh(), c
+
+
+def gru_step(given: Tensor, before: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    (r, z, n), (r0, z0, n0) = given.chunk(3, 1), before.chunk(3, 1)
+    z = (z + z0).sigmoid()
+    return (1 - z) * (n + (r + r0).sigmoid() * n0).tanh() + z * h, c
+
+
 def pool_evenly(x: Tensor, size: int, reduce: Callable[..., Tensor]) -> Tensor:
     for axis in range(2, x.dim()):
         extent = x.shape[axis]
@@ -323,6 +351,8 @@ LAYERS: dict[str, Compute] = {
     "glu": lambda x, f, w: x[:, : x.shape[1] // 2] * torch.sigmoid(x[:, x.shape[1] // 2 :]),
     "max_pool": lambda x, f, w: pool(x, f, largest),
     "avg_pool": lambda x, f, w: pool(x, f, average),
+    "lstm": lambda x, f, w: recur(x, f, w, lstm_step),
+    "gru": lambda x, f, w: recur(x, f, w, gru_step),
     "adaptive_avg_pool": lambda x, f, w: pool_evenly(x, f["size"], torch.mean),
     "adaptive_max_pool": lambda x, f, w: pool_evenly(x, f["size"], torch.amax),
     "global_avg_pool": lambda x, f, w: x.mean(spatial(x), keepdim=True),

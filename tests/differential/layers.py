@@ -119,6 +119,9 @@ _LEARNED = {"trainable": flag(False), "per": word("value", "channel", "position"
 
 _PLACES = {"mode": word("nearest", "linear", "cubic"), "corners": word("half", "aligned")}
 
+RECURRENT = {"lstm": 4, "gru": 3}
+"""The recurrent layers, with the number of rows for each hidden number."""
+
 FIELDS: dict[str, dict[str, Field]] = {
     "conv": {
         "out": whole(1),
@@ -154,6 +157,7 @@ FIELDS: dict[str, dict[str, Field]] = {
     "gelu": {"approximate": word("none", "tanh")},
     "max_pool": _POOL,
     "avg_pool": {**_POOL, "count": word("all", "inside")},
+    **{name: {"out": whole(1), "both": flag(False)} for name in RECURRENT},
     "adaptive_avg_pool": {"size": whole(1)},
     "adaptive_max_pool": {"size": whole(1)},
     "global_avg_pool": {},
@@ -183,7 +187,7 @@ FIELDS: dict[str, dict[str, Field]] = {
 }
 
 MAIN = {
-    **dict.fromkeys(("conv", "conv_transpose", "linear", "pad_channels"), "out"),
+    **dict.fromkeys(("conv", "conv_transpose", "linear", "pad_channels", *RECURRENT), "out"),
     **dict.fromkeys(("max_pool", "avg_pool"), "kernel"),
     **dict.fromkeys(("scale", "shift"), "value"),
     **dict.fromkeys(("stochastic_depth", "shake_drop"), "survival"),
@@ -224,6 +228,9 @@ def complete(kind: str, given: Fields) -> dict[str, Any]:
 def infer(kind: str, f: Fields, shape: Shape) -> Shape:
     """The shape of a layer's result, without the batch."""
     channels, *space = shape
+    if kind in RECURRENT:
+        require(len(space) == 1, f"{kind} takes a sequence")
+        return (f["out"] * (1 + f["both"]), *space)
     if kind == "linear":
         require(not space, "linear takes no map")
         return (f["out"],)
@@ -389,6 +396,12 @@ _EXTENTS: dict[str, Callable[[Fields, int], int]] = {
 def weights(kind: str, f: Fields, shape: Shape) -> dict[str, tuple[Shape, bool]]:
     """Each stored tensor's shape by its short name, and whether it is trained."""
     channels, *space = shape
+    if kind in RECURRENT:
+        rows = RECURRENT[kind] * f["out"]
+        own = f["out"]
+        stored = {"weight_ih": (rows, channels), "weight_hh": (rows, own), "bias_ih": (rows,), "bias_hh": (rows,)}
+        ways = ("_l0", "_l0_reverse") if f["both"] else ("_l0",)
+        return {f"{name}{way}": (shape, True) for way in ways for name, shape in stored.items()}
     if kind in KERNELS:
         out, size, groups = f["out"], (f.get("kernel", 1),) * len(space), f.get("groups", 1)
         pair = (channels, out // groups) if kind == "conv_transpose" else (out, channels // groups)
@@ -413,6 +426,8 @@ def weights(kind: str, f: Fields, shape: Shape) -> dict[str, tuple[Shape, bool]]
 
 def macs(kind: str, f: Fields, shape: Shape) -> int:
     """Multiply-accumulates with weights of convolutions and linear layers for one sample, without the bias."""
+    if kind in RECURRENT:
+        return int(math.prod(infer(kind, f, shape)) * RECURRENT[kind] * (shape[0] + f["out"]))
     if kind == "linear":
         return int(shape[0] * f["out"])
     if kind == "conv":

@@ -241,7 +241,7 @@ WORDS = {
     "approximate": ("none", "tanh"),
     "count": ("all", "inside", "inside"),
 }
-FLAGS = ("bias", "affine", "trainable", "weight_norm", "ceil", "rescale")
+FLAGS = ("both", "bias", "affine", "trainable", "weight_norm", "ceil", "rescale")
 REALS = {
     "gain": (0.5, 1.0, 1.5),
     "eps": (1e-3, 0.01, 0.1),
@@ -291,7 +291,7 @@ ON_MAPS = (
     *("conv",) * 12,
     *("conv_transpose",) * 4,
     *("max_pool", "avg_pool") * 3,
-    *("adaptive_avg_pool", "adaptive_max_pool"),
+    *("adaptive_avg_pool", "adaptive_max_pool", "lstm", "gru"),
     *("global_avg_pool", "global_max_pool", "upsample", "upsample", "roll", "pad", "pad"),
     *("tokens", "space_to_depth", "depth_to_space"),
 )

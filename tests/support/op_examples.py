@@ -89,6 +89,7 @@ EXAMPLES: list[tuple[Op, tuple[Shape, ...]]] = [
     *each(ops.AvgPool(kernel=3, stride=2, padding=1, ceil=True), SPATIAL),
     *each(ops.GlobalAvgPool(), SPATIAL),
     *each(ops.GlobalMaxPool(), SPATIAL),
+    *[(op(out=5, both=both), (SIGNAL,)) for op in (ops.Lstm, ops.Gru) for both in (False, True)],
     *each(ops.AdaptiveAvgPool(size=5), SPATIAL),
     *each(ops.AdaptiveAvgPool(size=1), (IMAGE,)),
     (ops.AdaptiveAvgPool(size=(5, 13)), (IMAGE,)),

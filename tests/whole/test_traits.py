@@ -17,6 +17,7 @@ from archspec.arrays import Array
 from archspec.ops import Bounds, Op, Relu, Shape
 from archspec.ops.base import Family, Gating, Pointwise
 from archspec.ops.bounds import SHARE
+from archspec.ops.recurrent import Recurrent
 from archspec.ops.scalar import Scalar
 from archspec.ops.scaling import Scale
 from compiler.analysis.lint import lint_graph
@@ -36,7 +37,11 @@ BATCH = 6
 TOLERANCE = 1e-4
 ELSEWHERE = (("linear", (VECTOR,)), ("space_to_depth", (Shape(3, 8, 6),)))
 """What takes no such map."""
-FEW = [(op, shapes) for op, shapes in EXAMPLES if IMAGE in shapes or (op.kind, shapes) in ELSEWHERE]
+FEW = [
+    (op, shapes)
+    for op, shapes in EXAMPLES
+    if IMAGE in shapes or (op.kind, shapes) in ELSEWHERE or isinstance(op, Recurrent)
+]
 """Each example once, on maps."""
 
 walk = pytest.mark.parametrize(("op", "shapes"), FEW, ids=[f"{op!r}-{len(shapes)}" for op, shapes in FEW])

@@ -17,6 +17,7 @@ CountingRule: TypeAlias = Callable[[NodeCost], int]
 
 BATCH_NORMS = {op.kind for op in NORMALIZATIONS.values() if issubclass(op, BatchNorm)}
 SAMPLE_NORMS = {op.kind for op in NORMALIZATIONS.values() if issubclass(op, SampleNorm)}
+RECURRENT = {"lstm", "gru"}
 POOLS = {"max_pool", "avg_pool", "global_avg_pool", "global_max_pool", "adaptive_avg_pool", "adaptive_max_pool"}
 PTFLOPS_TWICE = {"relu", "prelu", "elu", "gelu"} | POOLS
 """The kinds that ptflops counts as a module and again as the function that this calls."""
@@ -49,6 +50,8 @@ def count_as_fvcore(node: NodeCost) -> int:
         return node.elements * (2 if node.learned else 1)
     if node.kind in SAMPLE_NORMS:
         return node.elements * (5 if node.learned else 4)
+    if node.kind in RECURRENT:
+        return 0
     if node.kind in ("global_avg_pool", "adaptive_avg_pool") and node.shape.rank == 2:
         return node.read
     if node.kind == "upsample" and node.shape.rank == 2:
