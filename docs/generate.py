@@ -39,6 +39,7 @@ EXAMPLE_FIELDS: dict[str, dict[str, Any]] = {
 """The fields of examples that the value above does not fit, and those of which a layer needs some."""
 
 MACS = {
+    "channel_conv": "in_channels * kernel",
     "conv": "out_elements * in_channels // groups * kernel**rank",
     "conv_transpose": "in_elements * out // groups * kernel**rank",
     "linear": "in_channels * out",

@@ -21,6 +21,7 @@ from archspec.ops.attention import Attention
 from archspec.ops.base import Layer, Op
 from archspec.ops.bounds import Bounds
 from archspec.ops.chance import Dropout, ShakeDrop, StochasticDepth
+from archspec.ops.channel_conv import ChannelConv
 from archspec.ops.functions import Abs, Clip, Exp, Glu, HardTanh, Mish, Selu
 from archspec.ops.joining import ConcatPositions
 from archspec.ops.learned import Learned
@@ -64,6 +65,7 @@ OPS: tuple[type[Op], ...] = (
     *(Input, Add, Mul, Concat, Mean, Shake, Vote, ConcatPositions, Crop, PadSpace, Map, Resize),
     *(Sub, Div, Max, Min),
     *(RmsNorm, L2Norm),
+    *(ChannelConv,),
 )
 
 NORMALIZATIONS: dict[str, type[Normalization | RmsNorm]] = {
@@ -92,6 +94,7 @@ __all__ = [
     "BatchNorm",
     "BatchRenorm",
     "Bounds",
+    "ChannelConv",
     "Clip",
     "Concat",
     "ConcatPositions",

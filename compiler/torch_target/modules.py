@@ -90,6 +90,17 @@ class Reduce(nn.Module):
         return f"{self.by} over {self.dims}"
 
 
+class ChannelConv(nn.Module):
+    """Convolution along the channels of a single position, with zeros beyond both ends."""
+
+    def __init__(self, kernel: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(1, 1, kernel))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv1d(x.flatten(1)[:, None], self.weight, padding=self.weight.shape[-1] // 2).reshape(x.shape)
+
+
 class Abs(nn.Module):
     """The absolute value."""
 

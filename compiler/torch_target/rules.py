@@ -77,6 +77,11 @@ def l2_norm(op: ops.L2Norm, x: Shape) -> nn.Module:
     return normalization.L2Norm(op.eps)
 
 
+@rule(ops.ChannelConv)
+def channel_conv(op: ops.ChannelConv, x: Shape) -> nn.Module:
+    return modules.ChannelConv(op.kernel)
+
+
 @rule(ops.LeakyRelu)
 def leaky_relu(op: ops.LeakyRelu, x: Shape) -> nn.Module:
     return nn.LeakyReLU(op.slope)

@@ -323,6 +323,7 @@ LAYERS: dict[str, Compute] = {
     "linear": linear,
     **dict.fromkeys(layers.RUNNING, running_norm),
     "layer_norm": layer_norm,
+    "channel_conv": lambda x, f, w: F.conv1d(x.flatten(1)[:, None], w["weight"], padding="same").reshape(x.shape),
     "rms_norm": rms_norm,
     "l2_norm": lambda x, f, w: x / x.square().sum(1, keepdim=True).sqrt().clamp(min=f["eps"]),
     "group_norm": lambda x, f, w: sample_norm(x, f, w, (x.shape[0], f["groups"], -1)),

@@ -143,6 +143,7 @@ FIELDS: dict[str, dict[str, Field]] = {
     "ghost_batch_norm": {**_RUNNING, "size": whole(1, 32)},
     "batch_renorm": {**_RUNNING, "momentum": number(0.01, 0, 1), "r_max": number(3.0, 1), "d_max": number(5.0, 0)},
     "layer_norm": {**_NORM, "over": word("sample", "channels")},
+    "channel_conv": {"kernel": whole(1, 3)},
     "rms_norm": {**_NORM, "eps": number(1e-6, above=0)},
     "l2_norm": {"eps": number(1e-12, above=0)},
     "group_norm": {**_NORM, "groups": whole(1, 32)},
@@ -250,6 +251,9 @@ def infer(kind: str, f: Fields, shape: Shape) -> Shape:
         added = f["before"], f["after"]
         require(bool(space) and (f["mode"] != "reflect" or max(added) < min(space)), f"cannot pad {shape}")
         return (channels, *(extent + sum(added) for extent in space))
+    if kind == "channel_conv":
+        require(all(extent == 1 for extent in space) and f["kernel"] % 2 == 1, "channel_conv takes one position")
+        return shape
     if kind == "glu":
         require(channels % 2 == 0, "glu takes an even number of channels")
         return (channels // 2, *space)
@@ -412,6 +416,8 @@ def weights(kind: str, f: Fields, shape: Shape) -> dict[str, tuple[Shape, bool]]
         learned: dict[str, tuple[Shape, bool]] = dict.fromkeys(("weight", "bias"), ((channels,), True))
         running: dict[str, tuple[Shape, bool]] = dict.fromkeys(("running_mean", "running_var"), ((channels,), False))
         return (learned if f["affine"] else {}) | (running if kind in RUNNING else {})
+    if kind == "channel_conv":
+        return {"weight": ((1, 1, f["kernel"]), True)}
     if kind == "rms_norm":
         return {"weight": ((channels,), True)} if f["affine"] else {}
     if kind == "prelu":
@@ -430,6 +436,8 @@ def macs(kind: str, f: Fields, shape: Shape) -> int:
         return int(math.prod(infer(kind, f, shape)) * RECURRENT[kind] * (shape[0] + f["out"]))
     if kind == "linear":
         return int(shape[0] * f["out"])
+    if kind == "channel_conv":
+        return int(shape[0] * f["kernel"])
     if kind == "conv":
         positions = math.prod(infer(kind, f, shape))
         return int(positions * (shape[0] // f["groups"]) * f["kernel"] ** (len(shape) - 1))

@@ -286,7 +286,7 @@ KEEPING = (
 """Layers that keep every shape they take."""
 REARRANGING = ("shuffle_channels", "reduce", "learned", "slice", "slice", "slice")
 ANYWHERE = (*KEEPING, *GROWING, *REARRANGING, "glu", "glu", "flatten", "pad_channels", "pad_channels")
-ON_ROWS = ("linear",) * 12
+ON_ROWS = (*("linear",) * 12, "channel_conv")
 ON_MAPS = (
     *("conv",) * 12,
     *("conv_transpose",) * 4,

@@ -57,6 +57,8 @@ EXAMPLES: list[tuple[Op, tuple[Shape, ...]]] = [
     *each(ops.LayerNorm(), EVERY),
     *each(ops.LayerNorm(over="channels"), EVERY),
     *each(ops.LayerNorm(over="channels", affine=False), EVERY),
+    *each(ops.ChannelConv(), (VECTOR, Shape(8, 1), Shape(8, 1, 1), Shape(8, 1, 1, 1))),
+    *each(ops.ChannelConv(kernel=5), (Shape(8, 1, 1),)),
     *each(ops.RmsNorm(), EVERY),
     *each(ops.RmsNorm(affine=False, eps=1e-3), EVERY),
     *each(ops.L2Norm(), EVERY),

@@ -37,6 +37,7 @@ NOT_READ_BACK = {
     ops.Vote: "ONNX has no node for it",
     ops.RmsNorm: "the file has the mean square, its root and a division",
     ops.L2Norm: "the file has the length and a division",
+    ops.ChannelConv: "the file has a convolution along one axis of space, between two changes of shape",
     ops.Glu: "the file has the halves of the channels, and the product of one and a sigmoid",
 }
 """The operations that a reader of their files finds as others, and why."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from archspec.ops import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, Linear
+from archspec.ops import BatchNorm, ChannelConv, GroupNorm, InstanceNorm, LayerNorm, Linear
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules.table import rule
 
@@ -12,6 +12,14 @@ from compiler.onnx_target.rules.table import rule
 @rule(Linear)
 def linear(op: Linear, emit: Emitter, x: OnnxValue) -> OnnxValue:
     return emit.op("Gemm", [x, emit.weight("weight"), *([emit.weight("bias")] if op.bias else [])], transB=1)
+
+
+@rule(ChannelConv)
+def channel_conv(op: ChannelConv, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    """Lower a convolution along the channels: they become the positions of one channel, and back."""
+    row = emit.op("Reshape", [x, emit.constant("row", [0, 1, -1], np.int64)])
+    sums = emit.op("Conv", [row, emit.weight("weight")], kernel_shape=[op.kernel], pads=[op.kernel // 2] * 2)
+    return emit.op("Reshape", [sums, emit.constant("channels", [0, -1, *[1] * emit.before.rank], np.int64)])
 
 
 def _affine(op: BatchNorm | InstanceNorm | LayerNorm, emit: Emitter) -> tuple[OnnxValue, OnnxValue]:
