@@ -60,7 +60,7 @@ def test_variant_of_the_zoo(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "code", "message"),
     [
-        ("▸inputs: {x: [1]}", "bad-variant", "`inputs` comes from base"),
+        ("▸let: {b: 1}", "bad-variant", "`let` comes from base"),
         ("▸network: [relu]", "bad-variant", "`network` comes from base"),
         ("▸blocks: {}", "bad-variant", "`blocks` comes from base"),
         ("▸import: []", "bad-variant", "`import` comes from base"),
