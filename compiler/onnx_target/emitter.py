@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnx
@@ -18,6 +18,8 @@ from compiler.onnx_target.shapes import NamedShape
 from compiler.passes.base import LazyArray, WeightArray, WeightArrays
 from compiler.passes.cast_weights import cast
 
+T = TypeVar("T")
+
 
 @dataclass(eq=False, slots=True)
 class OnnxValue:
@@ -29,7 +31,8 @@ class OnnxValue:
 
 @dataclass(eq=False, slots=True)
 class OnnxNode:
-    """One ONNX node with one result, which reads its inputs by reference until it is written; None is left out."""
+    """One ONNX node with one result, which reads its inputs by reference until it is written; None is left out. Where
+    its kind is none of ONNX's own, its domain stands before it."""
 
     kind: str
     name: str
@@ -40,8 +43,9 @@ class OnnxNode:
     def to_proto(self) -> onnx.NodeProto:
         names = [value.name if value else "" for value in self.inputs]
         attributes = [_write_attribute(name, value) for name, value in sorted(self.attributes.items())]
+        domain, _, kind = self.kind.rpartition(".")
         return onnx.NodeProto(
-            op_type=self.kind, name=self.name, input=names, output=[self.output.name], attribute=attributes
+            op_type=kind, domain=domain, name=self.name, input=names, output=[self.output.name], attribute=attributes
         )
 
 
@@ -63,6 +67,7 @@ class ModelEmitter:
         self.nodes: list[OnnxNode] = []
         self._values: dict[tuple[str, bool], OnnxValue] = {}
         self.tensors: dict[str, WeightArray] = {}
+        self.shared: dict[str, OnnxValue] = {}
         self._stored: dict[str, OnnxValue] = {}
 
     def append(
@@ -138,12 +143,22 @@ class Emitter:
             return axis + 1
         return axis or self.before.rank + 1
 
+    def lay_out(self, batch: Sequence[T], channels: Sequence[T], space: Sequence[T]) -> list[T]:
+        """Put what belongs to the axes of a value in the order in which they are written."""
+        return [*batch, *space, *channels] if self.rows else [*batch, *channels, *space]
+
     def op(self, kind: str, inputs: Sequence[OnnxValue | None], **attributes: Any) -> OnnxValue:
         """Add one ONNX node, and return its result. The last one of a rule gets the id of the graph's node, see
         `finish`."""
-        name = f"{self.node.id}.{kind}_{self._parts}"
+        name = f"{self.node.id}.{kind.rpartition('.')[2]}_{self._parts}"
         self._parts += 1
         return self.model.append(kind, name, inputs, OnnxValue(name), **attributes)
+
+    def once(self, what: str, compute: Callable[[], OnnxValue]) -> OnnxValue:
+        """Compute what several nodes of the graph need, by one name, where the first of them does."""
+        if what not in self.model.shared:
+            self.model.shared[what] = compute()
+        return self.model.shared[what]
 
     def cast(self, value: OnnxValue, dtype: np.dtype[Any]) -> OnnxValue:
         """Cast a value to another type."""
@@ -170,6 +185,10 @@ class Emitter:
     def weight(self, name: str) -> OnnxValue:
         """A stored tensor of the node, by its short name."""
         return self.model.store(f"{self.node.home}.{name}", self.array(name))
+
+    def weight_by_position(self, name: str) -> OnnxValue:
+        """A stored number for each channel and position, (C, *S), or (*S, C) in rows."""
+        return self.constant(name, np.moveaxis(np.asarray(self.array(name)), 0, -1)) if self.rows else self.weight(name)
 
     def matrix(self, name: str) -> OnnxValue:
         """A stored kernel (out, in, 1, …) as the matrix (in, out), under its name where no node reads the kernel."""

@@ -55,7 +55,7 @@ def build_model(
     head = onnx.helper.make_model(
         written,
         ir_version=form.ir_version,
-        opset_imports=[onnx.helper.make_opsetid("", form.opset)],
+        opset_imports=[onnx.helper.make_opsetid("", form.opset), *_list_others(written)],
         producer_name="archspec",
     )
     facts = {
@@ -114,6 +114,11 @@ def _emit(model: ModelEmitter, table: RuleTable[OnnxRule], outside: np.dtype[Any
         outputs,
         value_info=[_describe_value(name, model.float_type, shape) for name, shape in inner.items()],
     )
+
+
+def _list_others(written: onnx.GraphProto) -> list[onnx.OperatorSetIdProto]:
+    """List the operator sets beside ONNX's own, all of which are at their first version."""
+    return [onnx.helper.make_opsetid(domain, 1) for domain in sorted({node.domain for node in written.node} - {""})]
 
 
 def _name_output(

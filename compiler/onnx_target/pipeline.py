@@ -10,6 +10,7 @@ from compiler.passes.fill_channels import FillChannels
 from compiler.passes.fold_affine_back import FoldAffineBack
 from compiler.passes.fold_affine_forward import FoldAffineForward
 from compiler.passes.fold_weight_norm import FoldWeightNorm
+from compiler.passes.fuse_attention import FuseAttention
 from compiler.passes.join_groups import JoinGroups
 from compiler.passes.merge_affine import MergeAffine
 from compiler.passes.merge_duplicates import MergeDuplicates
@@ -39,6 +40,7 @@ FOR_CPU: tuple[Pass, ...] = (
     JoinGroups(),
     FillChannels(),  # leaves layers of 12 channels with 16
     SplitKernels(),
+    FuseAttention(),
 )
 """The passes for ONNX Runtime's CPU provider in single precision, with forms that a measurement supports there."""
 

@@ -16,6 +16,7 @@ from archspec import ops
 from archspec.ops import OPS, Op
 from archspec.ops.scalar import Scalar
 from compiler.graph import Graph, Node
+from compiler.passes.fuse_attention import AttentionKernel
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -101,8 +102,12 @@ def _is_product(graph: Graph, node: Node) -> bool:
 
 IN_ROWS: Mapping[type[Op], Callable[[Graph, Node], bool]] = {
     **{op: _always for op in OPS if issubclass(op, Scalar)},
-    **dict.fromkeys((ops.Add, ops.Mul, ops.Mean, ops.Scale, ops.Shift, ops.Softmax, ops.Glu), _always),
-    **dict.fromkeys((ops.Concat, ops.Slice, ops.Roll), _always),
+    **dict.fromkeys((ops.Add, ops.Sub, ops.Mul, ops.Div, ops.Max, ops.Min, ops.Mean), _always),
+    **dict.fromkeys((ops.Scale, ops.Shift, ops.Softmax, ops.Glu, ops.Reduce, ops.Learned), _always),
+    **dict.fromkeys(
+        (ops.Concat, ops.ConcatPositions, ops.Slice, ops.Roll, ops.Pad, ops.Tokens, ops.SpaceToDepth), _always
+    ),
+    **dict.fromkeys((ops.Attention, AttentionKernel), _always),
     ops.LayerNorm: _is_over_channels,
     ops.Conv: _is_product,
 }

@@ -42,7 +42,8 @@ def roll(op: Roll, emit: Emitter, x: OnnxValue) -> OnnxValue:
 
 @rule(Tokens)
 def tokens(op: Tokens, emit: Emitter, x: OnnxValue) -> OnnxValue:
-    return emit.op("Reshape", [x, emit.constant("row", [0, 0, -1], np.int64)])
+    row = emit.lay_out([0], [emit.before.channels if emit.rows else 0], [-1])
+    return emit.op("Reshape", [x, emit.constant("row", row, np.int64)])
 
 
 @rule(Map)
@@ -54,7 +55,7 @@ def map_(op: Map, emit: Emitter, x: OnnxValue, like: OnnxValue) -> OnnxValue:
 
 @rule(ConcatPositions)
 def concat_positions(op: ConcatPositions, emit: Emitter, *values: OnnxValue) -> OnnxValue:
-    return emit.op("Concat", values, axis=op.axis + 1)
+    return emit.op("Concat", values, axis=emit.axis(op.axis))
 
 
 @rule(ShuffleChannels)
@@ -85,22 +86,31 @@ def depth_to_space(op: DepthToSpace, emit: Emitter, x: OnnxValue) -> OnnxValue:
 @rule(SpaceToDepth)
 def space_to_depth(op: SpaceToDepth, emit: Emitter, x: OnnxValue) -> OnnxValue:
     """Lower it by hand: ONNX's own puts the positions of a block before the channels."""
-    rank = emit.before.rank
-    fewer = emit.op("Div", [emit.op("Shape", [x], start=2), emit.constant("block", [op.block], np.int64)])
+    rank, first = emit.before.rank, emit.axis(1)
+    space = emit.op("Shape", [x], start=first, **({"end": first + rank} if emit.rows else {}))
+    fewer = emit.op("Div", [space, emit.constant("block", [op.block], np.int64)])
     column = emit.op("Unsqueeze", [fewer, emit.constant("last", [1], np.int64)])
     pairs = emit.op("Concat", [column, emit.constant("blocks", [[op.block]] * rank, np.int64)], axis=1)
     flat = emit.op("Reshape", [pairs, emit.constant("flat", [-1], np.int64)])
-    head = emit.constant("head", [0, emit.before.channels], np.int64)
-    parts = emit.op("Reshape", [x, emit.op("Concat", [head, flat], axis=0)])
-    laid = emit.op("Transpose", [parts], perm=[0, 1, *range(3, 2 * rank + 2, 2), *range(2, 2 * rank + 2, 2)])
-    whole = emit.constant("whole", [0, emit.node.shape.channels], np.int64)
-    return emit.op("Reshape", [laid, emit.op("Concat", [whole, fewer], axis=0)])
+    parts = emit.op("Reshape", [x, _extend(emit, "head", emit.before.channels, flat)])
+    coarse, fine = range(first, first + 2 * rank, 2), range(first + 1, first + 1 + 2 * rank, 2)
+    channels = 1 + 2 * rank if emit.rows else 1
+    laid = emit.op("Transpose", [parts], perm=emit.lay_out([0], [channels, *fine], coarse))
+    return emit.op("Reshape", [laid, _extend(emit, "whole", emit.node.shape.channels, fewer)])
+
+
+def _extend(emit: Emitter, name: str, channels: int, space: OnnxValue) -> OnnxValue:
+    """The extents of a value of any batch with so many channels."""
+    if not emit.rows:
+        return emit.op("Concat", [emit.constant(name, [0, channels], np.int64), space], axis=0)
+    batch, last = (emit.constant(f"{name}_{axis}", [extent], np.int64) for axis, extent in (("0", 0), ("1", channels)))
+    return emit.op("Concat", [batch, space, last], axis=0)
 
 
 @rule(Reduce)
 def reduce(op: Reduce, emit: Emitter, x: OnnxValue) -> OnnxValue:
     """Lower a reduction. From opset 18 on all take their axes as an operand, before that ReduceSum alone."""
-    axes = [1] if op.over_channels else [*range(2, emit.before.rank + 2)]
+    axes = [emit.axis(0)] if op.over_channels else [emit.axis(axis) for axis in range(1, emit.before.rank + 1)]
     kind = {"mean": "ReduceMean", "max": "ReduceMax", "sum": "ReduceSum"}[op.by]
     if op.by == "sum" or emit.opset >= 18:
         return emit.op(kind, [x, emit.constant("axes", axes, np.int64)], keepdims=1)
@@ -111,19 +121,21 @@ def reduce(op: Reduce, emit: Emitter, x: OnnxValue) -> OnnxValue:
 def learned(op: Learned, emit: Emitter, x: OnnxValue) -> OnnxValue:
     """Lower a learned value, for as many samples as there are."""
     batch = emit.op("Shape", [x], start=0, end=1)
-    shape = emit.op("Concat", [batch, emit.constant("shape", list(op.shape), np.int64)], axis=0)
-    return emit.op("Expand", [emit.weight("value"), shape])
+    extents = emit.lay_out([], op.shape[:1], op.shape[1:])
+    shape = emit.op("Concat", [batch, emit.constant("shape", extents, np.int64)], axis=0)
+    return emit.op("Expand", [emit.weight_by_position("value"), shape])
 
 
 @rule(Pad)
 def pad(op: Pad, emit: Emitter, x: OnnxValue) -> OnnxValue:
     befores, afters = zip(*op.sides(emit.before), strict=True)
-    ends = emit.constant("pads", [0, 0, *befores, 0, 0, *afters], np.int64)
+    ends = emit.constant("pads", emit.lay_out([0], [0], befores) + emit.lay_out([0], [0], afters), np.int64)
     return emit.op("Pad", [x, ends], **({} if op.mode == "zeros" else {"mode": op.mode}))
 
 
 def cut(emit: Emitter, x: OnnxValue, name: str, axis: int, start: int, stop: int | None, step: int = 1) -> OnnxValue:
     """Take positions along an axis of the file's value; `name` tells its constants from those of others."""
-    numbers = {"start": start, "stop": END if stop is None else stop, "axis": axis, "step": step}
-    given = [emit.constant(f"{name}{key}", [number], np.int64) for key, number in numbers.items()]
-    return emit.op("Slice", [x, *(given if step != 1 else given[:3])])
+    numbers = {"start": start, "stop": END if stop is None else stop, "axis": axis}
+    if step != 1:
+        numbers["step"] = step
+    return emit.op("Slice", [x, *(emit.constant(f"{name}{key}", [at], np.int64) for key, at in numbers.items())])

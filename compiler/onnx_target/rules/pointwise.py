@@ -123,4 +123,6 @@ def _learned(name: str, op: ops.Scale | ops.Shift, emit: Emitter) -> OnnxValue:
     """Find what a scale multiplies by or a shift adds: a constant, a stored number, or one for each channel."""
     if not op.trainable:
         return emit.constant(name, op.value)
+    if op.per == "position":
+        return emit.weight_by_position(name)
     return emit.weight_by_channel(name) if op.per == "channel" else emit.weight(name)

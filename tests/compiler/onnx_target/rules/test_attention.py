@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from onnxruntime.transformers.optimizer import optimize_model
 
+from archspec.api import to_torch
 from archspec.ops import Attention, Input, Op, Shape
 from compiler.graph import Graph, Node
-from tests.support.lowering import TOLERANCE, compare, graph_of, list_kinds
+from compiler.onnx_target.model import build_model
+from compiler.onnx_target.options import ExportOptions
+from tests.support.lowering import (
+    TOLERANCE,
+    compare,
+    difference,
+    export,
+    graph_of,
+    list_kinds,
+    run_onnx,
+    run_torch,
+    sample_inputs,
+    stir,
+)
+from tests.support.transformers import build_vit
 
 
 def free(op: Op, *dims: tuple[Any, ...], sizes: dict[str, int]) -> Graph:
@@ -45,6 +63,34 @@ def test_one_file_holds_at_all_sizes(
 def test_a_fixed_map_needs_no_arithmetic_on_shapes() -> None:
     x = Shape(8, 8, 12)
     kinds = list_kinds(Attention(heads=2, window=4, shift=2), x, x, x)
-    assert set(kinds) == {"Reshape", "Transpose", "Mul", "MatMul", "Add", "Softmax"}
+    assert set(kinds) == {"Reshape", "Transpose", "Div", "MatMul", "Add", "Softmax"}
     x = Shape(8, 7)
     assert list_kinds(Attention(heads=2), x, x, x).count("Transpose") == 3
+
+
+@pytest.mark.parametrize("model_type", ["vit", "bert"])
+def test_the_optimizer_for_transformers_fuses_the_whole_block(model_type: str, tmp_path: Path) -> None:
+    """ONNX Runtime's own fusers find attention with its projections, norms with sums, and GELU with its bias."""
+    graph = build_vit()
+    module = stir(to_torch(graph))
+    path = export(graph, module.state_dict(), tmp_path)
+    found = optimize_model(str(path), model_type=model_type, num_heads=4, hidden_size=32, opt_level=0)
+    assert Counter(node.op_type for node in found.model.graph.node) == {
+        "Transpose": 2,
+        "LayerNormalization": 1,
+        "SkipLayerNormalization": 4,
+        "Attention": 2,
+        "BiasGelu": 2,
+        "MatMul": 6,
+    }
+    inputs = sample_inputs(graph, 2)
+    fused = run_onnx(found.model.SerializeToString(), inputs)
+    assert difference(run_torch(graph, module, inputs), fused) < TOLERANCE
+
+
+def test_half_precision_scales_the_query_before_the_products() -> None:
+    graph = build_vit(layers=1)
+    weights = {name: np.ones(weight.shape, np.float32) for name, weight in graph.weights.items()}
+    nodes = build_model(graph, weights, options=ExportOptions(precision="fp16")).head.graph.node
+    product = next(node for node in nodes if node.op_type == "MatMul" and "attention" in node.name)
+    assert product.input[0].startswith("block0.attention.Mul")

@@ -1,0 +1,95 @@
+"""What is added to the scores of attention: biases by distance, and masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from archspec.arrays import Array
+from archspec.ops import Attention
+from archspec.ops.attention import MASKED
+from archspec.ops.fields import along
+from compiler.onnx_target.emitter import Emitter, OnnxValue
+from compiler.onnx_target.rules.attention_layout import HeadLayout
+
+LOWEST = {"float16": -65504.0, "bfloat16": -3e38, "float32": -3e38}
+"""The score of what is hidden, by the type of the model's numbers."""
+
+
+def list_terms(op: Attention, emit: Emitter, q: HeadLayout) -> list[OnnxValue]:
+    """The terms that are added to all scores."""
+    terms = [emit.constant("bias", read_bias(op, emit, q))] if op.bias != "none" else []
+    shifts = along(op.shift, q.shape, "shift")
+    if not any(shifts):
+        return terms
+    counts = q.count_windows()
+    if counts is None:
+        name = f"mask of {q.sizes} shifted by {shifts} in {q.space}"
+        return [*terms, emit.once(name, lambda: _mask_shifted(emit, q, shifts))]
+    if all(count == 1 for shift, count in zip(shifts, counts, strict=True) if shift):
+        return terms
+    apart = np.zeros((*counts, 1, 1, 1), bool)
+    for axis, count in enumerate(counts):
+        last = (np.arange(count) == count - 1) & (count > 1)
+        apart = apart | (_along(last, axis, q.rank + 3) & _tell_sides(q.sizes, shifts, axis))
+    return [*terms, emit.constant("mask", MASKED * apart)]
+
+
+def _mask_shifted(emit: Emitter, q: HeadLayout, shifts: Sequence[int]) -> OnnxValue:
+    """Compute the term of pairs that are neighbours only since the map was rolled, at whatever number of windows."""
+    masks = []
+    zero, one = (emit.constant(name, [number], np.int64) for name, number in (("none", 0), ("single", 1)))
+    for axis, shift in enumerate(shifts):
+        if not shift:
+            continue
+        count = q.compute_windows(axis)
+        limits = [emit.op("Squeeze", [limit]) for limit in (zero, count, one)]
+        places = emit.op("Range", limits)
+        last = emit.op("Equal", [places, emit.op("Sub", [count, one])])
+        last = emit.op("And", [last, emit.op("Greater", [count, one])])
+        shape = emit.constant(f"along_{axis}", [-1 if i == axis else 1 for i in range(q.rank + 3)], np.int64)
+        term = emit.constant(f"sides_{axis}", MASKED * _tell_sides(q.sizes, shifts, axis))
+        masks.append(emit.op("Mul", [emit.op("Reshape", [emit.cast(last, emit.float_type), shape]), term]))
+    return emit.op("Min", masks) if len(masks) > 1 else masks[0]
+
+
+def _tell_sides(sizes: Sequence[int], shifts: Sequence[int], axis: int) -> Array:
+    """True for each pair of places in a window of which one lies before the end of the map along an axis, and the other
+    behind it: (L, L)."""
+    behind = np.broadcast_to(_along(np.arange(sizes[axis]) >= sizes[axis] - shifts[axis], axis, len(sizes)), sizes)
+    return np.asarray(behind.reshape(-1, 1) != behind.reshape(1, -1))
+
+
+def _along(row: Array, axis: int, rank: int) -> Array:
+    return row.reshape([-1 if other == axis else 1 for other in range(rank)])
+
+
+def read_bias(op: Attention, emit: Emitter, q: HeadLayout) -> Array:
+    """The term of each pair of positions, for each head, from the stored numbers: (heads, L, L)."""
+    sizes = op.seen(q.shape)
+    if op.bias == "relative":
+        table = np.asarray(emit.array("table"))
+    else:
+        inner, bias, outer = (np.asarray(emit.array(name), np.float64) for name in ("inner", "inner_bias", "outer"))
+        steps = np.meshgrid(*(np.arange(1 - n, n) * (8 / max(n - 1, 1)) for n in sizes), indexing="ij")
+        whole = np.stack(steps, axis=-1).reshape(-1, len(sizes))
+        distances = np.sign(whole) * np.log2(np.abs(whole) + 1) / 3
+        table = 16 / (1 + np.exp(-np.maximum(distances @ inner.T + bias, 0) @ outer.T))
+    number = np.zeros((1, 1), np.int64)
+    for size, place in zip(sizes, np.indices(sizes), strict=True):
+        row = place.reshape(-1)
+        number = number * (2 * size - 1) + row[:, None] - row[None, :] + size - 1
+    return np.moveaxis(table[number], -1, 0)
+
+
+def hide_later(emit: Emitter, scores: OnnxValue) -> OnnxValue:
+    """Give the scores of later positions the lowest number."""
+    zero, one = (emit.constant(name, number, np.int64) for name, number in (("zero", 0), ("one", 1)))
+    count = emit.op(
+        "Squeeze", [emit.op("Gather", [emit.op("Shape", [scores]), emit.constant("last_axis", [-1], np.int64)])]
+    )
+    places = emit.op("Range", [zero, count, one])
+    column = emit.op("Unsqueeze", [places, emit.constant("second_axis", [1], np.int64)])
+    lowest = emit.constant("lowest", LOWEST[emit.float_type.name])
+    return emit.op("Where", [emit.op("Greater", [places, column]), lowest, scores])
