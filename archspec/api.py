@@ -56,8 +56,9 @@ def open_network(
     sizes: Mapping[str, int] | None = None,
     *,
     max_nodes: int = MAX_NODES,
+    extensions: Mapping[str, type[Op]] | None = None,
 ) -> tuple[Graph, Spec | None]:
-    """The graph of a spec (a file or a zoo name), with the spec, or that of an ONNX file, whoever wrote it.
+    """The graph of a spec (a file or a zoo name) that may use `extensions`, with the spec, or that of an ONNX file.
 
     Raises SpecError, ModelError and InputError, and MissingExtra where onnx is not there to read its files.
 
@@ -66,7 +67,7 @@ def open_network(
     (15, 'residual_mlp')
     """
     if not is_onnx(source):
-        spec = load(source, params)
+        spec = load(source, params, extensions=extensions)
         return elaborate(spec, sizes, max_nodes=max_nodes), spec
     if params:
         raise InputError(f"{source} is an ONNX file: params are those of specs")

@@ -12,10 +12,11 @@ Rule = TypeVar("Rule", bound=Callable[..., object])
 
 
 class RuleTable(Generic[Rule]):
-    """Rules by operation. It refuses a second rule for one operation, and names the operation that has none."""
+    """Rules by operation. It refuses a second rule for one operation, and names the operation that has none; an
+    operation that is a caller's own may bring its rule along, as the method of this name."""
 
-    def __init__(self, target: str) -> None:
-        self.target = target
+    def __init__(self, target: str, method: str = "") -> None:
+        self.target, self.method = target, method
         self._rules: dict[type[Op], Rule] = {}
 
     def rule(self, *ops: type[Op]) -> Callable[[Rule], Rule]:
@@ -34,16 +35,18 @@ class RuleTable(Generic[Rule]):
         """A copy with the rules of a caller's own operations. Raises InputError where they are none."""
         if not _are_rules(rules):
             raise InputError(f"rules are functions by the classes of operations, found {tell_value(rules)}")
-        table: RuleTable[Rule] = RuleTable(self.target)
+        table: RuleTable[Rule] = RuleTable(self.target, self.method)
         table._rules = dict(self._rules)
         for op, rule in rules.items():
             table.rule(op)(rule)
         return table
 
     def __getitem__(self, op: type[Op]) -> Rule:
-        if op not in self._rules:
-            raise ArchspecError(f"{self.target} has no rule for {op.kind}; give one in `rules`")
-        return self._rules[op]
+        rule: Rule | None = self._rules.get(op) or (getattr(op, self.method, None) if self.method else None)
+        if rule is None:
+            remedy = "give one in `rules`" + (f", or its class a method `{self.method}`" if self.method else "")
+            raise ArchspecError(f"{self.target} has no rule for {op.kind}; {remedy}")
+        return rule
 
     def __contains__(self, op: object) -> bool:
         return op in self._rules

@@ -191,16 +191,22 @@ def list_files(read: Iterable[str | Path]) -> Iterator[str | Path]:
                 yield from find_pictures(source).paths
 
 
-def build_graph(spec: str, params: Iterable[str], sizes: Iterable[str], max_nodes: int) -> Any:
+def build_graph(
+    spec: str, params: Iterable[str], sizes: Iterable[str], max_nodes: int, allow: Iterable[str] = ()
+) -> Any:
     """The graph of a spec, or of an ONNX file, as the options say."""
-    return open_network(spec, params, sizes, max_nodes)[0]
+    return open_network(spec, params, sizes, max_nodes, allow)[0]
 
 
-def open_network(source: str, params: Iterable[str], sizes: Iterable[str], max_nodes: int) -> tuple[Any, Any]:
+def open_network(
+    source: str, params: Iterable[str], sizes: Iterable[str], max_nodes: int, allow: Iterable[str] = ()
+) -> tuple[Any, Any]:
     """The graph as the options say, and the spec that it was made of, if it was."""
     from archspec import api
+    from archspec.cli.allowing import load_allowed
 
-    return api.open_network(source, parse_params(params), parse_sizes(sizes), max_nodes=max_nodes)
+    chosen = parse_params(params), parse_sizes(sizes)
+    return api.open_network(source, *chosen, max_nodes=max_nodes, extensions=load_allowed(allow))
 
 
 @contextmanager

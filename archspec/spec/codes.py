@@ -151,7 +151,7 @@ MISTAKES: tuple[Code, ...] = (
     Code(
         "extension",
         "an `ext` node uses what the caller did not allow",
-        "allow it where the spec is compiled: `elaborate(spec, extensions={name: class})`",
+        "allow it where the spec is compiled: `--allow FILE.py:CLASS`, or `elaborate(spec, extensions={name: class})`",
     ),
     Code(
         "import-cycle",

@@ -16,7 +16,9 @@ from archspec.spec.nodes import STRUCTURE
 from archspec.spec.reading import Reading, reading_of
 from archspec.spec.suggestions import suggest_field, suggest_kind
 
-_EXT = "; an `ext` takes its fields where it stands"
+EXT = "ext"
+"""The kind whose defaults are by the names of extensions, whose fields are known when a spec is compiled."""
+_BY_NAME = "; of an extension write `ext: {NAME: {field: value}}`"
 
 
 def _read_defaults(value: Any, info: ValidationInfo) -> Any:
@@ -28,10 +30,12 @@ def _read_defaults(value: Any, info: ValidationInfo) -> Any:
 
 
 def _read_kind_defaults(kind: str, fields: Any, written: Table, reading: Reading) -> Mapping[str, Any]:
+    if kind == EXT:
+        return _read_extensions(fields, written, reading)
     model: type[SpecNode] | None = layer_node(kind) if kind in LAYERS else STRUCTURE.get(kind)
     if model is None or not model.settings:
         with_settings = [*LAYERS, *(word for word, node in STRUCTURE.items() if node.settings)]
-        message = f"`defaults` knows no node kind '{kind}'{suggest_kind(kind, with_settings) or _EXT}"
+        message = f"`defaults` knows no node kind '{kind}'{suggest_kind(kind, with_settings) or _BY_NAME}"
         reading.report("unknown-node", message, written.keys_at[kind])
         return {}
     if not isinstance(fields, Table):
@@ -52,6 +56,17 @@ def _read_kind_defaults(kind: str, fields: Any, written: Table, reading: Reading
     return chosen
 
 
+def _read_extensions(named: Any, written: Table, reading: Reading) -> Mapping[str, Any]:
+    """Read the defaults of extensions: fields by name, which are held against the operation where it is used."""
+    if isinstance(named, Table):
+        read = {name: dict(fields) for name, fields in named.items() if isinstance(fields, Table)}
+        if len(read) == len(named):
+            return read
+    message = "`defaults` of ext should be mappings of fields by the names of extensions"
+    reading.report("wrong-type", message, written.values_at[EXT])
+    return {}
+
+
 Defaults: TypeAlias = Annotated[Any, PlainValidator(_read_defaults), WithJsonSchema({"x-ref": "defaults"})]
 
 
@@ -59,4 +74,5 @@ def merge_defaults(*tables: Any) -> dict[str, Any]:
     """The defaults by node kind in one, the last have their way; what is no mapping has been reported."""
     given = [table for table in tables if isinstance(table, Mapping)]
     kinds = {kind: None for table in given for kind in table}
-    return {kind: overlay(*(table[kind] for table in given if isinstance(table.get(kind), Mapping))) for kind in kinds}
+    layers = {kind: [table[kind] for table in given if isinstance(table.get(kind), Mapping)] for kind in kinds}
+    return {kind: (merge_defaults if kind == EXT else overlay)(*tables) for kind, tables in layers.items()}

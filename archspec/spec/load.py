@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from archspec.errors import Diagnostic, Mistakes, Place, SpecError, suggest
+from archspec.ops import Op
 from archspec.spec.blocks import Block, list_inputs, read_signature
 from archspec.spec.comments import Comment
 from archspec.spec.defaults import merge_defaults
@@ -42,8 +43,11 @@ def read_spec(source: str | Path, params: Mapping[str, Any] | None = None) -> Sp
     return set_params(spec, params or {})
 
 
-def load(source: str | Path, params: Mapping[str, Any] | None = None) -> Spec:
-    """Load a spec as `read_spec` does, but raise SpecError with every mistake that was found.
+def load(
+    source: str | Path, params: Mapping[str, Any] | None = None, *, extensions: Mapping[str, type[Op]] | None = None
+) -> Spec:
+    """Load a spec as `read_spec` does, but raise SpecError with every mistake that was found. `extensions` are the
+    operations that its `ext` nodes may use, by name, wherever it is compiled.
 
     >>> archspec.load("residual_mlp", params={"blocks": 2}).params["blocks"]
     2
@@ -51,7 +55,7 @@ def load(source: str | Path, params: Mapping[str, Any] | None = None) -> Spec:
     spec = read_spec(source, params)
     if spec.mistakes:
         raise SpecError(spec.mistakes)
-    return spec
+    return replace(spec, extensions=dict(extensions)) if extensions else spec
 
 
 @dataclass

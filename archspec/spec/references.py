@@ -33,6 +33,8 @@ def list_references(body: Any) -> Iterator[Template]:
 
 def _templates_of(node: SpecNode) -> Iterator[Template]:
     for name in type(node).model_fields:
+        if name == "share":  # the label of weights, and of no value
+            continue
         value = getattr(node, name)
-        parts = value.values() if isinstance(value, Mapping) else [value]
+        parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
         yield from (part for part in parts if isinstance(part, Template))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from archspec.errors import Diagnostic, Place, SpecError
+from archspec.ops import Op
 from archspec.spec.blocks import Block
 from archspec.spec.comments import Comment
 from archspec.spec.definitions import Definition, Definitions, check_value
@@ -50,6 +51,8 @@ class Spec:
     mistakes: tuple[Diagnostic, ...] = ()
     comments: tuple[Comment, ...] = ()
     """The comments in its files that say something to the program."""
+    extensions: Mapping[str, type[Op]] = field(default_factory=dict)
+    """The operations that the caller allows its `ext` nodes, by name."""
 
     @cached_property
     def names(self) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from archspec.bounds import MAX_NODES
 from archspec.errors import Diagnostic, Place, SpecError
+from archspec.ops import Op
 from archspec.spec.load import read_spec
 from archspec.spec.spec import Spec
 from compiler.elaborate.elaborate import elaborate
@@ -20,6 +21,7 @@ def check(
     sizes: Mapping[str, int] | None = None,
     *,
     max_nodes: int = MAX_NODES,
+    extensions: Mapping[str, type[Op]] | None = None,
 ) -> tuple[Diagnostic, ...]:
     """List every mistake in a spec, in the order of their places; empty where it is sound.
 
@@ -30,7 +32,7 @@ def check(
     """
     try:
         spec = read_spec(source, params)
-        graph = elaborate(spec, sizes, max_nodes=max_nodes)
+        graph = elaborate(spec, sizes, max_nodes=max_nodes, extensions=extensions)
     except SpecError as error:
         # a library has no network, and nothing else may be wrong with it
         return tuple(item for item in error.diagnostics if item.code != "block-library")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archspec.errors import SpecError
-from archspec.ops import Layer
+from archspec.ops import Op
 from archspec.spec.spec import Spec
 from compiler.elaborate.bodies import run_body
 from compiler.elaborate.scope import Scope
@@ -15,7 +15,7 @@ from compiler.graph import Graph
 
 
 def build_graph(
-    spec: Spec, sizes: Mapping[str, int], max_nodes: int, extensions: Mapping[str, type[Layer]]
+    spec: Spec, sizes: Mapping[str, int], max_nodes: int, extensions: Mapping[str, type[Op]]
 ) -> tuple[Walk, Graph | None]:
     """Walk through a spec, once more where something depends on the number of its residuals; the graph is None where
     the walk has met mistakes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any, NoReturn
@@ -138,13 +138,14 @@ class GraphBuilder:
             return []
         return list(takewhile(lambda scope: scope not in self._scopes, scopes_around(id)))
 
-    def apply_layer(self, step: Step, op: Op) -> MaybeNode:
-        """Put in a layer; in a body that starts as FixUp says, with a learned bias before kernels and activations."""
+    def apply_layer(self, step: Step, op: Op, others: Sequence[MaybeNode] = ()) -> MaybeNode:
+        """Put in a layer, which takes `others` too; in a body that starts as FixUp says, with a learned bias before
+        kernels and activations."""
         fixup = step.scope.fixup
         if fixup is None or not (op.has_kernel or op.family == "activation"):
-            return self.apply(step, op, [step.value], step.id)
+            return self.apply(step, op, [step.value, *others], step.id)
         value = self.apply(step, ops.Shift(trainable=True), [step.value], f"{step.id}_bias")
-        result = self.apply(step, op, [value], step.id)
+        result = self.apply(step, op, [value, *others], step.id)
         if isinstance(op, ops.Kernel) and result is not None:
             fixup.append(result.id)
         return result

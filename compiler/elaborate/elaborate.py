@@ -8,7 +8,7 @@ from dataclasses import replace
 import compiler.elaborate.words  # noqa: F401  (what each word does is found by its import)
 from archspec.bounds import MAX_NODES, MAX_WHOLE
 from archspec.errors import Diagnostic, Place, SpecError, tell_value
-from archspec.ops import Layer
+from archspec.ops import Op
 from archspec.spec.document import is_size
 from archspec.spec.marked import place_in
 from archspec.spec.spec import Spec
@@ -31,11 +31,11 @@ def elaborate(
     sizes: Mapping[str, int] | None = None,
     *,
     max_nodes: int = MAX_NODES,
-    extensions: Mapping[str, type[Layer]] | None = None,
+    extensions: Mapping[str, type[Op]] | None = None,
 ) -> Graph:
     """Compile a spec for given values of its dynamic sizes (by default the spec's own).
 
-    `max_nodes` bounds the nodes and loop turns that the spec may expand to; `extensions` are the operations that `ext`
+    `max_nodes` bounds the nodes and loop turns that the spec may expand to; `extensions` are operations that `ext`
     nodes may use, by name. Raises SpecError with every independent mistake, those of reading the spec included.
 
     >>> graph = archspec.elaborate(archspec.load("resnet_digits"), sizes={"H": 16})
@@ -43,13 +43,14 @@ def elaborate(
     1×16×8 10
     """
     chosen, mistakes = _choose_sizes(spec, sizes or {})
+    allowed = {**spec.extensions, **(extensions or {})}
     if not mistakes:
-        walk, graph = build_graph(spec, chosen, max_nodes, extensions or {})
+        walk, graph = build_graph(spec, chosen, max_nodes, allowed)
         mistakes = walk.reporter.mistakes
         if graph is not None and not mistakes and not spec.mistakes:
             return verify(drop_idle_fits(graph))
         if mistakes and all(mistake.code == "shape-mismatch" for mistake in mistakes):
-            mistakes = _with_fitting_sizes(spec, chosen, mistakes, extensions or {})
+            mistakes = _with_fitting_sizes(spec, chosen, mistakes, allowed)
         mistakes = _doubt_inputs(spec, mistakes)
     raise SpecError([*spec.mistakes, *mistakes])
 
@@ -99,7 +100,7 @@ def _choose_sizes(spec: Spec, given: Mapping[str, int]) -> tuple[dict[str, int],
 
 
 def _with_fitting_sizes(
-    spec: Spec, sizes: Mapping[str, int], mistakes: list[Diagnostic], extensions: Mapping[str, type[Layer]]
+    spec: Spec, sizes: Mapping[str, int], mistakes: list[Diagnostic], extensions: Mapping[str, type[Op]]
 ) -> list[Diagnostic]:
     """Add to mistakes of shape the sizes that would fit, where there are some near the wanted ones."""
     tried = 0

@@ -9,7 +9,7 @@ from typing import Any
 
 from archspec.bounds import MAX_WHOLE
 from archspec.errors import BlockCall, suggest
-from archspec.ops import Input, Layer
+from archspec.ops import Input, Op
 from archspec.spec.document import is_size
 from archspec.spec.expressions import lookup_of
 from archspec.spec.marked import place_in
@@ -33,7 +33,7 @@ class Walk:
         spec: Spec,
         sizes: Mapping[str, int],
         max_nodes: int,
-        extensions: Mapping[str, type[Layer]],
+        extensions: Mapping[str, type[Op]],
         residuals: int | None = None,
     ) -> None:
         self.spec = spec

@@ -20,7 +20,7 @@ from compiler.rule_table import RuleTable
 from compiler.torch_target import attention, modules, moves, normalization, randomness, recurrent, windows
 
 TorchRule: TypeAlias = Callable[..., nn.Module | Callable[..., Tensor]]
-RULES: RuleTable[TorchRule] = RuleTable("torch")
+RULES: RuleTable[TorchRule] = RuleTable("torch", "torch_module")
 rule = RULES.rule
 
 ADAPTIVE_AVG_POOL = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)

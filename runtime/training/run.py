@@ -13,6 +13,7 @@ from archspec.arrays import Array
 from archspec.bounds import MAX_NODES
 from archspec.errors import InputError
 from archspec.extras import extra
+from archspec.ops import Op
 from archspec.spec.load import load
 from archspec.spec.spec import Spec
 from compiler.elaborate.elaborate import elaborate
@@ -48,12 +49,16 @@ class Run:
     data: Dataset
 
     @classmethod
-    def open(cls, folder: str | Path, *, max_nodes: int = MAX_NODES) -> Run:
-        """Read a run's folder; its spec may expand to `max_nodes` nodes. Raises InputError where the spec or the
-        weights are missing, and ModelError where they do not belong together."""
+    def open(
+        cls, folder: str | Path, *, max_nodes: int = MAX_NODES, extensions: Mapping[str, type[Op]] | None = None
+    ) -> Run:
+        """Read a run's folder; its spec may expand to `max_nodes` nodes, and use these `extensions`.
+
+        Raises InputError where the spec or the weights are missing, and ModelError where they do not belong
+        together."""
         folder = Path(folder)
         check_files(folder, (SPEC, WEIGHTS))
-        spec = load(folder / SPEC)
+        spec = load(folder / SPEC, extensions=extensions)
         graph = elaborate(spec, max_nodes=max_nodes)
         weights, metadata = load_weights(folder / WEIGHTS)
         check_one_run(folder / SPEC, graph.digest, folder / WEIGHTS, metadata)

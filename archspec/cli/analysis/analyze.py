@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 
 from archspec.bounds import MAX_NODES
+from archspec.cli.allowing import AllowOption
 from archspec.cli.options import (
     BatchOption,
     JsonOption,
@@ -77,6 +78,7 @@ def analyze(
     seed: SeedOption = 0,
     threads: ThreadsOption = None,
     max_nodes: MaxNodesOption = MAX_NODES,
+    allow: AllowOption = [],
     as_json: JsonOption = False,
 ) -> None:
     """Count parameters, buffers, MACs, activations and paths; and more where it is asked for.
@@ -98,7 +100,7 @@ def analyze(
     _check_usage(wanted, fits=fits, measure=measure, sampled=sampled, across=across, every=every)
     paths, cost = paths or everything, cost or everything
     budget = _read_bytes(fits) if fits is not None else None
-    graph, written = open_network(spec, set_, size, max_nodes)
+    graph, written = open_network(spec, set_, size, max_nodes, allow)
     report = api.analyze(
         graph,
         written,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from archspec.bounds import MAX_NODES
+from archspec.cli.allowing import AllowOption
 from archspec.cli.ending import COULD_NOT, FINDINGS
 from archspec.cli.options import (
     BatchOption,
@@ -35,6 +36,7 @@ def assert_(
     precision: PrecisionOption = None,
     optimizer: OptimizerOption = "momentum",
     max_nodes: MaxNodesOption = MAX_NODES,
+    allow: AllowOption = [],
     as_json: JsonOption = False,
 ) -> None:
     """Check conditions on the analysis. Exits 0 if all hold, 1 if one does not, 2 if one cannot be decided.
@@ -49,7 +51,7 @@ def assert_(
 
     with refusing(ConditionError):
         parsed = [parse_condition(text) for text in conditions]
-    graph, loaded = open_network(spec, set_, size, max_nodes)
+    graph, loaded = open_network(spec, set_, size, max_nodes, allow)
     with refusing(ConditionError):
         verdicts = check_conditions(graph, parsed, loaded, TrainingSetup(batch, precision, optimizer))
     answers = {verdict.holds for verdict in verdicts}

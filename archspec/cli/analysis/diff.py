@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from archspec.bounds import MAX_NODES
+from archspec.cli.allowing import AllowOption
 from archspec.cli.ending import FINDINGS
 from archspec.cli.options import (
     BatchOption,
@@ -35,6 +36,7 @@ def diff(
     optimizer: OptimizerOption = "momentum",
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 1 if there is a difference.")] = False,
     max_nodes: MaxNodesOption = MAX_NODES,
+    allow: AllowOption = [],
     as_json: JsonOption = False,
 ) -> None:
     """Show what changed between two networks: layers, how they are joined, and the numbers."""
@@ -42,8 +44,8 @@ def diff(
     from compiler.analysis.compare.diff import diff_graphs
     from compiler.analysis.memory.setup import TrainingSetup
 
-    first = build_graph(a, [*set_, *set_a], [*size, *size_a], max_nodes)
-    second = build_graph(b, [*set_, *set_b], [*size, *size_b], max_nodes)
+    first = build_graph(a, [*set_, *set_a], [*size, *size_a], max_nodes, allow)
+    second = build_graph(b, [*set_, *set_b], [*size, *size_b], max_nodes, allow)
     found = diff_graphs(first, second, TrainingSetup(batch, precision, optimizer))
     print_json(found.to_dict()) if as_json else print_diff(found)
     if exit_code and not found.equal:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from archspec.bounds import MAX_NODES
+from archspec.cli.allowing import AllowOption
 from archspec.cli.options import (
     ForceOption,
     JsonOption,
@@ -34,6 +35,7 @@ def unravel(
     full: Annotated[bool, typer.Option("--full", help="All terms, up to 1,024 paths.")] = False,
     output: Annotated[Path | None, output_option("FILE.svg", "paths.svg", "a picture of the paths")] = None,
     max_nodes: MaxNodesOption = MAX_NODES,
+    allow: AllowOption = [],
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -45,7 +47,7 @@ def unravel(
     from archspec.cli.tables.unravel import print_unravelling
     from compiler.analysis.paths.unravel import unravel as unravel_graph
 
-    graph = build_graph(spec, set_, size, max_nodes)
+    graph = build_graph(spec, set_, size, max_nodes, allow)
     result = unravel_graph(graph, full=full, derivative=derivative)
     if output is not None:
         from archspec.files import write_text

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from archspec.bounds import MAX_NODES
+from archspec.cli.allowing import AllowOption, load_allowed
 from archspec.cli.completion import complete_data
 from archspec.cli.options import (
     GroundOption,
@@ -94,6 +95,7 @@ def export(
     ] = False,
     threads: ThreadsOption = None,
     max_nodes: MaxNodesOption = MAX_NODES,
+    allow: AllowOption = [],
     force: Annotated[bool, shared_option("--force", note="a file that is no ONNX model")] = False,
     verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Prove the file against torch first.")] = True,
     as_json: JsonOption = False,
@@ -104,7 +106,7 @@ def export(
     from compiler.onnx_target.options import ExportOptions
     from runtime.export.members import Members, MembersError, read_network
 
-    loaded = api.load(spec, parse_params(set_))
+    loaded = api.load(spec, parse_params(set_), extensions=load_allowed(allow))
     path = output or Path(f"{loaded.name}.onnx")
     refuse_idle("--data", data, precision != "int8" and monte_carlo is None, "--precision int8 and by --monte-carlo T")
     chosen = _choose_calibration(precision, data, calibration, max_drop, reduce_range, ground)

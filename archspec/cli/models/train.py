@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from archspec.bounds import MAX_NODES, MAX_WHOLE
+from archspec.cli.allowing import AllowOption, load_allowed
 from archspec.cli.completion import complete_data
 from archspec.cli.options import (
     JsonOption,
@@ -53,6 +54,7 @@ def train(
     seed: SeedOption = 0,
     threads: ThreadsOption = None,
     max_nodes: MaxNodesOption = MAX_NODES,
+    allow: AllowOption = [],
     as_json: JsonOption = False,
 ) -> None:
     """Train on a data set; leaves spec.yaml, weights.safetensors and metrics.jsonl in the run's folder."""
@@ -64,7 +66,7 @@ def train(
     settings = Recipe(
         epochs=epochs, batch=batch, learning_rate=learning_rate, ramp_drop=ramp_drop, seed=seed, threads=threads
     )
-    loaded = api.load(spec, parse_params(set_))
+    loaded = api.load(spec, parse_params(set_), extensions=load_allowed(allow))
     refuse_idle("--force", force or None, output is None, "-o RUN")
     with _find_folder(output, loaded.name) as folder, follow_training() as on_step:
         result = api.train(

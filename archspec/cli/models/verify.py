@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from archspec.bounds import MAX_NODES, MAX_WHOLE
+from archspec.cli.allowing import AllowOption, load_allowed
 from archspec.cli.ending import COULD_NOT, FINDINGS
 from archspec.cli.options import (
     JsonOption,
@@ -52,6 +53,7 @@ def verify(
     ] = [],
     threads: ThreadsOption = None,
     max_nodes: MaxNodesOption = MAX_NODES,
+    allow: AllowOption = [],
     as_json: JsonOption = False,
 ) -> None:
     """Prove a model file again: sound, finite, equal to a second witness, and with --against equal to torch.
@@ -68,7 +70,7 @@ def verify(
     if against is not None:
         from runtime.export.weights import check_fit, list_sizes, read_weights
 
-        loaded = api.load(against[0], parse_params(set_))
+        loaded = api.load(against[0], parse_params(set_), extensions=load_allowed(allow))
         chosen = {name: value for name, value in _own_sizes(model, sizes).items() if name in list_sizes(loaded)}
         graph = api.elaborate(loaded, chosen, max_nodes=max_nodes)
         weights, told = read_weights(against[1])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archspec.bounds import MAX_NODES
+from archspec.cli.allowing import AllowOption
 from archspec.cli.options import (
     ForceOption,
     MaxNodesOption,
@@ -52,6 +53,7 @@ def draw(
     set_: SetOption = [],
     size: SizeOption = [],
     max_nodes: MaxNodesOption = MAX_NODES,
+    allow: AllowOption = [],
     force: ForceOption = False,
 ) -> None:
     """Draw the network as SVG, as a page, for Mermaid or for Graphviz, with repeats folded."""
@@ -62,7 +64,7 @@ def draw(
     name = _find_format(output, format_)
     write = _choose_writer(name)
     check_output(None if output == "-" else Path(output), DRAWN[name], [spec], force=force)
-    picture = draw_graph(build_graph(spec, set_, size, max_nodes), depth=depth, patterns=open_)
+    picture = draw_graph(build_graph(spec, set_, size, max_nodes, allow), depth=depth, patterns=open_)
     text = write(picture)
     if output == "-":
         print(text, end="")

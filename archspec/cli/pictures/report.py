@@ -9,6 +9,7 @@ from typing import Annotated
 
 from archspec import __version__
 from archspec.bounds import MAX_NODES
+from archspec.cli.allowing import AllowOption
 from archspec.cli.options import (
     BatchOption,
     ForceOption,
@@ -38,6 +39,7 @@ def report(
     set_: SetOption = [],
     size: SizeOption = [],
     max_nodes: MaxNodesOption = MAX_NODES,
+    allow: AllowOption = [],
     force: ForceOption = False,
 ) -> None:
     """Write all that the analyses say of a network as one page that needs no network: graph, plots and lint, linked."""
@@ -54,7 +56,7 @@ def report(
 
     with extra("pictures"):
         import matplotlib  # noqa: F401  (asked for before the work, not after it)
-    graph, source = open_network(spec, set_, size, max_nodes)
+    graph, source = open_network(spec, set_, size, max_nodes, allow)
     wanted = ["receptive_field", "memory", "lint"]
     wanted += ["variance"] if source is not None else []  # a model does not say how its weights started
     usual: list[tuple[str, object, object]] = [("--depth", depth, None), ("--batch", batch, 1)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archspec.bounds import MAX_NODES
+from archspec.cli.allowing import AllowOption, load_allowed
 from archspec.cli.completion import complete_spec
 from archspec.cli.ending import COULD_NOT, FINDINGS
 from archspec.cli.options import (
@@ -32,6 +33,7 @@ def check(
     set_: SetOption = [],
     size: SizeOption = [],
     max_nodes: MaxNodesOption = MAX_NODES,
+    allow: AllowOption = [],
     as_json: JsonOption = False,
 ) -> None:
     """Report all mistakes, each with file:line:column.
@@ -40,8 +42,8 @@ def check(
     """
     from archspec import api
 
-    params, sizes = parse_params(set_), parse_sizes(size)
-    found = [(spec, api.check(spec, params, sizes, max_nodes=max_nodes)) for spec in specs]
+    params, sizes, allowed = parse_params(set_), parse_sizes(size), load_allowed(allow)
+    found = [(spec, api.check(spec, params, sizes, max_nodes=max_nodes, extensions=allowed)) for spec in specs]
     if as_json:
         print_json([item.to_dict() for _, mistakes in found for item in mistakes])
     else:

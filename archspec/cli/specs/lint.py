@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from archspec.bounds import MAX_NODES
+from archspec.cli.allowing import AllowOption, load_allowed
 from archspec.cli.completion import complete_spec
 from archspec.cli.ending import COULD_NOT, FINDINGS
 from archspec.cli.options import (
@@ -34,6 +35,7 @@ def lint(
     set_: SetOption = [],
     size: SizeOption = [],
     max_nodes: MaxNodesOption = MAX_NODES,
+    allow: AllowOption = [],
     as_json: JsonOption = False,
 ) -> None:
     """Report what compiles and is probably not meant, with the remedy.
@@ -49,13 +51,13 @@ def lint(
     chosen = {"select": _split(select), "ignore": _split(ignore)}
     with refusing(ArchspecError):
         choose_codes(**chosen)
-    params, sizes = parse_params(set_), parse_sizes(size)
+    params, sizes, allowed = parse_params(set_), parse_sizes(size), load_allowed(allow)
     found: list[tuple[str, Sequence[Diagnostic | Finding]]] = []
     unknown: dict[str, Mapping[str, int]] = {}
     failed = False
     for name in specs:
         try:
-            graph, spec = api.open_network(name, params, sizes, max_nodes=max_nodes)
+            graph, spec = api.open_network(name, params, sizes, max_nodes=max_nodes, extensions=allowed)
             found.append((name, [*check_expectations(graph, spec), *lint_graph(graph, spec, **chosen)]))
             unknown[name] = find_unknown(graph)
         except SpecError as error:  # the mistakes of one spec hide nothing of the next

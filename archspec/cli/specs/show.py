@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from archspec.bounds import MAX_NODES
+from archspec.cli.allowing import AllowOption
 from archspec.cli.options import (
     JsonOption,
     MaxNodesOption,
@@ -23,6 +24,7 @@ def show(
     set_: SetOption = [],
     size: SizeOption = [],
     max_nodes: MaxNodesOption = MAX_NODES,
+    allow: AllowOption = [],
     as_json: JsonOption = False,
 ) -> None:
     """Show the layers as a tree: shapes, parameters, MACs; repeats are folded."""
@@ -30,7 +32,7 @@ def show(
     from compiler.analysis.outline import fold_tree
     from compiler.analysis.unknown import find_unknown
 
-    graph = build_graph(spec, set_, size, max_nodes)
+    graph = build_graph(spec, set_, size, max_nodes, allow)
     tree = fold_tree(graph)
     if not as_json:
         print_tree(graph, tree, depth)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import ConfigDict, Field
 
 from archspec.spec.layers import WeightedNode
+from archspec.spec.values import Reference
 
 
 class Ext(WeightedNode):
@@ -15,3 +16,4 @@ class Ext(WeightedNode):
     word = "ext"
     main = "use"
     use: str = Field(description="name by which the caller allowed the operation")
+    with_: list[Reference] = Field([], alias="with", description="taps or inputs that are its further operands")

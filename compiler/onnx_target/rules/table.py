@@ -11,7 +11,7 @@ from compiler.rule_table import RuleTable
 OnnxRule: TypeAlias = Callable[..., OnnxValue]
 """A function from an operation, its emitter and its operands to its result."""
 
-RULES: RuleTable[OnnxRule] = RuleTable("onnx")
+RULES: RuleTable[OnnxRule] = RuleTable("onnx", "onnx_nodes")
 rule = RULES.rule
 
 

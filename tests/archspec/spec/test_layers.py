@@ -16,7 +16,7 @@ def test_a_node_has_the_fields_of_its_operation(kind: str) -> None:
     model = layer_node(kind)
     assert (model.word, model.op) == (kind, LAYERS[kind])
     assert set(model.settings) == set(LAYERS[kind].model_fields)
-    assert set(model.model_fields) == {"name", *LAYERS[kind].model_fields}
+    assert set(model.model_fields) == {"name", "share", *LAYERS[kind].model_fields}
     assert model is node_of(LAYERS[kind])
 
 

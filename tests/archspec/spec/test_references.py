@@ -27,3 +27,8 @@ def test_every_node_is_walked_at_any_depth() -> None:
 def test_taps_are_read_by_from_and_by_arguments_and_not_by_tap() -> None:
     spec = spec_of(SPEC)
     assert sorted(label.text for label in list_references(spec.network)) == ["a", "e.x", "t{i}"]
+
+
+def test_labels_of_weights_are_no_references_and_operands_of_extensions_are() -> None:
+    spec = spec_of(HEAD + "network: [conv: {out: 4, share: w}, ext: {use: e, with: [a, b]}]\n")
+    assert [label.text for label in list_references(spec.network)] == ["a", "b"]

@@ -153,3 +153,75 @@ def test_sizes_that_an_extension_does_not_tell_are_tried() -> None:
     """Positions laid out in one axis do not keep the pace of their axes; and the size of a weight is one."""
     assert re.fullmatch(r"1 to \d+ of those tried", rules_with([{"ext": {"use": "tokens"}}])["H"])
     assert rules_with([{"ext": {"use": "tokens", "placed": True}}]) == {"H": "16 alone of those tried"}
+
+
+class Pick(Op):
+    """The first value, with the extents of the second lent."""
+
+    arity: ClassVar[int | None] = 2
+    data_inputs: ClassVar[int | None] = 1
+
+    factor: Number = 1.0
+
+    def infer(self, x: Shape, like: Shape) -> Shape:
+        if x != like:
+            raise OpError(f"pick needs equal shapes, found {x} and {like}")
+        return x
+
+    def torch_module(self, x: Shape, like: Shape) -> Any:
+        return lambda value, _: value * self.factor
+
+    def onnx_nodes(self, emit: Emitter, x: OnnxValue, like: OnnxValue) -> OnnxValue:
+        return emit.op("Mul", [x, emit.constant("factor", self.factor)])
+
+
+def pick(network: list[Any], **document: Any) -> Any:
+    whole = {"archspec": 1, "inputs": {"x": [3, 8, 8], "y": [3, 8, 8]}, "network": network, **document}
+    return graph_from(whole, extensions={"pick": Pick})
+
+
+def test_an_extension_takes_taps_and_inputs_as_operands(tmp_path: Path) -> None:
+    graph = pick([{"conv": 3}, {"ext": {"use": "pick", "with": ["y"], "factor": 2}}])
+    assert graph["ext_0"].inputs == ("conv_0", "y")
+    assert graph["ext_0"].data_inputs == ("conv_0",)
+    module = stir(to_torch(graph))
+    to_onnx(graph, module.state_dict(), tmp_path / "m.onnx")
+    inputs = sample_inputs(graph, 2)
+    assert difference(run_torch(graph, module, inputs), run_onnx(tmp_path / "m.onnx", inputs)) < TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "pick takes 2 values, found 1; `with` names those behind the first"),
+        ({"with": ["y", "y"]}, "pick takes 2 values, found 3"),
+        ({"with": ["z"]}, "unknown tap 'z'; known here: x, y"),
+        ({"with": "y"}, "`with` of ext should be a list"),
+        ({"with": ["y"], "facter": 2}, "unknown field 'facter' of the extension pick; did you mean 'factor'?"),
+    ],
+)
+def test_operands_that_do_not_fit_are_said(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(message)):
+        pick([{"ext": {"use": "pick", **fields}}])
+
+
+def test_shapes_of_operands_that_do_not_fit_are_said_where_it_stands() -> None:
+    with pytest.raises(SpecError, match="pick needs equal shapes, found 4×8×8 and 3×8×8"):
+        pick([{"conv": 4}, {"ext": {"use": "pick", "with": ["y"]}}])
+
+
+def test_defaults_are_by_the_extensions_name() -> None:
+    network = [{"ext": {"use": "pick", "with": ["y"]}}, {"ext": {"use": "pick", "with": ["y"], "factor": 3}}]
+    graph = pick(network, defaults={"ext": {"pick": {"factor": "1 + 1"}}})
+    assert [graph[id].op for id in ("ext_0", "ext_1")] == [Pick(factor=2), Pick(factor=3)]
+    with pytest.raises(SpecError, match="unknown field 'facter' of the extension pick"):
+        pick(network, defaults={"ext": {"pick": {"facter": 2}}})
+    with pytest.raises(SpecError, match="`defaults` of ext should be mappings of fields by the names of extensions"):
+        pick(network, defaults={"ext": {"pick": 2}})
+
+
+def test_rules_that_are_handed_over_go_before_those_of_the_class() -> None:
+    graph = pick([{"ext": {"use": "pick", "with": ["y"]}}])
+    x = torch.ones(1, 3, 8, 8)
+    assert float(to_torch(graph)(x, x).sum()) == 192
+    assert float(to_torch(graph, rules={Pick: lambda op, *xs: lambda x, y: x + y})(x, x).sum()) == 384
