@@ -16,6 +16,7 @@ from typing import Any
 
 from archspec import ops
 from archspec.ops import Op
+from archspec.ops.fields import along
 from compiler.graph import Graph, Node
 from compiler.onnx_target.rows import choose_rows
 from compiler.passes.split_kernels import AxisConv
@@ -93,6 +94,16 @@ def _check_follower(graph: Graph, node: Node, blocked: set[str]) -> str | None:
     return _find_plain(node, blocked)
 
 
+def _check_upsample(graph: Graph, node: Node, blocked: set[str]) -> str | None:
+    """Check an upsampling: by whole numbers, of which each value is made of no more than two along an axis."""
+    assert isinstance(node.op, ops.Upsample)
+    if node.op.mode == "cubic":
+        return "upsample by cubic means has no blocked form"
+    if any(isinstance(scale, float) for scale in along(node.op.scale, node.shape, "scale")):
+        return "upsample by a fraction has no blocked form"
+    return _find_plain(node, blocked)
+
+
 def _check_part(graph: Graph, node: Node, blocked: set[str]) -> str | None:
     """Check what has a blocked form only as a part of the convolution before it."""
     before = graph[node.inputs[0]]
@@ -153,7 +164,8 @@ BLOCKED: Mapping[type[Op], Callable[[Graph, Node, set[str]], str | None]] = {
     **dict.fromkeys((ops.Conv, AxisConv), _check_conv),
     **dict.fromkeys((ops.MaxPool, ops.AvgPool, ops.GlobalAvgPool, ops.GlobalMaxPool), _check_pool),
     **dict.fromkeys((ops.Relu, ops.Sigmoid, ops.HardSigmoid, ops.HardSwish, ops.Tanh), _check_follower),
-    **dict.fromkeys((ops.Silu, ops.Gelu, ops.BatchNorm, ops.Upsample), _check_follower),
+    **dict.fromkeys((ops.Silu, ops.Gelu, ops.BatchNorm), _check_follower),
+    ops.Upsample: _check_upsample,
     **dict.fromkeys((ops.Relu6, ops.HardTanh, ops.Clip, ops.LeakyRelu), _check_part),
     **dict.fromkeys((ops.Add, ops.Mul), _check_product),
     ops.Concat: _check_concat,

@@ -109,6 +109,10 @@ BETWEEN: list[Any] = [
     {"avg_pool": {"kernel": 3, "stride": 2, "padding": 1, "ceil": True}},
     {"upsample": 2},
     {"upsample": {"scale": 2, "mode": "linear"}},
+    {"upsample": {"scale": 2, "mode": "linear", "corners": "aligned"}},
+    {"upsample": {"scale": 2, "mode": "cubic"}},
+    {"upsample": "3 / 2"},
+    {"adaptive_avg_pool": 4},
     {"pad_channels": 32},
     {"conv_transpose": 16},
 ]
