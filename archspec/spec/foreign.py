@@ -30,6 +30,8 @@ conv: {out: 16, weight_norm: true} | a field of the layers with a kernel
     weightnorm
 conv_transpose: 16 | kernel and stride are 2 unless given
     convtranspose transposeconv transposedconv deconv deconvolution upconv
+mul: [[], [global_avg_pool, channel_conv: 3, sigmoid]]
+    eca ecamodule ecalayer efficientchannelattention
 linear: 10
     dense fc fullyconnected innerproduct gemm matmul lazylinear
 squeeze_excite | a block of the zoo: `import: [blocks/squeeze_excite]`

@@ -35,7 +35,7 @@ from tests.support.rewriting import chain, kinds
 
 BATCH = 6
 TOLERANCE = 1e-4
-ELSEWHERE = (("linear", (VECTOR,)), ("space_to_depth", (Shape(3, 8, 6),)))
+ELSEWHERE = (("linear", (VECTOR,)), ("channel_conv", (VECTOR,)), ("space_to_depth", (Shape(3, 8, 6),)))
 """What takes no such map."""
 FEW = [
     (op, shapes)
