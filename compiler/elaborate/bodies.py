@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from archspec.spec.layers import ErrorNode, SpecNode
 from compiler.elaborate.reporter import NODE, SkipNode
@@ -39,8 +39,7 @@ def run_body(walk: Walk, body: tuple[SpecNode, ...], value: MaybeNode, scope: Sc
         walk.reporter.spend(NODE, node.place, scope.calls)
         step = Step(node, value, name, scope)
         if is_too_deep:
-            message = f"nodes nest at most {MAX_NESTING} levels deep, with at most {MAX_PATH:,} characters of names"
-            walk.reporter.stop("too-deep", message, node.place, scope.calls)
+            stop_too_deep(walk, step)
         try:
             if name in taken:
                 message = f"another node of this body, or an input, is called '{name}'"
@@ -50,6 +49,12 @@ def run_body(walk: Walk, body: tuple[SpecNode, ...], value: MaybeNode, scope: Sc
         except SkipNode:
             walk.incomplete, value = True, None
     return value
+
+
+def stop_too_deep(walk: Walk, step: Step) -> NoReturn:
+    """End the walk at a node that stands too deep. Raises SpecError."""
+    message = f"nodes nest at most {MAX_NESTING} levels deep, with at most {MAX_PATH:,} characters of names"
+    walk.reporter.stop("too-deep", message, step.node.place, step.calls)
 
 
 @cache

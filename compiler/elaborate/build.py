@@ -15,23 +15,24 @@ from compiler.graph import Graph
 
 
 def build_graph(
-    spec: Spec, sizes: Mapping[str, int], max_nodes: int, extensions: Mapping[str, type[Op]]
+    spec: Spec, sizes: Mapping[str, int], max_nodes: int, extensions: Mapping[str, type[Op]], depth: int = 0
 ) -> tuple[Walk, Graph | None]:
     """Walk through a spec, once more where something depends on the number of its residuals; the graph is None where
-    the walk has met mistakes."""
+    the walk has met mistakes. `depth` is the number of levels of nodes around it, where it is part of another."""
     walk = Walk(spec, sizes, max_nodes, extensions)
-    graph = walk_through(walk)
+    graph = walk_through(walk, depth)
     if graph is not None and walk.residuals.wants_total:
         walk = Walk(spec, sizes, max_nodes, extensions, walk.residuals.met)
-        graph = walk_through(walk)
+        graph = walk_through(walk, depth)
     return walk, graph
 
 
-def walk_through(walk: Walk) -> Graph | None:
+def walk_through(walk: Walk, depth: int = 0) -> Graph | None:
     """The graph of a walk, or None where there are mistakes."""
     try:
         inputs = walk.put_inputs()
-        last = run_body(walk, walk.spec.network, next(iter(inputs.values())), Scope(walk.spec.names, inputs))
+        scope = Scope(walk.spec.names, inputs, depth=depth)
+        last = run_body(walk, walk.spec.network, next(iter(inputs.values())), scope)
     except SpecError as stop:  # a bound was reached: nothing after it means anything
         walk.reporter.mistakes = [*walk.reporter.mistakes, *stop.diagnostics]
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from itertools import islice
@@ -17,8 +17,10 @@ from archspec.spec.body import CallNode
 from archspec.spec.definitions import check_value
 from archspec.spec.document import is_size
 from archspec.spec.expressions import lookup_of
+from archspec.spec.marked import place_in
 from archspec.spec.params import explain_mismatch
 from archspec.spec.spec import Spec
+from compiler.elaborate.bodies import MAX_PATH, stop_too_deep
 from compiler.elaborate.build import build_graph
 from compiler.elaborate.reporter import NODE, SkipNode
 from compiler.elaborate.scope import MaybeNode, Scope, Step
@@ -42,7 +44,7 @@ def run_network(
     spec = _choose_params(walk, step, block, inside)
     first, *others = spec.inputs
     values = {first: step.value, **{name: inside.taps[name] for name in others}}
-    graph = _build_at(walk, node, step, spec, values, inside.calls)
+    graph = _build_at(walk, node, step, spec, values, inside)
     wanted = _find_given(walk, block, spec, graph, inside) or {"": next(iter(graph.outputs.values()))}
     nodes = _copy_nodes(
         walk, step, graph, {name: value for name, value in values.items() if value}, set(wanted.values()), inside.calls
@@ -76,7 +78,7 @@ def _choose_params(walk: Walk, step: Step, block: Block, inside: Scope) -> Spec:
 
 
 def _build_at(
-    walk: Walk, node: CallNode, step: Step, spec: Spec, values: Mapping[str, MaybeNode], calls: tuple[BlockCall, ...]
+    walk: Walk, node: CallNode, step: Step, spec: Spec, values: Mapping[str, MaybeNode], inside: Scope
 ) -> Graph:
     """The graph of a spec at the extents of the values that come in. What is wrong in it is told with the call."""
     sizes: dict[str, int] = {}
@@ -84,31 +86,29 @@ def _build_at(
         value = values[name]
         if value is None:
             raise SkipNode
-        if not _bind(walk, spec, entries, value, sizes):
-            taken = "×".join(entry if is_size(entry) else f"{_extent(spec, entry)}" for entry in entries)
+        place = place_in(spec.written, ("inputs", name), spec.written.at)
+        wanted = [walk.evaluator.compute(entry, lookup_of(spec.names), place, inside.calls) for entry in entries]
+        if not _bind(wanted, value, sizes):
+            taken = "×".join(f"{entry}" for entry in wanted)
             message = f"the network {spec.name} takes {taken} as its input '{name}', found {value.shape}"
             place = step.place() if name == next(iter(spec.inputs)) else step.place(name)
             walk.reporter.fail("shape-mismatch", message, place, step.calls)
     room = max(walk.reporter.max_nodes - walk.reporter.spent // NODE, 0)
-    inner, graph = build_graph(spec, sizes, room, walk.extensions)
+    inner, graph = build_graph(spec, sizes, room, walk.extensions, inside.depth)
     walk.reporter.spend(inner.reporter.spent, node.place, step.calls)
     for mistake in inner.reporter.mistakes:
-        walk.reporter.report(mistake.code, mistake.message, mistake.place, (*mistake.calls, *calls))
+        walk.reporter.report(mistake.code, mistake.message, mistake.place, (*mistake.calls, *inside.calls))
     if graph is None:
         raise SkipNode
     return graph
 
 
-def _bind(walk: Walk, spec: Spec, entries: tuple[Any, ...], value: Node, sizes: dict[str, int]) -> bool:
+def _bind(entries: Sequence[Any], value: Node, sizes: dict[str, int]) -> bool:
     """Give the dynamic sizes of an input the extents of a value; False where these are not of its shape."""
     fits = len(entries) == len(value.shape)
     for entry, extent in zip(entries, value.shape, strict=False):
-        fits = fits and (sizes.setdefault(entry, extent) if is_size(entry) else _extent(spec, entry)) == extent
+        fits = fits and (sizes.setdefault(entry, extent) if is_size(entry) else entry) == extent
     return fits
-
-
-def _extent(spec: Spec, entry: Any) -> Any:
-    return entry(lookup_of(spec.names)) if callable(entry) else entry
 
 
 def _find_given(walk: Walk, block: Block, spec: Spec, graph: Graph, inside: Scope) -> dict[str, str]:
@@ -157,6 +157,8 @@ def _copy_nodes(
         if isinstance(node.op, Input):
             copies[node.id] = values[node.id]
         elif node.id in wanted:
+            if len(step.id) + len(node.id) > MAX_PATH:
+                stop_too_deep(walk, step)
             source = NodeSource(node.source.place, (*node.source.calls, *calls))
             operands = tuple(copies[id].id for id in node.inputs)
             body = None if node.body is None else f"{step.id}.{node.body}"

@@ -204,3 +204,31 @@ def test_weights_that_a_network_shares_inside_are_shared_below_its_name(folder: 
     write(folder, inner, "inner.yaml")
     graph = graph_in(folder, "[enc: {y: b, name: e}]")
     assert [name for name in graph.weights if "unit" in name] == ["e.unit.residual_0.body.conv_0.weight"]
+
+
+def test_levels_are_counted_through_the_networks(folder: Path) -> None:
+    """Files that each nest a little nest much together: a bound says so, and no traceback."""
+    written = "[residual: {body: [residual: {body: [residual: {body: [residual: {body: [relu]}]}]}]}]"
+    write(folder, f"archspec: 1\ninputs: {{x: [4, 8, 8]}}\nnetwork: {written}\n", "n0.yaml")
+    for i in range(1, 60):
+        block = f"blocks: {{b: {{network: n{i - 1}}}}}\nnetwork: {written.replace('relu', 'b')}\n"
+        write(folder, f"archspec: 1\ninputs: {{x: [4, 8, 8]}}\n{block}", f"n{i}.yaml")
+    assert len(elaborate(load(folder / "n9.yaml"))) == 42
+    for count in (30, 59):
+        assert [mistake.code for mistake in mistakes_in(folder / f"n{count}.yaml")] == ["too-deep"]
+
+
+def test_an_extent_of_a_network_that_has_no_value_is_told_there(folder: Path) -> None:
+    write(folder, INNER.replace("x: [3, H, W]", "x: [3 // z, H, W]"), "inner.yaml")
+    (mistake,) = mistakes_in(write(folder, OUTER + "network: [enc: {y: b}]\n"))
+    assert (mistake.code, Path(mistake.place.file).name, mistake.place.line) == ("unknown-name", "inner.yaml", 4)
+
+
+def test_names_stay_within_their_bound_through_the_networks(folder: Path) -> None:
+    long = "n" * 60
+    write(folder, "archspec: 1\ninputs: {x: [4, 8, 8]}\nnetwork: [relu]\n", "n0.yaml")
+    for i in range(1, 20):
+        body = f"blocks: {{b: {{network: n{i - 1}}}}}\nnetwork: [b: {{name: {long}}}]\n"
+        write(folder, f"archspec: 1\ninputs: {{x: [4, 8, 8]}}\n{body}", f"n{i}.yaml")
+    assert max(map(len, elaborate(load(folder / "n16.yaml")).nodes)) == 16 * 61 + 6
+    assert [mistake.code for mistake in mistakes_in(folder / "n19.yaml")] == ["too-deep"]
