@@ -140,7 +140,8 @@ def _count_level(graph: Graph, steps: Steps, wanted: bool | None) -> PathCounts:
 @dataclass(frozen=True)
 class Section:
     """A section of a graph between two cuts: for each node the places of its operands, and what the step from there
-    adds to the length. Place 0 has the node before the cut, which all paths meet in; inputs have no operands."""
+    adds to the length. Place 0 has the node before the cut, which all paths meet in; inputs and learned values, at
+    which paths begin, have no operands."""
 
     steps: tuple[tuple[tuple[int, int], ...], ...]
 
@@ -204,7 +205,7 @@ def _add_packed(terms: Iterable[tuple[int, int]], bits: int) -> tuple[int, int]:
 def _cut(graph: Graph, steps: Steps) -> Iterator[Segment]:
     """Cut a graph after each node that all paths from before it to beyond it meet in. Equal blocks are one part."""
     unread = Counter(operand for taken in steps.values() for operand, _ in taken)
-    awaited = {id for id in graph.inputs if unread[id]}  # results that are still to be read, and inputs
+    awaited = {id for id, taken in steps.items() if not taken}  # results still to be read, inputs and learned values
     parts: dict[tuple[Any, ...], Section] = {}
     places: dict[str, int] = {}
     part: list[tuple[tuple[int, int], ...]] = []
@@ -217,6 +218,8 @@ def _cut(graph: Graph, steps: Steps) -> Iterator[Segment]:
                 awaited.discard(operand)
         if unread[id]:
             awaited.add(id)
+        else:
+            awaited.discard(id)
         if len(awaited) == 1 and id in awaited:
             yield places, parts.setdefault(key := tuple(part), Section(key))
             places, part = {id: 0}, []

@@ -35,3 +35,13 @@ def test_drops_its_input() -> None:
     report = analyze(graph, wanted=["memory", "receptive_field"])
     assert report.paths.op.total == 2
     assert report.cost.parameters == sum(p.numel() for p in to_torch(graph).parameters())
+
+
+def test_paths_that_begin_at_it_are_not_those_before() -> None:
+    """Two residuals make four paths; what is learned behind them has one, and two with the residual behind it."""
+    double = [{"residual": {"body": [{"conv": 4}]}}] * 2
+    network = [*double, {"concat": [[], [{"learned": [4, 5]}]]}, {"conv": 4}, double[0]]
+    graph = graph_from({"archspec": 1, "inputs": {"x": [4, 5]}, "network": network})
+    assert analyze(graph).paths.op.total == (4 + 1) * 2
+    alone = graph_from({"archspec": 1, "inputs": {"x": [4, 5]}, "network": [*double, {"learned": [4, 5]}, double[0]]})
+    assert analyze(alone).paths.op.total == 2
