@@ -33,7 +33,8 @@ CONVENTION = (
 OF_TRAINING = ("training_saved_bytes", "training_total_bytes")
 UNSETTLED = estimate("for some layers it is not certain which kernel torch takes, and so what it copies and holds")
 SURMISED = estimate(
-    "what training keeps is not held against torch for foreign operations, and averages over volumes below the kernel"
+    "what training keeps is not held against torch for foreign operations, recurrent layers, and averages over volumes "
+    "below the kernel"
 )
 
 

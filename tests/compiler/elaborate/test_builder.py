@@ -99,3 +99,22 @@ def test_paddings_do_not_depend_on_the_size_at_hand(size: int) -> None:
     graph = graph_of(text + "network: [add: {branches: [[], [max_pool: 2, upsample: 2]], fit: pad}]\n")
     assert [node.id for node in graph if node.op.kind == "pad_space"] == ["add_0.pad1"]
     assert str(accepted_sizes(graph)["L"]) == "any from 2"
+
+
+def test_resizing_fits_all_to_the_first() -> None:
+    rows = listed("[concat: {branches: [[max_pool: 2], [], [max_pool: 4]], fit: resize}]")
+    assert rows[-3:] == [
+        "concat_0.resize1 = resize(x, concat_0.branch0.max_pool_0) 4×4×4",
+        "concat_0.resize2 = resize(concat_0.branch2.max_pool_0, concat_0.branch0.max_pool_0) 4×4×4",
+        "concat_0.concat = concat(concat_0.branch0.max_pool_0, concat_0.resize1, concat_0.resize2) 12×4×4",
+    ]
+
+
+@pytest.mark.parametrize("order", ["skip_first", "up_first"])
+def test_what_comes_up_is_resized_to_the_skip(order: str) -> None:
+    """Whichever comes first in the merge, and at sizes that a stride does not divide."""
+    levels = f"encoder_decoder: {{n: 1, down: [max_pool: 2], up: [upsample: 2], fit: resize, order: {order}}}"
+    graph = graph_of(f"archspec: 1\ninputs: {{x: [3, H, 7]}}\nsizes: {{H: 9}}\nnetwork: [{levels}]\n")
+    (resize,) = (node for node in graph if node.op.kind == "resize")
+    assert resize.inputs == ("encoder_decoder_0.i0.up.upsample_0", "x")
+    assert graph.resize({"H": 20}).nodes[graph.outputs["output"]].shape == (6, 20, 7)
