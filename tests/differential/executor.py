@@ -98,7 +98,11 @@ def conv(x: Tensor, f: Fields, w: Weights) -> Tensor:
         norms = weight.flatten(1).norm(dim=1)
         weight = weight * (w["length"] / norms).reshape(-1, *(1,) * (weight.dim() - 1))
     function = (F.conv1d, F.conv2d, F.conv3d)[x.dim() - 3]
-    return function(x, weight, w.get("bias"), f["stride"], layers.conv_padding(f), f["dilation"], f["groups"])
+    along = [layers.at(f, axis) for axis in range(x.dim() - 2)]
+    sides = [layers.conv_padding(own, extent) for own, extent in zip(along, x.shape[2:], strict=True)]
+    padded = F.pad(x, [end for side in reversed(sides) for end in side])
+    strides, dilations = ([own[name] for own in along] for name in ("stride", "dilation"))
+    return function(padded, weight, w.get("bias"), strides, 0, dilations, f["groups"])
 
 
 def conv_transpose(x: Tensor, f: Fields, w: Weights) -> Tensor:
@@ -157,9 +161,10 @@ def pool(x: Tensor, f: Fields, reduce: Callable[[Tensor, int, int], Tensor]) -> 
     for axis in range(2, x.dim()):
         extent = x.shape[axis]
         slices = []
-        for start, end in layers.windows(f, extent):
+        own = layers.at(f, axis - 2)
+        for start, end in layers.windows(own, extent):
             inside = x.narrow(axis, max(start, 0), min(end, extent) - max(start, 0))
-            counted = min(end, extent + f["padding"]) - start
+            counted = min(end, extent + own["padding"]) - start
             counted = inside.shape[axis] if f.get("count") == "inside" else counted
             slices.append(reduce(inside, axis, counted))
         x = torch.stack(slices, axis)

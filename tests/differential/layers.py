@@ -72,8 +72,25 @@ def word(*words: str) -> Field:
     return Field(take, words[0])
 
 
-def same_or_whole(value: Any) -> Any:
-    return value if value == "same" else whole(0, 0).take(value)
+def rule_or_whole(value: Any) -> Any:
+    return value if value in ("same", "same_end", "causal") else whole(0, 0).take(value)
+
+
+def per_axis(field: Field) -> Field:
+    """A value, or a list with one for each axis of space."""
+
+    def take(value: Any) -> Any:
+        if not isinstance(value, list):
+            return field.take(value)
+        require(1 <= len(value) <= 3, f"{value} is no list of axes")
+        return tuple(field.take(item) for item in value)
+
+    return Field(take, field.default)
+
+
+def at(f: Fields, axis: int) -> Fields:
+    """The fields of a window along one axis of space."""
+    return {name: value[axis] if isinstance(value, tuple) else value for name, value in f.items()}
 
 
 def whole_or_fraction(value: Any) -> Any:
@@ -113,8 +130,13 @@ _START = {
     "gain": number(1.0, 0),
     "weight_norm": flag(False),
 }
-_POOL = {"kernel": whole(1, 2), "stride": whole(1, empty=True), "padding": whole(0, 0), "ceil": flag(False)}
-_KERNEL = {"dilation": whole(1, 1), "groups": whole(1, 1), **_START}
+_POOL = {
+    "kernel": per_axis(whole(1, 2)),
+    "stride": per_axis(whole(1, empty=True)),
+    "padding": per_axis(whole(0, 0)),
+    "ceil": flag(False),
+}
+_KERNEL = {"dilation": per_axis(whole(1, 1)), "groups": whole(1, 1), **_START}
 _LEARNED = {"trainable": flag(False), "per": word("value", "channel", "position")}
 
 _PLACES = {"mode": word("nearest", "linear", "cubic"), "corners": word("half", "aligned")}
@@ -125,17 +147,17 @@ RECURRENT = {"lstm": 4, "gru": 3}
 FIELDS: dict[str, dict[str, Field]] = {
     "conv": {
         "out": whole(1),
-        "kernel": whole(1, 3),
-        "stride": whole(1, 1),
-        "padding": Field(same_or_whole, "same"),
+        "kernel": per_axis(whole(1, 3)),
+        "stride": per_axis(whole(1, 1)),
+        "padding": per_axis(Field(rule_or_whole, "same")),
         **_KERNEL,
     },
     "conv_transpose": {
         "out": whole(1),
-        "kernel": whole(1, 2),
-        "stride": whole(1, 2),
-        "padding": whole(0, 0),
-        "output_padding": whole(0, 0),
+        "kernel": per_axis(whole(1, 2)),
+        "stride": per_axis(whole(1, 2)),
+        "padding": per_axis(whole(0, 0)),
+        "output_padding": per_axis(whole(0, 0)),
         **_KERNEL,
     },
     "linear": {"out": whole(1), **_START},
@@ -277,9 +299,13 @@ def infer(kind: str, f: Fields, shape: Shape) -> Shape:
             check_places(f, shape)
         out = f.get("out", channels)
         require("groups" not in f or channels % f["groups"] == out % f["groups"] == 0, "groups do not divide")
-        amounts = max(f.get("stride") or 1, f.get("dilation", 1))
-        require(f.get("output_padding", 0) < amounts, "more output padding than torch takes")
-        found = (out, *(_EXTENTS[kind](f, extent) for extent in space))
+        lists = [value for value in f.values() if isinstance(value, tuple)]
+        require(all(len(value) == len(space) for value in lists), f"not one for each axis of {shape}")
+        along = [at(f, axis) for axis in range(len(space))]
+        for own in along:
+            amounts = max(own.get("stride") or 1, own.get("dilation", 1))
+            require(own.get("output_padding", 0) < amounts, "more output padding than torch takes")
+        found = (out, *(_EXTENTS[kind](own, extent) for own, extent in zip(along, space, strict=True)))
         require(all(1 <= extent <= LARGEST for extent in found), f"{kind} leaves nothing of {shape}")
         return found
     if kind == "instance_norm":
@@ -347,15 +373,23 @@ _REARRANGED: dict[str, Callable[[Fields, Shape], Shape]] = {
 }
 
 
-def conv_padding(f: Fields) -> int:
+def conv_padding(f: Fields, extent: int) -> tuple[int, int]:
+    """What a convolution pads before and after an axis."""
+    reach = f["dilation"] * (f["kernel"] - 1)
+    if f["padding"] == "causal":
+        return reach, 0
+    if f["padding"] == "same_end":
+        missing = max(0, (math.ceil(extent / f["stride"]) - 1) * f["stride"] + reach + 1 - extent)
+        return missing // 2, missing - missing // 2
     if f["padding"] != "same":
-        return int(f["padding"])
-    require(f["dilation"] * (f["kernel"] - 1) % 2 == 0, "the same padding on both sides is no whole number")
-    return int(f["dilation"] * (f["kernel"] - 1) // 2)
+        return f["padding"], f["padding"]
+    require(reach % 2 == 0, "the same padding on both sides is no whole number")
+    return reach // 2, reach // 2
 
 
 def _conv_extent(f: Fields, extent: int) -> int:
-    return int((extent + 2 * conv_padding(f) - f["dilation"] * (f["kernel"] - 1) - 1) // f["stride"] + 1)
+    padded = extent + sum(conv_padding(f, extent))
+    return int((padded - f["dilation"] * (f["kernel"] - 1) - 1) // f["stride"] + 1)
 
 
 def _transposed_extent(f: Fields, extent: int) -> int:
@@ -407,7 +441,11 @@ def weights(kind: str, f: Fields, shape: Shape) -> dict[str, tuple[Shape, bool]]
         ways = ("_l0", "_l0_reverse") if f["both"] else ("_l0",)
         return {f"{name}{way}": (shape, True) for way in ways for name, shape in stored.items()}
     if kind in KERNELS:
-        out, size, groups = f["out"], (f.get("kernel", 1),) * len(space), f.get("groups", 1)
+        out, size, groups = (
+            f["out"],
+            tuple(at(f, axis).get("kernel", 1) for axis in range(len(space))),
+            f.get("groups", 1),
+        )
         pair = (channels, out // groups) if kind == "conv_transpose" else (out, channels // groups)
         named: dict[str, tuple[Shape, bool]] = {"weight": ((*pair, *size), True)}
         named |= {"length": ((out,), True)} if f["weight_norm"] else {}
@@ -440,9 +478,15 @@ def macs(kind: str, f: Fields, shape: Shape) -> int:
         return int(shape[0] * f["kernel"])
     if kind == "conv":
         positions = math.prod(infer(kind, f, shape))
-        return int(positions * (shape[0] // f["groups"]) * f["kernel"] ** (len(shape) - 1))
+        return int(
+            positions * (shape[0] // f["groups"]) * math.prod(at(f, axis)["kernel"] for axis in range(len(shape) - 1))
+        )
     if kind == "conv_transpose":
-        return int(math.prod(shape) * (f["out"] // f["groups"]) * f["kernel"] ** (len(shape) - 1))
+        return int(
+            math.prod(shape)
+            * (f["out"] // f["groups"])
+            * math.prod(at(f, axis)["kernel"] for axis in range(len(shape) - 1))
+        )
     return 0
 
 

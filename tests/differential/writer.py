@@ -145,6 +145,8 @@ class Writer:
             return [self.whole(self.one(*CHANNELS), scope, channels), *shape[1:]]
         if name == "over":
             return self.one(*(("sample", "channels") if kind == "layer_norm" else ("channels", "positions")))
+        if name in AXES and kind in WINDOWED and len(shape) > 1 and self.chance(10):
+            return [self.field_value(kind, name, shape[:1], scope) or 1 for _ in shape[1:]]
         if name == "mode" and kind == "pad":
             return self.one("zeros", "reflect", "edge")
         if name in WORDS:
@@ -155,8 +157,8 @@ class Writer:
             return self.real(self.one(*REALS[name]), scope)
         if name == "stride" and kind.endswith("pool") and self.chance(15):
             return None
-        if name == "padding" and kind == "conv" and self.chance(40):
-            return "same"
+        if name == "padding" and kind == "conv" and self.chance(50):
+            return self.one("same", "same", "same", "same_end", "causal")
         if name == "scale" and kind == "upsample" and self.chance(30):
             return self.one("3 / 2", 0.5, "4 / 3", 0.75)
         choices = {
@@ -242,6 +244,8 @@ WORDS = {
     "count": ("all", "inside", "inside"),
 }
 FLAGS = ("both", "bias", "affine", "trainable", "weight_norm", "ceil", "rescale")
+AXES = ("kernel", "stride", "padding", "dilation")
+WINDOWED = ("conv", "conv_transpose", "max_pool", "avg_pool")
 REALS = {
     "gain": (0.5, 1.0, 1.5),
     "eps": (1e-3, 0.01, 0.1),
