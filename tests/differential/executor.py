@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tests.differential import layers
+from tests.differential.attending import attend
 from tests.differential.layers import Fields
 from tests.differential.network import Network, Operation
 
@@ -34,6 +35,7 @@ def execute(
             continue
         operands = [values[name] for name in operation.inputs]
         compute = compute_merge if operation.kind in (*MERGES, "resize", "concat_positions") else compute_layer
+        compute = compute_attention if operation.kind == "attention" else compute
         values[operation.name] = round_to_kind(compute(operation, operands, weights))
     return values
 
@@ -46,10 +48,17 @@ def compute_merge(operation: Operation, operands: list[Tensor], weights: Weights
     return MERGES[operation.kind](operands)
 
 
+def compute_attention(operation: Operation, operands: list[Tensor], weights: Weights) -> Tensor:
+    return attend(operands, operation.fields, find_own(operation, weights))
+
+
 def compute_layer(operation: Operation, operands: list[Tensor], weights: Weights) -> Tensor:
+    return LAYERS[operation.kind](operands[0], operation.fields, find_own(operation, weights))
+
+
+def find_own(operation: Operation, weights: Weights) -> dict[str, Tensor]:
     prefix = f"{operation.name}."
-    own = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
-    return LAYERS[operation.kind](operands[0], operation.fields, own)
+    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
 
 
 def crop(operands: list[Tensor]) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.differential import layers
 from tests.differential.around import Around
+from tests.differential.attending import run_attend
 from tests.differential.calls import call_block
 from tests.differential.expressions import evaluate, evaluate_field, expand, name_values
 from tests.differential.layers import RefusedError, Shape, is_number, require
@@ -337,6 +338,9 @@ class Interpreter:
         require(len(shape) > 1, "resize needs a map")
         layers.check_places(how, shape)
         return value if shape == self.shape(value) else self.put(path, "resize", how, [value, like], shape)
+
+    def run_attend(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
+        return run_attend(self, fields, value, name, around)
 
     def run_map(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
         label = expand(fields["like"], self.names(around, value))

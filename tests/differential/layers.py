@@ -465,6 +465,11 @@ def weights(kind: str, f: Fields, shape: Shape) -> dict[str, tuple[Shape, bool]]
         return {"factor" if kind == "scale" else "term": (own[f["per"]], True)}
     if kind == "learned":
         return {"value": (tuple(f["shape"]), True)}
+    if kind == "attention":
+        factor: dict[str, tuple[Shape, bool]] = {"logit_scale": ((f["heads"],), True)}
+        distances = math.prod(2 * extent - 1 for extent in space)
+        table: dict[str, tuple[Shape, bool]] = {"table": ((distances, f["heads"]), True)}
+        return (factor if f["similarity"] == "cosine" else {}) | (table if f["bias"] == "relative" else {})
     return {}
 
 

@@ -47,7 +47,7 @@ class Network:
         return {
             f"{operation.name}.{name}": stored
             for operation in self.operations.values()
-            if operation.kind in layers.FIELDS
+            if operation.kind in (*layers.FIELDS, "attention")
             for name, stored in layers.weights(
                 operation.kind, operation.fields, self.operand_shapes(operation)[0]
             ).items()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from tests.differential import layers
+from tests.differential.attending import FIELDS as FIELDS_OF_ATTEND
 from tests.differential.layers import require
 
 Document: TypeAlias = dict[str, Any]
@@ -18,6 +19,7 @@ STRUCTURE = {
     "encoder_decoder": None,
     "repeat": None,
     "when": None,
+    "attend": None,
     **dict.fromkeys(("tap", "from", "output"), "label"),
     **dict.fromkeys(MERGES, "branches"),
     **dict.fromkeys(("resize", "map"), "like"),
@@ -27,6 +29,7 @@ STRUCTURE = {
 STRUCTURE_FIELDS: dict[str, dict[str, Any]] = {
     "residual": {"scale": None, "survival": None, "scaling": "none", "decay": "constant", "drop": None},
     **{word: {"fit": "error"} for word in ("add", "sub", "concat", "mul", "div", "max", "min")},
+    "attend": FIELDS_OF_ATTEND,
     "map": {},
     "split": {"sizes": None, "axis": 0},
     "shake": {"fit": "error", "draw": "sample"},

@@ -127,6 +127,8 @@ def compare_structure(network: Network, graph: Graph) -> Iterator[Disagreement]:
     for name, operation in expected.items():
         node = found[name]
         fields = node.op.model_dump() if isinstance(node.op, Layer) or node.op.kind in FIELDED else {}
+        if operation.kind == "attention":
+            fields = {field: fields[field] for field in operation.fields}  # those of windows belong to `windows`
         yield from differ("operation", name, operation.kind, node.op.kind)
         yield from differ("fields", name, dict(operation.fields), fields)
         operands = tuple(idle.get(operand, operand) for operand in node.data_inputs)
@@ -137,7 +139,7 @@ def compare_structure(network: Network, graph: Graph) -> Iterator[Disagreement]:
     yield from differ("weights", "", network.weights(), weights)
 
 
-FIELDED = ("shake", "resize", "concat_positions")
+FIELDED = ("attention", "shake", "resize", "concat_positions")
 """The operations that structure nodes make, whose fields the interpreter knows."""
 
 

@@ -14,6 +14,9 @@ from tests.differential.layers import Shape
 from tests.differential.reading import Body, Document
 from tests.differential.writer import CHANNELS, MOST_DEPTH, Scope, Writer
 
+MOST_POSITIONS = 100
+"""The largest number of positions that attend to each other."""
+
 Step = Callable[[Shape, Scope], Body]
 
 SCALINGS = ("none", "sqrt_half", "skip_init", "stable", "fixup", "fixup")
@@ -57,6 +60,7 @@ class BodyWriter(Writer):
         ]
         kinds += [self.call, self.encoder_decoder, self.fitted, self.fitted] if len(shape) > 1 else [self.call]
         kinds += [self.parts]
+        kinds += [self.attention] if len(shape) > 1 and math.prod(shape[1:]) <= MOST_POSITIONS else []
         kinds += [self.handed] if scope.bodies else []
         return self.one(*kinds)(shape, scope)
 
@@ -237,6 +241,21 @@ class BodyWriter(Writer):
                 ]
             return [{"tap": name}, *away, {"resize": {"like": written, **how}}]
         return [{"tap": name}, *away, {"from": written}]
+
+    def attention(self, shape: Shape, scope: Scope) -> Body:
+        """Query, key and value by bodies that keep the extents, perhaps with keys of a coarser map."""
+        heads = self.one(1, 1, 2, 3)
+        out = heads * self.one(1, 2, 4)
+        fields: dict[str, Any] = {"heads": self.whole(heads, scope)} if heads > 1 or self.chance(20) else {}
+        fields |= {word: [{"conv": {"out": out, "kernel": 1}}] for word in ("query", "key", "value")}
+        if self.chance(20):
+            fields |= {word: ["max_pool", *fields[word]] for word in ("key", "value")}
+        fields |= {"causal": self.boolean(True, scope)} if self.chance(30) else {}
+        fields |= {"similarity": "cosine"} if self.chance(20) else {}
+        fields |= {"scale": self.real(self.one(0.25, 0.5), scope)} if self.chance(20) else {}
+        fields |= {"bias": "relative"} if self.chance(30) and not self.document.get("sizes") else {}
+        fields |= {"bias": "none"} if self.chance(10) else {}
+        return [{"attend": fields}]
 
     def parts(self, shape: Shape, scope: Scope) -> Body:
         """A split, and a concatenation of its parts along that axis, or another body behind it."""

@@ -23,6 +23,7 @@ STRUCTURE_WORDS: dict[str, tuple[str, ...]] = {
     "when": ("test", "then", "else"),
     "encoder_decoder": ("n", "each", "encoder", "skip", "down", "bottom", "up", "decoder"),
     "norm": ("kind", "eps", "groups", "start"),
+    "attend": ("query", "key", "value"),
     "tap": ("label",),
     "from": (),
     "output": (),
