@@ -30,6 +30,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "bench": ("bench model.onnx --batch 1 --batch 32",),
     "tune": ("tune model.onnx --batch 8 --seconds 30",),
     "doctor": ("doctor",),
+    "weights graft": ("weights graft unet.yaml --into encoder=resnet18.safetensors -o unet.safetensors",),
     "weights convert": ("weights convert resnet18.pth --to resnet18 -o resnet18.safetensors",),
     "shattering": ("shattering mlp:layers=24 residual_mlp -o shattering.svg",),
     "surface": ("surface runs/digits runs/digits/plain -o surface.svg",),

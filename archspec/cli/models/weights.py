@@ -1,4 +1,4 @@
-"""Commands on weights: convert."""
+"""Commands on weights: convert, graft."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from archspec.cli.options import (
     ForceOption,
     JsonOption,
     MaxNodesOption,
+    SeedOption,
     SetOption,
     SizeOption,
+    SpecArgument,
     output_option,
     parse_params,
     parse_sizes,
     refuse_replacing,
 )
 from archspec.cli.output import print_json, tell
+from archspec.wording import list_some
 
 weights = typer.Typer(
     name="weights",
@@ -87,3 +90,65 @@ def convert(
     pairs = [("--set", pair) for pair in set_] + [("--size", pair) for pair in size]
     chosen = "".join(f" {option} {shlex.quote(pair)}" for option, pair in pairs)
     tell(f"next: archspec export {as_argument(to)}{chosen} --weights {as_argument(output)}")
+
+
+@weights.command(cls=PlainCommand, epilog=tell_examples("weights graft"))
+def graft(
+    spec: SpecArgument,
+    into: Annotated[
+        list[str],
+        typer.Option("--into", metavar="NAME=FILE", help="The name of a call, and weights that go there."),
+    ],
+    output: Annotated[Path, output_option("W.safetensors", "weights.safetensors", "the weights")],
+    base: Annotated[
+        Path | None, typer.Option("--base", metavar="FILE", help="The other weights (default: they start anew).")
+    ] = None,
+    seed: SeedOption = 0,
+    set_: SetOption = [],
+    size: SizeOption = [],
+    max_nodes: MaxNodesOption = MAX_NODES,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Put trained weights of a network, as of an encoder, under the name of a call in another one.
+
+    Weights that have no place there, as those of the encoder's classifier, are left, and told; all others of the
+    network are those of --base, or start anew.
+    """
+    from archspec import api
+    from archspec.file_types import check_says_its_kind
+    from archspec.files import check_absent
+    from archspec.weights import read_weights
+    from runtime.export.weights import check_fit
+    from runtime.weights.graft import graft as put
+    from runtime.weights.safetensors_file import save_weights
+
+    pairs = [pair.partition("=") for pair in into]
+    if not all(name and file for name, _, file in pairs):
+        raise typer.BadParameter("--into needs NAME=FILE, as in --into encoder=resnet50.safetensors")
+    refuse_replacing(output, [*(file for _, _, file in pairs), *([base] if base else [])])
+    check_says_its_kind(output, "weights", ".safetensors")
+    check_absent(output, force=force)
+    loaded, sizes = api.load(spec, parse_params(set_)), parse_sizes(size)
+    graph = api.elaborate(loaded, sizes, max_nodes=max_nodes)
+    if base is None:
+        made = {name: value.numpy() for name, value in api.to_torch(graph, seed=seed).state_dict().items()}
+    else:
+        made = read_weights(base)[0]
+        check_fit(base, made, graph, loaded, sizes)
+    grafts = []
+    for name, _, file in pairs:
+        made, told = put(graph, made, name, read_weights(file)[0])
+        grafts.append(told)
+    save_weights(output, made, {})
+    if as_json:
+        print_json({"file": str(output), "grafts": [told.to_dict() for told in grafts]})
+        return
+    tell(f"wrote {output}: {len(made)} weights")
+    for told in grafts:
+        left = f"; {len(told.left)} have no place there: {list_some(told.left, 3, ', ')}" if told.left else ""
+        stay = f"; {len(told.stay)} there are not given: {list_some(told.stay, 3, ', ')}" if told.stay else ""
+        tell(f"  {told.into}: {len(told.taken)} weights taken{left}{stay}")
+    others = len(made) - len({name for told in grafts for name in told.taken})
+    if others:
+        tell(f"  {others} weights " + (f"start anew, from seed {seed}" if base is None else f"are those of {base}"))
