@@ -25,7 +25,7 @@ class Rescaling(Pointwise):
 
     @abstractmethod
     def factor(self, x: Moments) -> float:
-        """What squares are multiplied by, for many channels."""
+        """The factor of squares, for many channels."""
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return Layout(layouts[0].channels_last)
