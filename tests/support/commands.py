@@ -15,7 +15,7 @@ from archspec.cli.main import app
 from archspec.errors import ArchspecError
 
 GROUP: Any = get_command(app)
-NAMES = sorted([*(set(GROUP.commands) - {"weights"}), "weights convert"])
+NAMES = sorted([*(set(GROUP.commands) - {"weights"}), "weights convert", "weights graft"])
 """The words of every command."""
 
 

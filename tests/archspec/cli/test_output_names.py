@@ -25,6 +25,7 @@ COMMANDS = {
     ("unravel", "--output"): ("unravel nothing", "paths.svg"),
     ("fit", "--output"): ("fit nothing --vary width --budget params<=1", "variant.yaml"),
     ("weights convert", "--output"): ("weights convert nothing --to nothing", "weights.safetensors"),
+    ("weights graft", "--output"): ("weights graft nothing --into a=nothing", "weights.safetensors"),
     ("run", "--output"): ("run nothing nothing", "outputs.npz"),
     ("shattering", "--output"): ("shattering nothing", "result.svg"),
     ("surface", "--output"): ("surface nothing", "result.svg"),
