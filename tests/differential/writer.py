@@ -218,7 +218,10 @@ class Writer:
         return {"norm": kind} if list(fields) == ["kind"] and self.chance(70) else {"norm": fields}
 
     def any_layer(self, shape: Shape, scope: Scope) -> Any:
-        return self.layer(self.one(*ANYWHERE, *(ON_MAPS if len(shape) > 1 else ON_ROWS)), shape, scope)
+        if len(shape) == 2 and self.chance(20):
+            return self.layer(self.one("lstm", "gru"), shape, scope, often=60)
+        kind = self.one(*ANYWHERE, *(ON_MAPS if len(shape) > 1 else ON_ROWS))
+        return self.layer(kind, shape, scope, often=70 if kind == "upsample" else 35)
 
 
 KINDS_OF_NORM: dict[str, str | None] = {
@@ -295,7 +298,7 @@ ON_MAPS = (
     *("conv",) * 12,
     *("conv_transpose",) * 4,
     *("max_pool", "avg_pool") * 3,
-    *("adaptive_avg_pool", "adaptive_max_pool", "lstm", "gru"),
-    *("global_avg_pool", "global_max_pool", "upsample", "upsample", "roll", "pad", "pad"),
+    *("adaptive_avg_pool", "adaptive_max_pool") * 2,
+    *("global_avg_pool", "global_max_pool", *("upsample",) * 4, "roll", "pad", "pad"),
     *("tokens", "space_to_depth", "depth_to_space"),
 )
