@@ -9,11 +9,11 @@ from pydantic import Field, create_model
 from archspec.ops import Attention
 from archspec.ops.partition import EnterWindows
 from archspec.spec.body import Body
-from archspec.spec.layers import SpecNode, spell_field
+from archspec.spec.layers import SpecNode, WeightedNode, spell_field
 from archspec.spec.values import Numeric
 
 
-class Attending(SpecNode):
+class Attending(WeightedNode):
     """Means of values, weighted by a softmax of how well queries and keys agree (Vaswani et al., 2017): three bodies of
     one input, and the fields of the operation. The result has the value's channels at the query's positions."""
 
@@ -23,7 +23,7 @@ class Attending(SpecNode):
     value: Body = Field((), description="body that makes the values, at the key's positions")
 
 
-class Windowing(SpecNode):
+class Windowing(WeightedNode):
     """A body whose attentions see one window each: the map is padded at the ends to whole windows and rolled by
     `shift`, and rolled and cut back behind the body (Liu et al., 2021). Everything else in it acts at each position
     alone."""

@@ -121,3 +121,11 @@ def test_labels_that_cannot_be(network: str, code: str, text: str) -> None:
     assert codes(found) == [code]
     assert text in found[0].message
     assert places(found) == marked
+
+
+def test_attention_shares_its_bodies_and_its_bias() -> None:
+    body = "[conv: {out: 4, kernel: 1}]"
+    attend = f"attend: {{heads: 2, query: {body}, key: {body}, value: {body}, bias: relative, share: a}}"
+    weights = list(graph_of(f"{HEAD}network: [{attend}, {attend}]\n").weights)
+    assert {name.partition(".")[0] for name in weights} == {"a"}
+    assert len([name for name in weights if "attention" in name]) == 1
