@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
 from archspec.arrays import Array
+from archspec.errors import ArchspecError
 from archspec.ops import Attention
 from archspec.ops.attention import MASKED
 from archspec.ops.fields import along
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules.attention_layout import HeadLayout
+
+MAX_BIAS = 1 << 28
+"""The largest number of terms that a file holds for the distances of one attention, 1 GiB in fp32."""
 
 LOWEST = {"float16": -65504.0, "bfloat16": -3e38, "float32": -3e38}
 """The score of what is hidden, by the type of the model's numbers."""
@@ -68,6 +73,9 @@ def _along(row: Array, axis: int, rank: int) -> Array:
 def read_bias(op: Attention, emit: Emitter, q: HeadLayout) -> Array:
     """The term of each pair of positions, for each head, from the stored numbers: (heads, L, L)."""
     sizes = op.seen(q.shape)
+    if (count := op.heads * prod(sizes) ** 2) > MAX_BIAS:
+        message = f"{emit.node.id} adds a term to {count:,} scores; a file holds at most {MAX_BIAS:,}"
+        raise ArchspecError(f"{message}: put the attention into `windows`")
     if op.bias == "relative":
         table = np.asarray(emit.array("table"))
     else:

@@ -11,6 +11,7 @@ import pytest
 from onnxruntime.transformers.optimizer import optimize_model
 
 from archspec.api import to_torch
+from archspec.errors import ArchspecError
 from archspec.ops import Attention, Input, Op, Shape
 from compiler.graph import Graph, Node
 from compiler.onnx_target.model import build_model
@@ -94,3 +95,11 @@ def test_half_precision_scales_the_query_before_the_products() -> None:
     nodes = build_model(graph, weights, options=ExportOptions(precision="fp16")).head.graph.node
     product = next(node for node in nodes if node.op_type == "MatMul" and "attention" in node.name)
     assert product.input[0].startswith("block0.attention.Mul")
+
+
+def test_a_table_of_too_many_pairs_is_refused() -> None:
+    x = Shape(8, 150, 150)
+    with pytest.raises(
+        ArchspecError, match="op adds a term to 506,250,000 scores; a file holds at most 268,435,456: put"
+    ):
+        list_kinds(Attention(bias="relative"), x, x, x)
