@@ -143,6 +143,16 @@ class Emitter:
             return axis + 1
         return axis or self.before.rank + 1
 
+    def reads_rows(self, place: int) -> bool:
+        """True if an operand is read in rows: one that lends its extents alone is read as it is written."""
+        signal = place < len(self.node.data_inputs)
+        return self.rows if signal else self.node.inputs[place] in self.model.rows
+
+    def space(self, place: int = 0) -> dict[str, int]:
+        """The axes of space of an operand as it is read, from `start` to `end`, as attributes of Shape."""
+        start = 1 if self.reads_rows(place) else 2
+        return {"start": start, "end": start + self.model.graph[self.node.inputs[place]].shape.rank}
+
     def lay_out(self, batch: Sequence[T], channels: Sequence[T], space: Sequence[T]) -> list[T]:
         """Put what belongs to the axes of a value in the order in which they are written."""
         return [*batch, *space, *channels] if self.rows else [*batch, *channels, *space]

@@ -19,7 +19,7 @@ from compiler.onnx_target.formats import FLOAT32, FORMATS
 from compiler.onnx_target.onnx_model import OnnxModel, as_bytes
 from compiler.onnx_target.options import PLAIN, ExportOptions
 from compiler.onnx_target.pipeline import choose_passes
-from compiler.onnx_target.rows import choose_rows, list_laid_out
+from compiler.onnx_target.rows import choose_rows
 from compiler.onnx_target.rules import RULES, OnnxRule
 from compiler.onnx_target.shapes import NamedShape, name_shapes
 from compiler.passes.base import WeightArrays, run_passes
@@ -96,8 +96,7 @@ def _emit(model: ModelEmitter, table: RuleTable[OnnxRule], outside: np.dtype[Any
             fed = OnnxValue(node.id)
             value = fed if outside == model.float_type else emit.cast(fed, model.float_type)
         else:
-            laid_out = list_laid_out(node)
-            operands = [model.read(id, (node if id in laid_out else graph[id]).id in model.rows) for id in node.inputs]
+            operands = [model.read(id, emit.reads_rows(place)) for place, id in enumerate(node.inputs)]
             value = emit.finish(table[type(node.op)](node.op, emit, *operands))
         model.keep(node.id, value)
     given: set[OnnxValue] = set()

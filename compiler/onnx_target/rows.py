@@ -41,11 +41,6 @@ def can_be_rows(graph: Graph, node: Node) -> bool:
     return condition is not None and condition(graph, node)
 
 
-def list_laid_out(node: Node) -> tuple[str, ...]:
-    """List the operands that a node reads in its own form; one that lends its batch alone is read in any."""
-    return node.inputs if node.op.data_inputs != 0 else ()
-
-
 PLANES, ROWS = "planes", "rows"
 """The two sides of the cut."""
 
@@ -68,7 +63,7 @@ def _add_node(cut: nx.DiGraph[Any], graph: Graph, node: Node) -> None:
         if node.id in graph.outputs.values():
             cut.add_edge(PLANES, back)
         for reader in (graph[id] for id in graph.readers[node.id]):
-            if node.id in list_laid_out(reader):
+            if node.id in reader.data_inputs:  # who borrows extents reads any form
                 cut.add_edge(turned, reader)
                 cut.add_edge(reader, back)
 
@@ -104,9 +99,9 @@ IN_ROWS: Mapping[type[Op], Callable[[Graph, Node], bool]] = {
     **{op: _always for op in OPS if issubclass(op, Scalar)},
     **dict.fromkeys((ops.Add, ops.Sub, ops.Mul, ops.Div, ops.Max, ops.Min, ops.Mean), _always),
     **dict.fromkeys((ops.Scale, ops.Shift, ops.Softmax, ops.Glu, ops.Reduce, ops.Learned), _always),
-    **dict.fromkeys(
-        (ops.Concat, ops.ConcatPositions, ops.Slice, ops.Roll, ops.Pad, ops.Tokens, ops.SpaceToDepth), _always
-    ),
+    **dict.fromkeys((ops.RmsNorm, ops.L2Norm), _always),
+    **dict.fromkeys((ops.Concat, ops.ConcatPositions, ops.Slice, ops.Roll, ops.Pad, ops.Crop), _always),
+    **dict.fromkeys((ops.Tokens, ops.Map, ops.SpaceToDepth, ops.EnterWindows, ops.LeaveWindows), _always),
     **dict.fromkeys((ops.Attention, AttentionKernel), _always),
     ops.LayerNorm: _is_over_channels,
     ops.Conv: _is_product,

@@ -20,6 +20,7 @@ class HeadLayout:
 
     def __init__(self, op: Attention, emit: Emitter, x: OnnxValue, place: int) -> None:
         id = emit.node.inputs[place]
+        self.place = place
         self.op, self.emit, self.x, self.tag = op, emit, x, ("query", "key", "value")[place]
         self.shape, self.space = emit.model.graph[id].shape, emit.model.shapes[id][2:]
         self.width = self.shape.channels // op.heads
@@ -67,18 +68,16 @@ class HeadLayout:
     def compute_windows(self, axis: int) -> OnnxValue:
         """The number of windows along an axis, as it is when the model runs."""
         emit, first = self.emit, self.emit.axis(1 + axis)
-        size = emit.constant(f"size_{axis}", [self.sizes[axis]], np.int64)
 
         def compute() -> OnnxValue:
+            size = emit.constant(f"size_{axis}", [self.sizes[axis]], np.int64)
             return emit.op("Div", [emit.op("Shape", [self.x], start=first, end=first + 1), size])
 
         return emit.once(f"windows of {self.sizes[axis]} in {self.space[axis]}", compute)
 
     def extents(self) -> OnnxValue:
         """The extents of space, as they are when the model runs."""
-        first = self.emit.axis(1)
-        end = first + len(self.space)
-        return self.emit.once(f"{self.space}", lambda: self.emit.op("Shape", [self.x], start=first, end=end))
+        return self.emit.once(f"{self.space}", lambda: self.emit.op("Shape", [self.x], **self.emit.space(self.place)))
 
     @property
     def _inside(self) -> list[str]:
@@ -127,13 +126,15 @@ class HeadLayout:
         name = f"{self.tag}_{tag}"
         if all(isinstance(extent, int) for extent in extents):
             return self.emit.op("Reshape", [x, self.emit.constant(name, extents, np.int64)])
+        return self.emit.op("Reshape", [x, self.emit.once(self._tell(extents), lambda: self._join(name, extents))])
+
+    def _join(self, name: str, extents: Sequence[int | OnnxValue]) -> OnnxValue:
         parts: list[OnnxValue] = []
         for number, extent in enumerate(extents):
             if isinstance(extent, int):
                 extent = self.emit.constant(f"{name}_{number}", [extent], np.int64)
             parts.append(extent)
-        shape = self.emit.once(self._tell(extents), lambda: self.emit.op("Concat", parts, axis=0))
-        return self.emit.op("Reshape", [x, shape])
+        return self.emit.op("Concat", parts, axis=0)
 
     def _tell(self, extents: Sequence[int | OnnxValue]) -> str:
         return ", ".join(str(extent) if isinstance(extent, int) else extent.name for extent in extents)

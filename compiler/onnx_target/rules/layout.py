@@ -35,7 +35,7 @@ def crop(op: Crop, emit: Emitter, *values: OnnxValue) -> OnnxValue:
     whole, *others = _spaces(emit, values)
     part = emit.op("Min", [whole, *others])
     start = emit.op("Div", [emit.op("Sub", [whole, part]), emit.constant("two", [2], np.int64)])
-    axes = emit.constant("axes", range(2, emit.before.rank + 2), np.int64)
+    axes = emit.constant("axes", range(*emit.space().values()), np.int64)
     return emit.op("Slice", [values[0], start, emit.op("Add", [start, part]), axes])
 
 
@@ -52,8 +52,16 @@ def pad_space(op: PadSpace, emit: Emitter, *values: OnnxValue) -> OnnxValue:
 
 def _spaces(emit: Emitter, values: Sequence[OnnxValue]) -> list[OnnxValue]:
     """The spatial extents of each value."""
-    first, last = emit.constant("first", [2], np.int64), emit.constant("last", [emit.before.rank + 2], np.int64)
-    return [emit.op("Slice", [emit.op("Shape", [value]), first, last]) for value in values]
+    return [_slice_space(emit, place, value) for place, value in enumerate(values)]
+
+
+def _slice_space(emit: Emitter, place: int, value: OnnxValue) -> OnnxValue:
+    name = "_of_rows" if emit.reads_rows(place) else ""
+    ends = (
+        emit.constant(f"{end}{name}", [at], np.int64)
+        for end, at in zip(("first", "last"), emit.space(place).values(), strict=True)
+    )
+    return emit.op("Slice", [emit.op("Shape", [value]), *ends])
 
 
 @rule(Concat)

@@ -48,9 +48,9 @@ def tokens(op: Tokens, emit: Emitter, x: OnnxValue) -> OnnxValue:
 
 @rule(Map)
 def map_(op: Map, emit: Emitter, x: OnnxValue, like: OnnxValue) -> OnnxValue:
-    head = emit.constant("head", [0, 0], np.int64)
-    space = emit.op("Shape", [like], start=2)
-    return emit.op("Reshape", [x, emit.op("Concat", [head, space], axis=0)])
+    return emit.op(
+        "Reshape", [x, _extend(emit, "head", emit.before.channels, emit.op("Shape", [like], **emit.space(1)))]
+    )
 
 
 @rule(ConcatPositions)
@@ -87,7 +87,7 @@ def depth_to_space(op: DepthToSpace, emit: Emitter, x: OnnxValue) -> OnnxValue:
 def space_to_depth(op: SpaceToDepth, emit: Emitter, x: OnnxValue) -> OnnxValue:
     """Lower it by hand: ONNX's own puts the positions of a block before the channels."""
     rank, first = emit.before.rank, emit.axis(1)
-    space = emit.op("Shape", [x], start=first, **({"end": first + rank} if emit.rows else {}))
+    space = emit.op("Shape", [x], **emit.space())
     fewer = emit.op("Div", [space, emit.constant("block", [op.block], np.int64)])
     column = emit.op("Unsqueeze", [fewer, emit.constant("last", [1], np.int64)])
     pairs = emit.op("Concat", [column, emit.constant("blocks", [[op.block]] * rank, np.int64)], axis=1)

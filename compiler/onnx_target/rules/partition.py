@@ -24,14 +24,15 @@ def enter_windows(op: EnterWindows, emit: Emitter, x: OnnxValue) -> OnnxValue:
         whole = op.pad(shape)
         missing = [more - own for more, own in zip(whole.space, shape.space, strict=True)]
         if any(missing):
-            x = emit.op("Pad", [x, emit.constant("pads", [*[0] * (rank + 2), 0, 0, *missing], np.int64)])
+            ends = emit.lay_out([0], [0], missing)
+            x = emit.op("Pad", [x, emit.constant("pads", [*[0] * (rank + 2), *ends], np.int64)])
         return _roll(emit, x, list(op.shifts(whole)), back=False)
-    extents = _read_space(emit, x, rank)
+    extents = _read_space(emit, x, 0)
     sizes = _write(emit, "sizes", along(op.size, shape, "size"))
     rest = emit.op("Mod", [extents, sizes])
     missing_now = emit.op("Mod", [emit.op("Sub", [sizes, rest]), sizes])
-    ends = emit.op("Concat", [_write(emit, "none", [0] * (rank + 4)), missing_now], axis=0)
-    x = emit.op("Pad", [x, ends])
+    parts = [_write(emit, "none", [0] * (rank + (3 if emit.rows else 4))), missing_now]
+    x = emit.op("Pad", [x, emit.op("Concat", parts + ([_write(emit, "zero", [0])] if emit.rows else []), axis=0)])
     return _roll(emit, x, _find_shifts(op, emit, emit.op("Add", [extents, missing_now])), back=False)
 
 
@@ -45,9 +46,9 @@ def leave_windows(op: LeaveWindows, emit: Emitter, x: OnnxValue, like: OnnxValue
             return x
         ends = _write(emit, "ends", emit.node.shape.space)
     else:
-        x = _roll(emit, x, _find_shifts(op, emit, _read_space(emit, x, rank)), back=True)
-        ends = _read_space(emit, like, rank)
-    starts, axes = _write(emit, "starts", [0] * rank), _write(emit, "axes", range(2, rank + 2))
+        x = _roll(emit, x, _find_shifts(op, emit, _read_space(emit, x, 0)), back=True)
+        ends = _read_space(emit, like, 1)
+    starts, axes = _write(emit, "starts", [0] * rank), _write(emit, "axes", range(*emit.space().values()))
     return emit.op("Slice", [x, starts, ends, axes])
 
 
@@ -55,9 +56,9 @@ def _is_fixed(emit: Emitter) -> bool:
     return not any(isinstance(extent, str) for id in emit.node.inputs for extent in emit.model.shapes[id][2:])
 
 
-def _read_space(emit: Emitter, x: OnnxValue, rank: int) -> OnnxValue:
-    """The spatial extents, as they are when the model runs."""
-    return emit.op("Slice", [emit.op("Shape", [x]), _write(emit, "first", [2]), _write(emit, "last", [rank + 2])])
+def _read_space(emit: Emitter, x: OnnxValue, place: int) -> OnnxValue:
+    """The spatial extents of an operand, as they are when the model runs."""
+    return emit.op("Shape", [x], **emit.space(place))
 
 
 def _find_shifts(op: Windowed, emit: Emitter, extents: OnnxValue) -> list[OnnxValue | int]:
@@ -75,17 +76,17 @@ def _find_shifts(op: Windowed, emit: Emitter, extents: OnnxValue) -> list[OnnxVa
 
 def _roll(emit: Emitter, x: OnnxValue, shifts: Sequence[OnnxValue | int], *, back: bool) -> OnnxValue:
     """Cut each axis in two, and put the first part behind the second; with `back` so that it was."""
-    start, end = _write(emit, "start", [0]), _write(emit, "end", [END])
-    for axis, shift in enumerate(shifts):
+    for axis, shift in enumerate(shifts, start=emit.axis(1)):
         if isinstance(shift, int):
             if not shift:
                 continue
             at = _write(emit, f"{'back' if back else 'shift'}_{shift}", [-shift if back else shift])
         else:
             at = emit.op("Neg", [shift]) if back else shift
-        place = _write(emit, f"place_{axis}", [axis + 2])
+        place = _write(emit, f"place_{axis}", [axis])
+        start, end = _write(emit, "start", [0]), _write(emit, "end", [END])
         parts = [emit.op("Slice", [x, at, end, place]), emit.op("Slice", [x, start, at, place])]
-        x = emit.op("Concat", parts, axis=axis + 2)
+        x = emit.op("Concat", parts, axis=axis)
     return x
 
 

@@ -26,5 +26,5 @@ def l2_norm(op: L2Norm, emit: Emitter, x: OnnxValue) -> OnnxValue:
 def _over_channels(kind: str, emit: Emitter, x: OnnxValue) -> OnnxValue:
     """Reduce the channels to one; from opset 18 on, axes are an operand."""
     if emit.opset >= 18:
-        return emit.op(kind, [x, emit.constant("axes", [1], np.int64)], keepdims=1)
-    return emit.op(kind, [x], axes=[1], keepdims=1)
+        return emit.op(kind, [x, emit.constant("axes", [emit.axis(0)], np.int64)], keepdims=1)
+    return emit.op(kind, [x], axes=[emit.axis(0)], keepdims=1)

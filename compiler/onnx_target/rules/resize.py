@@ -21,9 +21,7 @@ def upsample(op: Upsample, emit: Emitter, x: OnnxValue) -> OnnxValue:
 @rule(Resize)
 def resize(op: Resize, emit: Emitter, x: OnnxValue, like: OnnxValue) -> OnnxValue:
     """Lower a resize. The extents are those of another value, so that they hold at every size."""
-    first, second, last = (emit.constant(name, [i], np.int64) for name, i in (("first", 0), ("second", 2), ("last", 5)))
-    own = emit.op("Slice", [emit.op("Shape", [x]), first, second])
-    space = emit.op("Slice", [emit.op("Shape", [like]), second, last])
+    own, space = emit.op("Shape", [x], start=0, end=2), emit.op("Shape", [like], **emit.space(1))
     sizes = emit.op("Concat", [own, space], axis=0)
     return emit.op("Resize", [x, None, None, sizes], **_say_positions(op))
 
