@@ -171,3 +171,13 @@ def test_ways_through_query_and_key_are_gates() -> None:
     assert paths.op.total == (1 + 3) * 2
     assert paths.block.total == (1 + 3) * 2
     assert paths.ungated.total == (1 + 1) * 2
+
+
+def test_bodies_that_are_handed_in_know_the_windows_around_them() -> None:
+    block = "blocks: {cut: {args: {inner: block}, body: [windows: {size: 4, body: [residual: {body: [inner]}]}]}}\n"
+    graph = graph_of(f"{HEAD}{block}network: [cut: {{inner: [attend: {{heads: 2}}, dropout]}}]\n")
+    (op,) = [node.op for node in graph if node.op.kind == "attention"]
+    assert op.chosen == {"heads": 2, "window": 4}
+    whole = HEAD.replace("H: 9, W: 14", "H: 8, W: 12") + block
+    (mistake,) = mistakes_of(f"{whole}network: [tap: a, conv: 24, cut: {{inner: [add: [[], [from: a]]]}}]\n")
+    assert "lies outside the windows" in mistake.message
