@@ -436,8 +436,7 @@ def weights(kind: str, f: Fields, shape: Shape) -> dict[str, tuple[Shape, bool]]
     channels, *space = shape
     if kind in RECURRENT:
         rows = RECURRENT[kind] * f["out"]
-        own = f["out"]
-        stored = {"weight_ih": (rows, channels), "weight_hh": (rows, own), "bias_ih": (rows,), "bias_hh": (rows,)}
+        stored = {"weight_ih": (rows, channels), "weight_hh": (rows, f["out"]), "bias_ih": (rows,), "bias_hh": (rows,)}
         ways = ("_l0", "_l0_reverse") if f["both"] else ("_l0",)
         return {f"{name}{way}": (shape, True) for way in ways for name, shape in stored.items()}
     if kind in KERNELS:

@@ -33,7 +33,7 @@ def test_a_divisor_that_may_be_zero_bounds_nothing() -> None:
 
 
 @pytest.mark.parametrize("op", [Add, Sub, Div, Max, Min])
-def test_operands_are_repeated_where_that_is_said(op: type[Merge]) -> None:
+def test_operands_are_repeated_where_that_is_said(op: type[Add | Sub | Div | Max | Min]) -> None:
     assert op(repeat=True).infer(X, GATE) == X
     with pytest.raises(OpError, match=f"^{op.kind} needs equal shapes, .*; `fit: repeat` repeats extents of 1$"):
         op().infer(X, GATE)
