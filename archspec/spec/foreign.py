@@ -141,7 +141,7 @@ reduce: {over: positions, by: sum}
     reducesum
 split: [a, b] | the parts are read by `from`, in equal parts unless `sizes` are given
     chunk unstack unbind
-map: grid | of `tap: grid`, from a row of tokens
+[tap: grid, tokens, map: grid] | a row of tokens gets the extents of a tap or an input
     unflatten tomap totwod
 tokens | a row of positions, (C, L)
     patchify totokens
@@ -152,7 +152,7 @@ shift: {trainable: true, per: position}
 [] | an empty body; or leave it out
     identity noop
 | `flatten` makes a vector
-    reshape view transpose permute squeeze unsqueeze expanddims rearrange unflatten swapaxes expand tile repeatvector
+    reshape view transpose permute squeeze unsqueeze expanddims rearrange swapaxes expand tile repeatvector
 slice: {start: 0, stop: 8} | of channels; `axis: 1` is the first axis of space
     narrow select stridedslice index
 | `slice` takes channels or positions that stand one behind the other

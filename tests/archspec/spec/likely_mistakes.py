@@ -25,8 +25,8 @@ LIKELY = [
     bad("int", BODY + "  - conv: ▸int(in_channels / 3)\n", ("bad-expression", "; say `in_channels // 3`")),
     bad("floor", BODY + "  - conv: ▸floor(in_channels)\n", ("bad-expression", "; `a // b` divides and rounds down")),
     bad("ceil", BODY + "  - conv: ▸ceil((1 + 2) / 3)\n", ("bad-expression", "; say `-(-(1 + 2) // 3)`")),
-    bad("square", BODY + "  - conv: ▸in_channels ** 2\n", ("bad-expression", "; say `in_channels * in_channels`")),
-    bad("list", BODY + "  - conv: ▸'[8, 16][0]'\n", ("bad-expression", "; a list is a param, used by its name")),
+    bad("large power", BODY + "  - conv: ▸in_channels ** 99\n", ("bad-expression", "a whole number from 0 to 64")),
+    bad("list", BODY + "  - conv: ▸'[8, 16][2]'\n", ("bad-expression", "index 2 in a list of 2")),
     bad(
         "no extent",
         "archspec: 1\ninputs: {x: ▸[3, null, null]}\nnetwork: []\n",
@@ -55,15 +55,15 @@ LIKELY = [
     ),
     bad("comma in brackets", BODY + "  - repeat: {each: {w: [▸max(8, 4), 3]}, body: []}\n", ("syntax", "quote")),
     bad(
-        "expression in params",
-        HEAD + "params: {base: 48, widths: ▸[base, 2 * base]}\nnetwork: []\n",
-        ("bad-param", "found a list with 'base', which is not computed here: params have no expressions"),
+        "param of a later one",
+        HEAD + "params: {widths: ▸[base, 2 * base], base: 48}\nnetwork: []\n",
+        ("unknown-name", "`widths`: unknown name 'base'"),
     ),
     bad("linear on a map", BODY + "  - ▸linear: 10\n", ("shape-mismatch", "or say `conv: {out: 10, kernel: 1}`")),
     bad(
         "defaults of an extension",
         HEAD + "defaults: {▸shuffle2: {r: 2}}\nnetwork: []\n",
-        ("unknown-node", "an `ext` takes its fields where"),
+        ("unknown-node", "of an extension write `ext: {NAME: {field: value}}`"),
     ),
     bad(
         "defaults by another name",

@@ -60,7 +60,7 @@ DOCUMENTS = [
     bad("constant's name", HEAD + 'params: {▸"true": 3}\nnetwork: []\n', ("bad-name", "should be a name")),
     bad("reserved name", HEAD + "params: {▸in_channels: 3}\nnetwork: []\n", ("bad-name", "should be a name")),
     bad("function's name", HEAD + "params: {▸max: 3}\nnetwork: []\n", ("bad-name", "should be a name")),
-    bad("param as text", HEAD + "params: {a: ▸many}\nnetwork: []\n", ("bad-param", "should be a number")),
+    bad("param as text", HEAD + "params: {a: ▸many}\nnetwork: []\n", ("unknown-name", "unknown name 'many'")),
     bad("huge param", HEAD + "params: {a: ▸1e12}\nnetwork: []\n", ("bad-param", "up to 2,147,483,647")),
     bad("no list of nodes", HEAD + "network: ▸relu\n", ("wrong-type", "`network` of a document should be a list")),
     bad("imports", HEAD + "import: ▸blocks/resnet\nnetwork: []\n", ("wrong-type", "`import` of a document")),
@@ -235,7 +235,11 @@ BLOCKS = [
         HEAD + "blocks: {b: {args: {▸relu: block}, body: []}}\nnetwork: []\n",
         ("bad-name", "'relu' is a word of the language already"),
     ),
-    bad("no body", HEAD + "blocks: {b: ▸{args: {}}}\nnetwork: []\n", ("missing-field", "needs `blocks.b.body`")),
+    bad(
+        "no body",
+        HEAD + "blocks: {b: ▸{args: {}}}\nnetwork: []\n",
+        ("missing-field", "`blocks.b` of a document needs `body`"),
+    ),
     bad("own recursion", HEAD + "blocks: {b: {body: [▸b]}}\nnetwork: []\n", ("block-cycle", "calls itself: b → b")),
     bad(
         "mutual recursion",

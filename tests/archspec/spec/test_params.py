@@ -17,10 +17,10 @@ from tests.archspec.spec.texts import BASE, codes, mistakes_in, write
     [
         ({"b": 1}, {"W": 8}, [("unknown-param", "param b", "there is a, wide, list")]),
         ({"a": True}, {"W": 8}, [("bad-param", "param a", "should be a number, found a boolean")]),
-        ({"a": "many"}, {"W": 8}, [("bad-param", "param a", "`a` should be a number up to")]),
+        ({"a": "many"}, {"W": 8}, [("bad-param", "param a", "found 'many', which is not computed")]),
         ({"a": float("nan")}, {"W": 8}, [("bad-param", "param a", "`a` should be a number up to")]),
         ({"a": 1e300}, {"W": 8}, [("bad-param", "param a", "`a` should be a number up to")]),
-        ({"list": [[["x"]]]}, {"W": 8}, [("bad-param", "param list", "found a list with 'x', which is not computed")]),
+        ({"list": [[["x"]]]}, {"W": 8}, [("bad-param", "param list", "found 'x', which is not computed")]),
         ({}, {"W": 8, "Q": 1}, [("unknown-size", "size Q", "no dynamic size 'Q'; there is H, W")]),
         ({}, {"W": 0}, [("bad-size", "size W", "from 1, found 0")]),
         ({}, {"W": 2**31}, [("bad-size", "size W", "found 2147483648")]),

@@ -27,7 +27,7 @@ KNOWN = (*LAYERS, *STRUCTURE)
         ("Dense", "here it is `linear: 10`"),
         ("drop_path", "survival is 1 - p"),
         ("linear_attention", "there is no such operation, but an `ext` may bring one"),
-        ("rms_norm", "there is no such operation, but an `ext` may bring one; `layer_norm` also subtracts the mean"),
+        ("RMSNorm", "did you mean 'rms_norm'?"),
         ("convv", "did you mean 'conv'?"),
         ("flaten", "did you mean 'flatten'?"),
         ("batchnrm", "did you mean 'batch_norm'?"),
