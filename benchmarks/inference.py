@@ -68,8 +68,10 @@ def make_file(name: str, side: str, exporter: str, weights: str, path: str) -> N
 def tune_file(path: str, batch: str, side: str, seconds: str) -> dict[str, Any]:
     """Settings for this file at this shape, kept beside it as `archspec tune` does."""
     from runtime.measuring.tune import TuneRequest, tune
+    from runtime.session.model_file import ModelFile
 
-    sizes = dict.fromkeys(("H", "W"), int(side))
+    (extents,) = ModelFile.open(path).inputs.values()
+    sizes = {axis: int(side) for axis in extents[2:] if isinstance(axis, str)}
     request = TuneRequest(path, batch=int(batch), sizes=sizes, provider="cpu", seconds=float(seconds))
     return tune(request).settings.to_dict()
 

@@ -39,11 +39,11 @@ EXPORTERS = (*ARCHSPEC, "dynamo", "dynamo, slim", "torchscript", "torchscript, s
 
 
 def build_graph(name: str, side: int | None = None) -> Any:
-    """The graph of a spec for square images of that many pixels, or of the spec's own size."""
+    """The graph of a spec for square images of that many pixels, or of the spec's own size, which some have alone."""
     from archspec import elaborate, load
 
     spec = load(name)
-    return elaborate(spec, None if side is None else dict.fromkeys(("H", "W"), side))
+    return elaborate(spec, None if side is None else dict.fromkeys(spec.sizes, side))
 
 
 def load_module(name: str, weights: Path, side: int | None = None) -> Any:

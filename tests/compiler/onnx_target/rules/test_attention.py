@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 from onnxruntime.transformers.optimizer import optimize_model
 
@@ -28,7 +30,7 @@ from tests.support.lowering import (
     sample_inputs,
     stir,
 )
-from tests.support.transformers import build_vit
+from tests.support.transformers import build_swin, build_vit
 
 
 def free(op: Op, *dims: tuple[Any, ...], sizes: dict[str, int]) -> Graph:
@@ -103,3 +105,19 @@ def test_a_table_of_too_many_pairs_is_refused() -> None:
         ArchspecError, match="op adds a term to 506,250,000 scores; a file holds at most 268,435,456: put"
     ):
         list_kinds(Attention(bias="relative"), x, x, x)
+
+
+def test_of_windows_a_session_fuses_all_but_the_softmax(tmp_path: Path) -> None:
+    """No fuser knows a bias for each window. GELU is fused with its bias by the optimizer for transformers; a session
+    takes scaling and transposition into the product of the scores."""
+    graph = build_swin()
+    path = export(graph, stir(to_torch(graph)).state_dict(), tmp_path)
+    found = optimize_model(str(path), model_type="swin", num_heads=4, hidden_size=32, opt_level=0)
+    kinds = Counter(node.op_type for node in found.model.graph.node)
+    assert (kinds["BiasGelu"], kinds["LayerNormalization"], kinds["Softmax"]) == (2, 5, 2)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    kinds = Counter(node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node)
+    assert (kinds["FusedMatMul"], kinds["Softmax"], kinds["Div"]) == (2, 2, 0)
