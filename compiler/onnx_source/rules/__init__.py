@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from compiler.onnx_source.call import NodeRule
 from compiler.onnx_source.rules import (
+    attention,
     combine,
     layers,
     layout,
@@ -26,6 +27,7 @@ _PLAIN: Mapping[str, NodeRule] = {
     **reductions.RULES,
     **resampling.RULES,
     **recurrent.RULES,
+    **attention.RULES,
 }
 
 RULES: Mapping[str, NodeRule] = {**_PLAIN, **read_quantized(_PLAIN)}

@@ -1,4 +1,4 @@
-"""Layers that go through a sequence step by step, and attention over it."""
+"""Layers that go through a sequence step by step."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 from archspec.wording import write_shape
 from compiler.onnx_source.call import NodeCall, NodeRule
-from compiler.onnx_source.ops.sequences import FusedAttention, Recurrent
+from compiler.onnx_source.ops.sequences import Recurrent
 from compiler.onnx_source.samples import MixedSamplesError, Samples
-from compiler.onnx_source.values import Constant, FileValue, Operand, UnknownOpError
+from compiler.onnx_source.values import Constant, Operand
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 """The number of products that each step takes, by operation."""
@@ -50,29 +50,4 @@ def _read_matrix(call: NodeCall, stored: Constant) -> tuple[int, int, int]:
     return directions, rows, inner
 
 
-def attention(call: NodeCall) -> Operand:
-    """Read an attention, softmax(Q Kᵀ) V for each head; the heads are an axis of their own, or lie in the last."""
-    q, k, v = (call.straighten(call.value(position)) for position in range(3))
-    heads = call.attribute("q_num_heads", 0), call.attribute("kv_num_heads", 0)
-    if call.operand(4) is not None or call.operand(5) is not None or {len(x.shape) for x in (q, k, v)} - {3, 4}:
-        raise UnknownOpError  # a cache makes the keys more
-    inner, values, keys = _read_width(call, q, heads[0]), _read_width(call, v, heads[1]), k.shape[-2]
-    shape = (*q.shape[:-1], values if len(q.shape) == 4 else values * heads[0])
-    if any(x.samples and x.samples.axis for x in (q, k, v)):
-        raise MixedSamplesError
-    fields: dict[str, Any] = {"keys": keys, "inner": inner, "values": values, "masked": call.operand(3) is not None}
-    details = call.tell("is_causal", "scale", "softcap")
-    others = [call.straighten(item) for item in call.operands[3:4] if isinstance(item, FileValue)]
-    return call.foreign(FusedAttention, [q, k, v, *others], shape, samples=q.samples, details=details, **fields)
-
-
-def _read_width(call: NodeCall, x: FileValue, heads: int) -> int:
-    """The numbers in each row of one head."""
-    if len(x.shape) == 4:
-        return x.shape[3]
-    if heads < 1 or x.shape[2] % heads:
-        call.fail(f"{heads} heads do not divide {x.shape[2]}")
-    return x.shape[2] // heads
-
-
-RULES: Mapping[str, NodeRule] = {**dict.fromkeys(GATES, recurrent), "Attention": attention}
+RULES: Mapping[str, NodeRule] = dict.fromkeys(GATES, recurrent)
