@@ -122,6 +122,7 @@ class Prelu(Rectifier):
     `start`."""
 
     main: ClassVar[str | None] = "start"
+    newer: ClassVar[frozenset[str]] = frozenset({"per"})
 
     start: Number = Field(0.25, description="first value of the slopes below zero")
     per: Literal["channel", "network"] = Field("channel", description="what has a slope: each channel, or the layer")

@@ -42,6 +42,11 @@ def test_the_least_numbers_are_below_those_of_torch() -> None:
         assert op.image.low <= function(x).min() < op.image.low + 0.02
 
 
+def test_a_prelu_by_channel_has_the_digest_from_before_per() -> None:
+    assert Prelu().identity == {"start": 0.25}
+    assert Prelu(per="network").identity == {"start": 0.25, "per": "network"}
+
+
 def test_prelu_stores_a_slope_for_each_channel() -> None:
     weight = Prelu(start=0.1).weights(Shape(8, 5, 5))["weight"]
     assert weight.shape == tuple(torch.nn.PReLU(8).weight.shape)
