@@ -123,6 +123,7 @@ class GraphReader:
         name = list_metadata(model).get(NAME, path.stem)
         sizes = {dim: self.file.inputs.sizes[dim] for node in nodes.values() for dim in _letters(node.op)}
         outputs = self._find_outputs()
+        self.writer.drop_replaced(outputs.values())
         return Graph(Names().claim(name), nodes, outputs, sizes, dict(sorted(self._unread.items())), (*self._notes,))
 
     def _read_stored(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -25,6 +26,8 @@ class GraphWriter:
         self.nodes: dict[str, Node] = {}
         self.bounds: dict[str, Bounds] = {}
         """The bounds of the results that were asked for."""
+        self.replaced: set[str] = set()
+        """The pieces of what has become one node, which are dropped unless something else reads them."""
         self._file = str(path)
         self._names = Names()
         self._straight: dict[FileValue, FileValue] = {}
@@ -56,6 +59,13 @@ class GraphWriter:
         held = self.nodes[home].stored if home else None if stored is None else self._hold(stored, op, xs)
         self.nodes[id] = Node(id, op, tuple(x.id for x in xs), shape, source, stored=held, type=type, shared=home)
         return id
+
+    def drop_replaced(self, outputs: Collection[str]) -> None:
+        """Drop the replaced pieces that nothing reads."""
+        read = Counter(operand for node in self.nodes.values() for operand in node.inputs)
+        for id in [id for id in reversed(self.nodes) if id in self.replaced and id not in outputs]:
+            if not read[id]:
+                read.subtract(self.nodes.pop(id).inputs)
 
     def set_type(self, id: str, type: str) -> None:
         """Say the type of the numbers in a node's result, where it is another than when the node was entered."""

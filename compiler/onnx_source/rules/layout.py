@@ -20,13 +20,15 @@ from compiler.onnx_source.call import NodeCall, NodeRule, build
 from compiler.onnx_source.constants import shape_of
 from compiler.onnx_source.node import broadcast, resolve_shape
 from compiler.onnx_source.ops.moves import ConcatAlong, Cut, Rearrange, Sampled, SpaceBeforeDepth
+from compiler.onnx_source.rules.attention_products import join_heads
 from compiler.onnx_source.samples import MixedSamplesError, agree, follow_reshape
 from compiler.onnx_source.values import Constant, FileValue, Operand
 
 
 def reshape(call: NodeCall) -> Operand:
     wanted = call.given("shape", 1)
-    return lay_out(call, resolve_shape(call, call.value().shape, wanted or []))
+    shape = resolve_shape(call, call.value().shape, wanted or [])
+    return join_heads(call, shape) or lay_out(call, shape)
 
 
 def flatten(call: NodeCall) -> Operand:
