@@ -126,10 +126,10 @@ def _is_by_channel(call: NodeCall, x: FileValue, stored: Constant) -> bool:
 
 
 def _is_by_position(call: NodeCall, x: FileValue, stored: Constant) -> bool:
-    """True if a straight value has a stored number for each of its own."""
+    """True if there is a stored number for each of a value, whatever the order of its axes behind the batch."""
     own = x.shape[1:]
-    one_sample = stored.shape in (own, (1, *own)) and call.writer.per_sample(x) == own
-    return x.straight and one_sample and call.is_map(x, least=2)
+    one_sample = stored.shape in (own, (1, *own)) and call.writer.per_sample(x) == x.ordered[1:]
+    return x.order[0] == 0 and one_sample and call.is_map(x, least=2)
 
 
 def _as_foreign(call: NodeCall, values: list[FileValue]) -> FileValue:

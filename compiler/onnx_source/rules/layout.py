@@ -121,10 +121,12 @@ def concat(call: NodeCall) -> Operand:
 
 
 def _learn(call: NodeCall, x: FileValue, stored: Constant) -> FileValue | None:
-    """A stored tensor as a value of each sample, beside one whose axes lie in order; nothing where it is none."""
-    if not (stored.floating and stored.sources and x.straight and stored.shape[0] == 1 and x.shape[0] == 1):
+    """A stored tensor as a value of each sample, with its axes in the order of the other's; nothing where it is
+    none."""
+    if not (stored.floating and stored.sources and stored.shape[0] == 1 and x.shape[0] == 1 and x.order[0] == 0):
         return None
-    return call.add(Learned(shape=stored.shape[1:]), x, value=stored)
+    ordered = [extent for _, extent in sorted(zip(x.order, stored.shape, strict=True))]
+    return call.add(Learned(shape=tuple(ordered[1:])), x, value=stored)
 
 
 def split(call: NodeCall) -> list[Operand]:

@@ -12,7 +12,9 @@ from archspec.ops import Attention
 from compiler.analysis.cost.cost import measure_cost
 from compiler.onnx_source.read import read_graph
 from compiler.onnx_target.model import build_model
+from compiler.onnx_target.options import ExportOptions, Target
 from compiler.onnx_target.write import write_model
+from tests.support.documents import graph_from
 from tests.support.rewriting import stirred
 from tests.support.transformers import build_vit
 
@@ -76,3 +78,30 @@ def test_another_axis_of_the_softmax_is_none(tmp_path: Path) -> None:
             node.attribute[0].i = -2
     onnx.save(model, path)
     assert not attentions(path)
+
+
+@pytest.mark.parametrize("target", ["any", "cpu"])
+def test_class_tokens_and_positions_keep_rows_as_they_are(target: Target, tmp_path: Path) -> None:
+    """Numbers are stored in the order of the file, and are those of the graph's axes all the same."""
+    attend = {name: [{"conv": {"out": 16, "kernel": 1}}] for name in ("query", "key", "value")}
+    norm = {"layer_norm": {"over": "channels"}}
+    document: dict[str, Any] = {
+        "archspec": 1,
+        "inputs": {"image": [3, 12, 8]},
+        "network": [
+            {"conv": {"out": 16, "kernel": 4, "stride": 4, "padding": 0}},
+            "tokens",
+            {"concat": {"axis": 1, "branches": [[{"learned": [16, 1]}], []]}},
+            {"shift": {"trainable": True, "per": "position"}},
+            {"residual": {"body": [norm, {"attend": {"heads": 2, **attend}}, {"conv": {"out": 16, "kernel": 1}}]}},
+            norm,
+            {"slice": {"axis": 1, "stop": 1}},
+            "flatten",
+            {"linear": 5},
+        ],
+    }
+    graph = graph_from(document)
+    write_model(build_model(graph, stirred(graph), options=ExportOptions(target=target)), tmp_path / "vit.onnx")
+    found = read_graph(tmp_path / "vit.onnx")
+    assert sorted((node.op.kind, node.shape) for node in found) == sorted((node.op.kind, node.shape) for node in graph)
+    assert measure_cost(found).parameters == measure_cost(graph).parameters
