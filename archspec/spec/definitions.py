@@ -87,8 +87,8 @@ def check_value(value: Any) -> Any:
     if isinstance(value, bool | int | float) and abs(value) <= MAX_WHOLE:
         return value
     if isinstance(value, str):
-        problem = "should be a value, found '{text}', which is not computed here"
-        raise PydanticCustomError("bad-param", f"{problem}: expressions stand in a spec", {"text": value[:40]})
+        problem = "should be a value, found {text}, which is not computed here"
+        raise PydanticCustomError("bad-param", f"{problem}: expressions stand in a spec", {"text": repr(value[:40])})
     raise PydanticCustomError(
         "bad-param",
         "should be a number up to {largest}, a boolean or a list of up to {most} such",

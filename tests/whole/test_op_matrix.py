@@ -45,6 +45,9 @@ NOT_READ_BACK = {
 GLOBAL_POOLS = {ops.Reduce(over="positions"), ops.Reduce(over="positions", by="max")}
 """The reductions that are read as the words for global pooling."""
 
+GROWN_KERNELS = {ops.ConvTranspose(out=6, kernel=3, stride=(1, 2), dilation=(2, 1), output_padding=1)}
+"""Transposed convolutions whose files have taps of zeros more in the kernel, for an output padding above the stride."""
+
 INSTANCES_OF_VECTORS = {
     *(ops.LayerNorm(), ops.LayerNorm(over="channels", affine=False)),
     *(ops.GroupNorm(groups=4), ops.GroupNorm(groups=2, affine=False)),
@@ -113,7 +116,8 @@ def test_a_file_is_read_back_as_the_same_op(op: Op, shapes: tuple[Shape, ...], t
     found = {type(node.op) for node in read if node.id not in read.inputs}
     plain = op.at_inference()
     wanted = set() if plain.changes_nothing(*shapes) else {type(plain)}
-    as_others = type(op) in NOT_READ_BACK or op in GLOBAL_POOLS or (op in INSTANCES_OF_VECTORS and len(shapes[0]) == 1)
+    as_others = type(op) in NOT_READ_BACK or op in GLOBAL_POOLS | GROWN_KERNELS
+    as_others = as_others or (op in INSTANCES_OF_VECTORS and len(shapes[0]) == 1)
     assert (found != wanted) is as_others, found
 
 

@@ -17,7 +17,8 @@ from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from archspec.api import elaborate, load, proof_cases, to_torch
-from archspec.ops import AvgPool, ConvTranspose, GlobalMaxPool, MaxPool, Op, Shape
+from archspec.ops import AvgPool, ConvTranspose, GlobalMaxPool, MaxPool, Op, Shape, Upsample
+from archspec.ops.fields import along
 from tests.support.lowering import TOLERANCE, Arrays, difference, export, graph_of, run_onnx, sample_inputs, stir
 from tests.support.op_examples import walk
 
@@ -58,10 +59,21 @@ def find_fault(witness: Witness, op: Op, shape: Shape) -> str | None:
         return "onnx 1.23: the kernel of a group is laid out for all of them"
     if witness is run_reference and isinstance(op, GlobalMaxPool) and shape.rank != 2:
         return "onnx 1.23: the axes are those of two dimensions"
-    pads = isinstance(op, MaxPool | AvgPool) and op.padding
+    if witness is run_reference and isinstance(op, MaxPool) and isinstance(op.padding, tuple):
+        return "onnx 1.23: the padding before two axes is taken for that of one"
+    if witness is run_reference and isinstance(op, Upsample) and op.corners == "aligned" and _is_rounded(op, shape):
+        return "onnx 1.23: the last corner is where the scale has it, and not at the last position"
+    pads = isinstance(op, MaxPool) and op.padding
+    pads = pads or (isinstance(op, AvgPool) and op.padding and op.count == "all")
     if witness is run_openvino and pads and op.infer(shape) != op.model_copy(update={"ceil": False}).infer(shape):
         return "OpenVINO 2026.4: a last window that ceil adds is read where the padding has ended"
     return None
+
+
+def _is_rounded(op: Upsample, shape: Shape) -> bool:
+    """Tell whether the extents of a result are not just the scale's multiples."""
+    scales = along(op.scale, shape, "scale")
+    return any(scale * size % 1 for scale, size in zip(scales, shape.space, strict=True))
 
 
 def spoil(path: Path) -> Path:
