@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         RuntimeFailure,
         SpecError,
     )
+    from archspec.libraries import list_blocks
     from archspec.spec.spec import Spec
     from archspec.weights import (
         combine_weights,
@@ -74,6 +75,7 @@ __all__ = [
     "evaluate",
     "find_rules",
     "largest_batch",
+    "list_blocks",
     "list_zoo",
     "load",
     "match_weights",
@@ -94,7 +96,7 @@ _ERRORS = ("ArchspecError", "Diagnostic", "InputError", "MissingExtra", "ModelEr
 _HOMES = dict.fromkeys(_ERRORS, "archspec.errors")
 _WEIGHTS = ("combine_weights", "find_rules", "match_weights", "read_weights", "sample_ensemble", "write_converted")
 _HOMES |= dict.fromkeys(_WEIGHTS, "archspec.weights")
-_HOMES |= {"Session": "runtime.session.session", "list_zoo": "archspec.zoo"}
+_HOMES |= {"Session": "runtime.session.session", "list_blocks": "archspec.libraries", "list_zoo": "archspec.zoo"}
 _HOMES |= {"Report": "compiler.analysis.report", "Spec": "archspec.spec.load"}
 
 

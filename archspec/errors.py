@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
@@ -38,6 +38,8 @@ class BlockCall:
 
     text: str
     place: Place
+    path: str = field(default="", compare=False)
+    """The scope in which the nodes stand that the call made."""
 
     def to_dict(self) -> dict[str, object]:
         return {"text": self.text, **self.place.to_dict()}

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "check": ("check my_net.yaml", "check my_net.yaml --set width=64 --size H=96"),
-    "list": ("list", "list resnet --descriptions"),
-    "show": ("show resnet50 --size H=96 --size W=96", "show model.onnx"),
+    "list": ("list", "list resnet --descriptions", "list --blocks"),
+    "show": ("show resnet50 --size H=96 --size W=96", "show model.onnx", "show blocks/resnet bottleneck"),
     "init": ("init my_net.yaml",),
     "schema": ("schema > archspec.schema.json",),
     "lint": ("lint my_net.yaml", "lint model.onnx --ignore idle-relu"),

@@ -126,6 +126,7 @@ class Block(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
+    description: str | None = Field(None, description="A sentence for lists of blocks.")
     args: dict[Variable, ArgumentField] = Field(
         default_factory=dict, max_length=MAX_NAMES, description="Arguments: a type, or a type and a default."
     )

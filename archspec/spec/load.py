@@ -37,7 +37,7 @@ def read_spec(source: str | Path, params: Mapping[str, Any] | None = None) -> Sp
     What can still be read is read: the mistakes are in the result. Raises SpecError where nothing can be.
     """
     path = find_spec(source)
-    reader = _Reader(root=real_path(path).parent)
+    reader = SpecReader(root=real_path(path).parent)
     spec = reader.read_whole(path)
     spec = replace(spec, mistakes=tuple(reader.mistakes), comments=tuple(reader.comments))
     return set_params(spec, params or {})
@@ -59,7 +59,7 @@ def load(
 
 
 @dataclass
-class _Reader:
+class SpecReader:
     """Reads a spec with everything that it imports and extends."""
 
     root: Path
@@ -272,7 +272,8 @@ class _Reader:
                 blocks[name] = block
         return blocks
 
-    def _read_library(self, path: Path) -> dict[str, Block]:
+    def read_library(self, path: Path) -> dict[str, Block]:
+        """Read the blocks of a library and of those that it imports."""
         document, written, blocks = self._read_document(path)
         for key in [key for key in written if key not in LIBRARY_KEYS]:
             message = f"a block library has no `{key}`; its blocks see their arguments and the importing spec's params"
@@ -319,7 +320,7 @@ class _Reader:
             raise SpecError([*self.mistakes, self._cycle(path, trail, place)])
         if path not in self.libraries:
             self.trail, outer = trail, self.trail
-            self.libraries[path] = self._read_library(path)
+            self.libraries[path] = self.read_library(path)
             self.trail = outer
         return self.libraries[path]
 

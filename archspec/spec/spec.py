@@ -108,8 +108,10 @@ def set_params(spec: Spec, given: Mapping[str, Any]) -> Spec:
 
 
 def _write_block(block: Block) -> Mapping[str, Any]:
-    """The block as written, a network with the document that it names."""
-    return block.written if block.spec is None else {**block.written, "network": block.spec.to_data()}
+    """The block as written, a network with the document that it names; what describes it is for those who read its
+    library, as comments are."""
+    written = {key: value for key, value in block.written.items() if key != "description"}
+    return written if block.spec is None else {**written, "network": block.spec.to_data()}
 
 
 def _plain(value: Any) -> Any:

@@ -25,6 +25,13 @@ def zoo_specs() -> dict[str, Path]:
     return {path.stem: path for path in files if path.relative_to(ZOO).parts[0] != "blocks"}
 
 
+@cache
+def zoo_libraries() -> dict[str, Path]:
+    """List the block libraries of the zoo by the names under which specs import them."""
+    files = sorted(path for path in (ZOO / "blocks").rglob("*") if path.suffix in SUFFIXES)
+    return {path.relative_to(ZOO).with_suffix("").as_posix(): path for path in files}
+
+
 def shown(path: Path) -> str:
     """A path as messages show it: relative to the working folder where it lies inside."""
     try:
@@ -47,6 +54,8 @@ def find_spec(source: str | Path) -> Path:
     if "\0" in str(source):
         raise SpecError([Diagnostic("unreadable", "a path holds no NUL", Place(repr(str(source))))])
     specs = zoo_specs()
+    if str(source) in zoo_libraries() and not path.exists():
+        return zoo_libraries()[str(source)]
     hidden = str(source) in specs and path.is_dir()  # a run's folder may have the name of its spec
     named = path.suffix in SUFFIXES or path.name != str(source) or len(str(source)) > 255
     if named or (path.exists() and not hidden):
@@ -110,8 +119,7 @@ def find_import(name: str, importer: Path, root: Path, *, by_name: bool) -> Path
         return own
     if outside:
         raise LookupError("import-outside", f"'{name}' is outside the spec's folder and the zoo")
-    libraries = (path.relative_to(ZOO).with_suffix("").as_posix() for path in ZOO.rglob("blocks/*.yaml"))
-    near = suggest(name, zoo_specs() if by_name else libraries)
+    near = suggest(name, zoo_specs() if by_name else zoo_libraries())
     if "\\" in name:
         near = "; folders are separated by `/`, on every system"
     raise LookupError("unknown-import", f"there is no '{name}' beside {shown(importer)} or in the zoo{near}")

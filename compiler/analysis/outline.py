@@ -93,9 +93,15 @@ class Branch:
         return row | {"children": [child.to_dict(deeper) for child in self.children]}
 
 
-def fold_tree(graph: Graph) -> Branch:
-    """Fold the tree of a graph; every figure is for one of the equal neighbours, and a scope's are sums."""
-    return fold(read_scopes(graph.nodes, graph.name), _Outline(graph))
+def fold_tree(graph: Graph, scope: str = "") -> Branch:
+    """Fold the tree of a graph, or of one of its scopes, by its path; every figure is for one of the equal neighbours,
+    and a scope's are sums."""
+    tree = read_scopes(graph.nodes, graph.name)
+    while tree.path != scope:
+        tree = next(
+            item for item in tree.items if isinstance(item, ScopeTree) and f"{scope}.".startswith(f"{item.path}.")
+        )
+    return fold(tree, _Outline(graph))
 
 
 def list_layers(graph: Graph) -> tuple[Branch, ...]:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 PUBLIC = {
     *("load", "elaborate", "analyze", "check", "to_torch", "to_onnx", "Session", "Spec", "Report"),
     *("ArchspecError", "InputError", "ModelError", "RuntimeFailure", "SpecError", "MissingExtra", "Diagnostic"),
-    *("list_zoo", "open_network", "accepted_sizes", "largest_batch", "compare_choices", "proof_cases"),
+    *("list_zoo", "list_blocks", "open_network", "accepted_sizes", "largest_batch", "compare_choices", "proof_cases"),
     *("measure_signal", "measure_path_gradient", "train", "evaluate", "verify_model"),
     *("read_weights", "find_rules", "match_weights", "write_converted", "combine_weights", "sample_ensemble"),
 }

@@ -46,7 +46,7 @@ def print_zoo(rows: Iterable[Mapping[str, Any]], *, descriptions: bool = False) 
 
 def print_tree(graph: Graph, tree: Branch, depth: int | None = None) -> None:
     """Print the layers; of scopes that are farther in than `depth` levels, only what is around them."""
-    table = Grid(words(graph.name), "output", "parameters", "MACs")
+    table = Grid(words(tree.name), "output", "parameters", "MACs")
     least = mark_unknown(graph).get("macs")
     for level, branch in _walk(tree, depth):
         named = branch.name if branch.name.startswith(branch.word) else f"{branch.name}  {branch.word}"

@@ -37,7 +37,7 @@ def call(walk: Walk, node: CallNode, step: Step) -> MaybeNode:
     told = {**{key: tell(item) for key, item in given.items()}, **{key: label for key, (label, _) in values.items()}}
     text = f"{node.block}({', '.join(f'{key}={item}' for key, item in told.items())})"
     names = {**walk.spec.names, **given}
-    calls = (BlockCall(text, node.place), *scope.calls)
+    calls = (BlockCall(text, node.place, step.id), *scope.calls)
     taps = {key: value for key, (_, value) in values.items()}
     place = step.id, calls, scope.depth + 1
     inside = Scope(

@@ -39,3 +39,9 @@ def test_list_has_the_whole_zoo() -> None:
     assert {row["name"] for row in rows} == set(zoo_specs())
     assert {row["parameters"] for row in rows if row["name"] == "resnet50"} == {25557032}
     assert "25.6 M" in run_process("list")
+
+
+def test_blocks_are_listed_instead() -> None:
+    (row,) = json.loads(run("--blocks", "double_conv", "--json"))
+    assert (row["library"], [argument["name"] for argument in row["arguments"]]) == ("blocks/unet", ["out", "middle"])
+    assert "double_conv" in run("--blocks")

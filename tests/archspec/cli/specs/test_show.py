@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.support.commands import run_process
+from tests.support.commands import archspec, fail, run_process
 
 
 def test_show_folds_repeats_and_adds_up() -> None:
@@ -22,3 +22,16 @@ def test_show_folds_repeats_and_adds_up() -> None:
 
     assert total(tree, "parameters") == tree["parameters"] == 25557032
     assert total(tree, "macs") == tree["macs"] == 4089184256
+
+
+def test_show_documents_a_library_or_one_of_its_blocks() -> None:
+    whole, one = archspec("show", "blocks/resnet", "--json"), archspec("show", "blocks/resnet", "bottleneck", "--json")
+    assert [row["name"] for row in whole["blocks"]] == ["basic_block", "resnet_shortcut", "bottleneck"]
+    assert one["blocks"] == whole["blocks"][2:]
+    assert one["blocks"][0]["use"]["input"] == [64, 56, 56]
+    assert "64×56×56 → 256×56×56" in archspec("show", "blocks/resnet", "bottleneck")
+
+
+def test_a_block_is_asked_of_a_library() -> None:
+    assert "resnet50 is no block library" in fail("show", "resnet50", "bottleneck")
+    assert "did you mean 'bottleneck'?" in fail("show", "blocks/resnet", "botleneck")
