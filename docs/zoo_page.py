@@ -39,6 +39,10 @@ FAMILIES: dict[str, str] = {
     "efficientnet": "EfficientNet",
     "convnext": "ConvNeXt",
     "regnet": "RegNet",
+    "restoration": "Super-resolution and restoration",
+    "generative": "Networks that make and translate images",
+    "games": "Games",
+    "retrieval": "Retrieval and comparison",
 }
 """The families' headings, in the order of the page; a folder that is missing here comes last, by its own name."""
 
@@ -111,6 +115,15 @@ SHOWN: dict[str, Sequence[Shown]] = {
     "efficientnet": [("efficientnet_b0", "squeeze_gate", {}, ()), ("efficientnet_b0", "inverted_body", {}, ())],
     "regnet": [("regnet_y_400mf", "regnet_block", {"width": 48, "in_channels": 48}, ())],
     "convnext": [("convnext_tiny", "convnext_block", {}, ()), ("convnext_tiny", None, {}, ())],
+    "restoration": [
+        ("edsr_baseline", None, {}, ()),
+        ("rcan", "channel_gate", {}, ()),
+        ("esrgan", "residual_dense", {}, ()),
+        ("nafnet_width32", "naf_block", {}, ("simple_gate",)),
+    ],
+    "generative": [("pix2pix_generator", None, {}, ()), ("cyclegan_generator", None, {}, ()), ("vae", None, {}, ())],
+    "games": [("alphazero", None, {}, ())],
+    "retrieval": [("siamese", None, {}, ()), ("two_tower", None, {}, ())],
 }
 """The network that a family's picture shows; of one that is missing here, the network of its first spec."""
 

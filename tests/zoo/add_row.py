@@ -33,8 +33,9 @@ WITH_WEIGHTS = ("convolution", "addmm", "mm")
 
 def count_macs(model: nn.Module, shapes: Sequence[tuple[int, ...]]) -> int:
     """Count the multiply-accumulates of convolutions and linear layers for one sample, as torch's own counter does."""
+    device = next(model.parameters()).device
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(*(torch.zeros(1, *shape) for shape in shapes))
+        model(*(torch.zeros(1, *shape, device=device) for shape in shapes))
     counts: Mapping[Any, int] = counter.get_flop_counts()["Global"]
     return sum(flops for op, flops in counts.items() if str(op).removeprefix("aten.") in WITH_WEIGHTS) // 2
 

@@ -1,0 +1,71 @@
+"""Families for other tasks than recognition, against networks written in plain torch from the papers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from archspec.api import elaborate, load
+from tests.zoo import decision_witnesses as decision
+from tests.zoo import generative_witnesses as generative
+from tests.zoo import restoration_witnesses as restoration
+from tests.zoo.rows import at_home
+from tests.zoo.side_by_side import assert_equal_figures, assert_equal_outputs
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network in plain torch, and the params and sizes with which it and the spec are quick to run."""
+
+    build: Callable[..., nn.Module]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """Ours and its own arguments, which have the same names."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+
+CASES = {
+    "espcn": Case(restoration.espcn, {"scale": 2}, {"H": 9, "W": 12}),
+    "srcnn": Case(restoration.srcnn, {"kernels": [9, 3, 5]}, {"H": 15, "W": 12}),
+    "edsr_baseline": Case(restoration.edsr, {"width": 8, "blocks": 2, "scale": 4}, {"H": 9, "W": 12}),
+    "edsr": Case(partial(restoration.edsr, width=256, blocks=32, factor=0.1), {"width": 8, "blocks": 2}),
+    "srresnet": Case(restoration.srresnet, {"width": 8, "blocks": 2}, {"H": 9, "W": 12}),
+    "rcan": Case(restoration.rcan, {"width": 16, "groups": 2, "blocks": 2, "reduction": 2}, {"H": 9, "W": 12}),
+    "esrgan": Case(restoration.esrgan, {"width": 8, "growth": 4, "blocks": 2}, {"H": 9, "W": 12}),
+    "dncnn": Case(restoration.DnCNN, {"depth": 5}, {"H": 9, "W": 12}),
+    "ffdnet": Case(restoration.FFDNet, {"width": 8, "depth": 4}, {"H": 8, "W": 12}),
+    "nafnet_width32": Case(restoration.NAFNet, {"width": 8, "encoders": [1, 2], "decoders": [2, 1]}, {"H": 8, "W": 12}),
+    "swinir_light": Case(
+        restoration.SwinIR, {"width": 12, "heads": 2, "groups": 2, "blocks": 2, "window": 4}, {"H": 8, "W": 12}
+    ),
+    "dcgan_generator": Case(generative.dcgan_generator, {"noise": 12, "width": 4}),
+    "dcgan_discriminator": Case(generative.dcgan_discriminator, {"width": 4}),
+    "pix2pix_generator": Case(generative.Pix2Pix, {"width": 2}),
+    "patchgan_discriminator": Case(generative.PatchGAN, {"width": 8}, {"H": 32, "W": 40}),
+    "cyclegan_generator": Case(generative.cyclegan, {"width": 8, "blocks": 2}, {"H": 16, "W": 20}),
+    "fast_style_transfer": Case(generative.style, {"width": 8, "blocks": 2}, {"H": 16, "W": 20}),
+    "autoencoder": Case(generative.Autoencoder, {"pixels": 64, "widths": [32, 16], "code": 5}),
+    "vae": Case(generative.VAE, {"pixels": 64, "width": 32}),
+    "dqn": Case(decision.dqn, {"actions": 6}),
+    "alphazero": Case(decision.AlphaZero, {"board": 5, "moves": 26, "width": 16, "blocks": 2}),
+    "siamese": Case(decision.Siamese, {"features": 16}),
+    "two_tower": Case(decision.TwoTower, {"query": 12, "item": 20, "widths": [16, 8]}),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_figures_are_those_of_an_independent_network(name: str) -> None:
+    with torch.device("meta"):
+        witness = CASES[name].build()
+    assert_equal_figures(at_home(name), witness)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_outputs_are_those_of_an_independent_network(name: str) -> None:
+    case = CASES[name]
+    assert_equal_outputs(elaborate(load(name, case.params), case.sizes), case.build(**case.params))
