@@ -103,6 +103,11 @@ class Conversion:
         return tuple(pair for pair in self.pairs if pair.found is not None and not pair.fits)
 
     @property
+    def counters(self) -> int:
+        """The number of batch normalizations' counters among what is ignored."""
+        return sum(map(is_counter, self.ignored))
+
+    @property
     def is_whole(self) -> bool:
         """True if each weight has its tensor, and each tensor its use."""
         return not (self.missing or self.misshapen or self.unused)
@@ -157,6 +162,7 @@ class OwnNames:
 
     file: str = "by the names in the graph"
     sources: tuple[str, ...] = (OWN,)
+    leaves: tuple[str, ...] = ()
 
     def translate(self, name: str) -> WeightOrigin:
         return WeightOrigin((name,))
@@ -205,8 +211,9 @@ def _match(
     used = RowUse(rules.file)
     shapes = {ours: weight.shape for ours, weight in graph.weights.items()}
     pairs = [_find_match(state, ours, shape, rules.translate(ours), used) for ours, shape in shapes.items()]
-    ignored = tuple(filter(is_counter, state))
-    left = (used.find_unused(name, stored) for name, stored in state.items() if not is_counter(name))
+    ignored = tuple(name for name in state if is_counter(name) or name.startswith(rules.leaves))
+    passed = {*ignored}
+    left = (used.find_unused(name, stored) for name, stored in state.items() if name not in passed)
     unused = tuple(text for text in left if text is not None)
     return Conversion(graph.name, rules.sources, rules.file, tuple(pairs), unused, ignored, state, facts)
 

@@ -9,17 +9,17 @@
           conv_0: conv1
           repeat_0.i{s}.*.residual_0.body.conv_{n}: "layer{s + 1}.0.conv{n + 1}"
 
-On the left `{s}` matches a number and gives it a name, `*` matches anything within one part of a name, and `**` any
-number of parts. On the right `{...}` holds an expression of the language, over the matched numbers, `let` and the
-spec's params. A rule speaks of a whole name (`scale_0.factor`), or of a layer, whose weights keep the last part of
-their name. Where a tensor has other extents in the same order, `{name: …, reshape: true}` says so; `rows: [START,
-STOP]` takes some of its rows, `join: […]` in place of `name` puts several tensors one after the other, and `permute`
-gives the order of the axes.
+On the left `{s}` matches a number and gives it a name, `<m>` a word, `*` matches anything within one part of a name,
+and `**` any number of parts. On the right `{...}` holds an expression of the language, over the matched numbers, `let`
+and the spec's params, and `<m>` is the word. A rule speaks of a whole name (`scale_0.factor`), or of a layer, whose
+weights keep the last part of their name. Where a tensor has other extents in the same order, `{name: …, reshape: true}`
+says so; `rows: [START, STOP]` takes some of its rows, `join: […]` in place of `name` puts several tensors one after the
+other, and `permute` gives the order of the axes. What theirs has and the spec leaves out, such as an auxiliary head, is
+named by how its names begin: `leaves: [aux]`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -35,99 +35,8 @@ from archspec.spec.marked import Table, place_in
 from archspec.spec.messages import report_invalid
 from archspec.spec.text import read_file
 from archspec.spec.zoo import find_rule_files, shown
+from runtime.weights.name_patterns import MAX_LENGTH, NamePattern, NameTemplate, refuse_rule
 from runtime.weights.origin import RowRange, WeightOrigin
-
-MAX_LENGTH = 200
-"""The most characters of a pattern, a template or a word of the rules, and the most entries of a list."""
-
-MAX_WILDCARDS = 2
-"""The most `**` in a pattern: each more multiplies the ways in which a name can be matched."""
-
-
-@dataclass(frozen=True)
-class NamePattern:
-    """A pattern of the names of weights or of layers.
-
-    >>> NamePattern.parse("repeat_0.i{s}.**.conv_{n}").match("repeat_0.i2.block_0.body.conv_1")
-    {'s': 2, 'n': 1}
-    """
-
-    text: str
-    regex: re.Pattern[str]
-
-    @classmethod
-    def parse(cls, text: Any) -> NamePattern:
-        """Raises PydanticCustomError."""
-        if not isinstance(text, str) or not 0 < len(text) <= MAX_LENGTH:
-            raise _bad(f"should be a pattern of 1 to {MAX_LENGTH} characters")
-        parts = text.split(".")
-        if parts.count("**") > MAX_WILDCARDS or parts[-1] == "**":
-            raise _bad(f"should have `**` at most {MAX_WILDCARDS} times, and not at its end")
-        seen: set[str] = set()
-        pieces = [r"(?:[^.]+\.)*" if part == "**" else cls._read_part(part, text, seen) + r"\." for part in parts]
-        return cls(text, re.compile("".join(pieces).removesuffix(r"\.")))
-
-    @staticmethod
-    def _read_part(part: str, text: str, seen: set[str]) -> str:
-        pieces = re.split(r"\{([^{}]*)\}|(\*)", part)
-        regex = ""
-        for literal, number, star in zip(pieces[::3], [*pieces[1::3], None], [*pieces[2::3], None], strict=True):
-            if re.search(r"\W", literal):
-                raise _bad(f"'{text}' should be made of names, {{numbers}} and *, with dots between")
-            regex += re.escape(literal) + (r"[^.]*" if star else "")
-            if number is None:
-                continue
-            if not is_name(number) or number in seen:
-                raise _bad(f"'{{{number}}}' in '{text}' should be a name that stands there once")
-            seen.add(number)
-            regex += f"(?P<{number}>[0-9]{{1,9}})"
-        if not part:
-            raise _bad(f"'{text}' has an empty part")
-        return regex
-
-    def match(self, name: str) -> dict[str, int] | None:
-        """Match a name: the numbers by their names, or None where the name is another one."""
-        found = self.regex.fullmatch(name)
-        return {key: int(digits) for key, digits in found.groupdict().items()} if found else None
-
-
-@dataclass(frozen=True)
-class NameTemplate:
-    """A name with expressions in braces.
-
-    >>> NameTemplate.parse("layer{s + 1}.{b}.bn1").write(dict(s=0, b=3))
-    'layer1.3.bn1'
-    """
-
-    text: str
-    parts: tuple[str | Expression, ...]
-
-    @classmethod
-    def parse(cls, text: Any) -> NameTemplate:
-        """Raises PydanticCustomError."""
-        if not isinstance(text, str) or not 0 < len(text) <= MAX_LENGTH:
-            raise _bad(f"should be a name of 1 to {MAX_LENGTH} characters, with expressions in braces")
-        pieces = re.split(r"\{([^{}]*)\}", text)
-        if any(re.search(r"[^\w.-]", literal) for literal in pieces[::2]):
-            raise _bad(f"'{text}' is no name: letters, digits, _, -, dots and {{expressions}}")
-        try:
-            return cls(text, tuple(Expression.parse(piece) if i % 2 else piece for i, piece in enumerate(pieces)))
-        except ExpressionError as error:
-            raise PydanticCustomError(error.code, "{text}", {"text": str(error)}) from error
-
-    def write(self, *scopes: Mapping[str, Any]) -> str:
-        """Raises ExpressionError."""
-        return "".join(part if isinstance(part, str) else self._digits(part, scopes) for part in self.parts)
-
-    def _digits(self, part: Expression, scopes: tuple[Mapping[str, Any], ...]) -> str:
-        value = part(lookup_of(*scopes))
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise ExpressionError(f"'{part.text}' in '{self.text}' should be a whole number from 0, found {value}")
-        return str(value)
-
-
-def _bad(text: str) -> PydanticCustomError:
-    return PydanticCustomError("bad-rule", "{text}", {"text": text})
 
 
 def _read_value(value: Any) -> Any:
@@ -137,7 +46,7 @@ def _read_value(value: Any) -> Any:
     if isinstance(value, bool | int | float):
         return value
     if not isinstance(value, str):
-        raise _bad("should be a number, an expression or a list of such")
+        raise refuse_rule("should be a number, an expression or a list of such")
     try:
         return Expression.parse(value)
     except ExpressionError as error:
@@ -146,7 +55,7 @@ def _read_value(value: Any) -> Any:
 
 def _read_variable(value: Any) -> str:
     if not isinstance(value, str) or not is_name(value):
-        raise _bad("should be a name that an expression can use")
+        raise refuse_rule("should be a name that an expression can use")
     return value
 
 
@@ -172,13 +81,13 @@ class SourceName(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> SourceName:
         if (self.name is None) == (self.join is None):
-            raise _bad("needs either `name` or `join`")
+            raise refuse_rule("needs either `name` or `join`")
         if self.join is not None and len(self.join) < 2:
-            raise _bad("`join` should have at least two names")
+            raise refuse_rule("`join` should have at least two names")
         if self.rows is not None and (not isinstance(self.rows, list) or len(self.rows) not in (2, 3)):
-            raise _bad("`rows` should be [start, stop] or [start, stop, step]")
+            raise refuse_rule("`rows` should be [start, stop] or [start, stop, step]")
         if self.permute is not None and sorted(self.permute) != list(range(len(self.permute))):
-            raise _bad("`permute` should have each axis from 0 once")
+            raise refuse_rule("`permute` should have each axis from 0 once")
         return self
 
     def find_origin(self, rest: str, *scopes: Mapping[str, Any]) -> WeightOrigin:
@@ -211,6 +120,7 @@ class RuleSet(BaseModel):
         Annotated[NamePattern, PlainValidator(NamePattern.parse)],
         Annotated[SourceName, BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)],
     ] = Field(min_length=1)
+    leaves: list[_Word] = Field(default_factory=list, max_length=MAX_LENGTH)
 
 
 class RuleFile(BaseModel):
@@ -231,6 +141,8 @@ class NameRules:
     params: Mapping[str, Any]
     let: Mapping[str, Any]
     rules: tuple[tuple[NamePattern, SourceName, Place], ...]
+    leaves: tuple[str, ...] = ()
+    """How the names of theirs begin that the spec has nothing of."""
 
     def translate(self, name: str) -> WeightOrigin | None:
         """Find where a weight of ours comes from; None where no rule fits.
@@ -313,7 +225,7 @@ def _bind(rules: RuleSet, path: tuple[Any, ...], written: Table, file: str, para
         (pattern, target, place_in(written, (*path, "names", pattern.text), written.at))
         for pattern, target in rules.names.items()
     )
-    return NameRules(file, tuple(rules.sources), params, let, placed)
+    return NameRules(file, tuple(rules.sources), params, let, placed, tuple(rules.leaves))
 
 
 def _evaluate(value: Any, *scopes: Mapping[str, Any]) -> Any:

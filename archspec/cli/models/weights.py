@@ -85,8 +85,11 @@ def convert(
         print_json({"file": str(output), **conversion.to_dict()})
         return
     tell(f"wrote {output}: {len(conversion.pairs)} weights by the names of {' and '.join(conversion.sources)}")
-    if conversion.ignored:
-        tell(f"  {len(conversion.ignored)} counters of batches (num_batches_tracked) are left out: nothing reads them")
+    counters, others = conversion.counters, len(conversion.ignored) - conversion.counters
+    if counters:
+        tell(f"  {counters} counters of batches (num_batches_tracked) are left out: nothing reads them")
+    if others:
+        tell(f"  {others} tensors are left out, of parts that the spec has not")
     pairs = [("--set", pair) for pair in set_] + [("--size", pair) for pair in size]
     chosen = "".join(f" {option} {shlex.quote(pair)}" for option, pair in pairs)
     tell(f"next: archspec export {as_argument(to)}{chosen} --weights {as_argument(output)}")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from archspec.api import load
 from archspec.errors import SpecError
 from archspec.weights import find_rules
-from runtime.weights.name_rules import NamePattern, NameTemplate
 from runtime.weights.origin import WeightOrigin
 from tests.support.conversion import RULES, match, their_state
 
@@ -91,30 +90,12 @@ def test_a_key_that_stands_twice_is_refused(folder: Path) -> None:
         find_rules("net.yaml", {})
 
 
-@pytest.mark.parametrize(
-    ("pattern", "name", "numbers"),
-    [
-        ("a.i{k}.b", "a.i12.b", {"k": 12}),
-        ("a.i{k}.b", "a.i12.b.c", None),
-        ("a.i{k}.b", "a.i.b", None),
-        ("a.*.b", "a.x_0.b", {}),
-        ("a.*.b", "a.x.y.b", None),
-        ("a.*_0.b", "a.x_0.b", {}),
-        ("a.**.b", "a.b", {}),
-        ("a.**.b", "a.x.y.b", {}),
-        ("**.b", "b", {}),
-        ("a.**.i{k}.**.b", "a.x.i3.y.z.b", {"k": 3}),
-        ("a+b", None, None),
-    ],
-)
-def test_patterns(pattern: str, name: str | None, numbers: dict[str, int] | None) -> None:
-    if name is None:
-        with pytest.raises(ValueError, match="should be made of names"):
-            NamePattern.parse(pattern)
-    else:
-        assert NamePattern.parse(pattern).match(name) == numbers
-
-
-def test_templates() -> None:
-    assert NameTemplate.parse("a{k + 1}.b-{2 * k}").write({"k": 3}) == "a4.b-6"
-    assert re.fullmatch(r"[a-z]+", NameTemplate.parse("plain").write())
+def test_what_rules_leave_is_ignored_and_all_else_is_not(folder: Path) -> None:
+    state = their_state() | {"aux.fc": torch.zeros(3), "aux.bias": torch.zeros(3)}
+    assert match(state).unused == ("aux.fc", "aux.bias")
+    (folder / "net.weights.yaml").write_text(
+        RULES.replace("    names:", "    leaves: [aux]\n    names:", 1), encoding="utf-8"
+    )
+    conversion = match(state)
+    assert conversion.is_whole
+    assert {"aux.fc", "aux.bias"} < {*conversion.ignored}
