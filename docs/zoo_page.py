@@ -35,7 +35,10 @@ FAMILIES: dict[str, str] = {
     "densenet": "Densely connected networks",
     "unet": "U-Nets",
     "hourglass": "Stacked hourglasses",
-    "mobilenet": "MobileNet",
+    "inception": "Inception",
+    "squeezenet": "SqueezeNet",
+    "mobilenet": "MobileNet and MnasNet",
+    "shufflenet": "ShuffleNet",
     "efficientnet": "EfficientNet",
     "convnext": "ConvNeXt",
     "regnet": "RegNet",
@@ -43,6 +46,8 @@ FAMILIES: dict[str, str] = {
     "generative": "Networks that make and translate images",
     "games": "Games",
     "retrieval": "Retrieval and comparison",
+    "segmentation": "Segmentation",
+    "video": "Clips",
 }
 """The families' headings, in the order of the page; a folder that is missing here comes last, by its own name."""
 

@@ -1,6 +1,7 @@
 """torchvision's models as witnesses, also beside a build of torch with which its own operators do not load."""
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from importlib import import_module
 from types import ModuleType
 
@@ -30,9 +31,18 @@ def import_torchvision_models() -> ModuleType:
     return import_module("torchvision.models")
 
 
+def find_torchvision_model(name: str) -> Callable[..., nn.Module]:
+    """The function that makes a model of torchvision: for pictures, clips or segmentation."""
+    models = import_torchvision_models()
+    rooms = (models, models.video, models.segmentation)
+    room = next(room for room in rooms if hasattr(room, name))
+    make: Callable[..., nn.Module] = getattr(room, name)
+    return partial(make, weights_backbone=None) if room is models.segmentation else make
+
+
 def build_on_meta(name: str) -> nn.Module:
     """A model of torchvision with shapes and without numbers, in evaluation mode."""
-    make = getattr(import_torchvision_models(), name)
+    make = find_torchvision_model(name)
     model: nn.Module
     try:
         with torch.device("meta"):

@@ -22,9 +22,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from archspec.api import accepted_sizes, elaborate, load
 from archspec.errors import ArchspecError
 from archspec.spec.params import parse_value
-from tests.support.torchvision_models import import_torchvision_models
+from tests.support.torchvision_models import find_torchvision_model
 from tests.zoo.rows import FACTS
-from tests.zoo.witness import DISTRIBUTIONS, make_model
+from tests.zoo.witness import DISTRIBUTIONS, list_leaves, make_model
 from tests.zoo.witnessed_rows import LIBRARIES, WitnessedRow, read_witnessed
 
 WITH_WEIGHTS = ("convolution", "addmm", "mm")
@@ -44,13 +44,15 @@ def make_row(library: str, witnessed: WitnessedRow, sets: Sequence[str], small: 
     """Make the row of a network, at its usual sizes."""
     graph = elaborate(load(witnessed.name, witnessed.params), witnessed.sizes)
     if library == "torchvision":
-        model: nn.Module = getattr(import_torchvision_models(), witnessed.model)(weights=None, **witnessed.arguments)
+        model: nn.Module = find_torchvision_model(witnessed.model)(weights=None, **witnessed.arguments)
     else:
         model = make_model(library, witnessed)
     state = {name: tensor for name, tensor in model.state_dict().items() if tensor.dim()}
-    own = {name: p.numel() for name, p in model.named_parameters() if not name.startswith(tuple(witnessed.leaves))}
+    leaves = list_leaves(library, witnessed)
+    own = {name: p.numel() for name, p in model.named_parameters() if not name.startswith(leaves)}
     buffers = [tensor.numel() for name, tensor in state.items() if "running_" in name]
-    rules = {str(rule) for rule in accepted_sizes(graph).values()}
+    rules = {axis: str(rule) for axis, rule in accepted_sizes(graph).items()}
+    alike = len({*rules.values()}) == 1
     return {
         "name": witnessed.name,
         "sizes": dict(graph.sizes),
@@ -58,7 +60,7 @@ def make_row(library: str, witnessed: WitnessedRow, sets: Sequence[str], small: 
         "buffers": sum(buffers),
         "macs": count_macs(model.eval(), [tuple(node.shape) for node in graph.inputs.values()]),
         "figures": f"{library} {version(DISTRIBUTIONS.get(library, library))}'s model {witnessed.model}",
-        "accepted": " | ".join(sorted(rules)) or None,
+        "accepted": next(iter(rules.values())) if alike else rules or None,
         "small": dict(small),
         "settings": [_try_setting(witnessed.name, text) for text in sets],
     }

@@ -33,8 +33,8 @@ class Row:
     macs: int
     figures: str
     """Where the figures come from, in words."""
-    accepted: str | None
-    """The sizes that fit its weights, along every axis; None where nothing is dynamic."""
+    accepted: str | Mapping[str, str] | None
+    """The sizes that fit its weights, along every axis or by its letter; None where nothing is dynamic."""
     buffers: int | None = None
     paths: Mapping[str, int] | None = None
     settings: Sequence[Setting] = ()
@@ -43,7 +43,12 @@ class Row:
 
     @property
     def dynamic(self) -> bool:
-        return self.accepted is not None and not self.accepted.endswith("alone")
+        return any(not rule.endswith("alone") for rule in self.rules.values())
+
+    @property
+    def rules(self) -> Mapping[str, str]:
+        """The sizes that fit along each axis."""
+        return dict.fromkeys(self.sizes, self.accepted) if isinstance(self.accepted, str) else self.accepted or {}
 
 
 def read_rows() -> list[Row]:

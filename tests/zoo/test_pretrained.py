@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from archspec.api import elaborate, load, to_torch
 from archspec.spec.text import read_file
@@ -24,9 +25,10 @@ from runtime.weights.convert import Conversion, convert
 from runtime.weights.name_rules import NameRules, RuleFile
 from runtime.weights.safetensors_file import StoredTensor
 from tests.support.lowering import TOLERANCE, difference, export, run_onnx, run_torch, sample_inputs
-from tests.support.torchvision_models import build_on_meta, import_torchvision_models
+from tests.support.torchvision_models import build_on_meta, find_torchvision_model
 
 SMALL = {"H": 64, "W": 64}
+CLIP = {"T": 8, "H": 32, "W": 32}
 MODELS = {
     "resnet18": SMALL,
     "resnet50": SMALL,
@@ -39,6 +41,19 @@ MODELS = {
     "efficientnet_v2_s": SMALL,
     "regnet_y_400mf": SMALL,
     "regnet_x_800mf": SMALL,
+    "mobilenet_v3_large": SMALL,
+    "mobilenet_v3_small": SMALL,
+    "mnasnet1_0": SMALL,
+    "squeezenet1_1": SMALL,
+    "shufflenet_v2_x1_0": SMALL,
+    "googlenet": SMALL,
+    "inception_v3": {"H": 96, "W": 96},
+    "r3d_18": CLIP,
+    "mc3_18": CLIP,
+    "r2plus1d_18": CLIP,
+    "s3d": {"T": 16, "H": 224, "W": 224},
+    "fcn_resnet50": SMALL,
+    "deeplabv3_resnet50": SMALL,
     "convnext_tiny": SMALL,
     "vgg16_bn": {},  # its first linear layer reads 7×7 positions, those of 224 pixels
 }
@@ -70,13 +85,13 @@ def build_stirred(name: str) -> nn.Module:
     """A model of torchvision with random weights and the statistics of random pictures, then all that starts at a
     special value moved off it. (With other statistics the signal would fade, and a wrong kernel would not show.)"""
     torch.manual_seed(0)
-    model: nn.Module = getattr(import_torchvision_models(), name)(weights=None)
+    model = find_torchvision_model(name)(weights=None)
     for layer in model.eval().modules():
-        if isinstance(layer, nn.BatchNorm2d):
+        if isinstance(layer, _BatchNorm):
             layer.train().momentum = 1.0
-    extent = MODELS[name].get("H", 224)
     with torch.no_grad():
-        model(torch.randn(8 if MODELS[name] else 2, 3, extent, extent))
+        for shape in elaborate(load(name), MODELS[name]).inputs.values():
+            model(torch.randn(8 if MODELS[name] else 2, *shape.shape))
     state = model.state_dict()
     for key, tensor in state.items():
         noise = torch.randn(tensor.shape)
@@ -123,7 +138,8 @@ def test_torchvision_computes_the_same(name: str, tmp_path: Path) -> None:
 
     inputs = sample_inputs(graph, 2, MODELS[name])
     with torch.no_grad():
-        expected = {"output": theirs(torch.from_numpy(inputs["image"])).numpy()}
+        result = theirs(*map(torch.from_numpy, inputs.values()))
+    expected = {"output": (result["out"] if isinstance(result, dict) else result).numpy()}
     module = to_torch(graph)
     assign_weights(module, graph, arrays)
     assert difference(expected, run_torch(graph, module, inputs)) <= TOLERANCE

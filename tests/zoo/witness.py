@@ -45,6 +45,12 @@ DISTRIBUTIONS = {"smp": "segmentation-models-pytorch", "nnunet": "dynamic-networ
 BASE, DIGITS = 4096, 4
 
 
+def list_leaves(library: str, row: WitnessedRow) -> tuple[str, ...]:
+    """How the names begin of what the library's model has and the spec leaves out, such as an auxiliary head."""
+    every = find_rules(row.name, load(row.name, row.params).params)
+    return tuple(begin for rules in every if library in rules.sources for begin in rules.leaves)
+
+
 def make_model(library: str, row: WitnessedRow) -> nn.Module:
     """The library's model, for evaluation."""
     import_torchvision_models()  # before the library does, beside a build of torch with which it does not load
@@ -66,8 +72,12 @@ def give_weights(model: nn.Module, library: str, row: WitnessedRow, graph: Graph
     The rules read theirs and give ours. So theirs are numbered, all numbers of all tensors, and converted: what comes
     out says where each of ours belongs. Single precision does not hold such numbers, so they go digit by digit.
     """
-    state = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(tuple(row.leaves))}
-    state = {name: tensor for name, tensor in state.items() if tensor.is_floating_point() and not is_counter(name)}
+    leaves = list_leaves(library, row)
+    state = {
+        name: tensor
+        for name, tensor in model.state_dict().items()
+        if tensor.is_floating_point() and not is_counter(name) and not name.startswith(leaves)
+    }
     starts = dict(zip(state, np.cumsum([0, *(tensor.numel() for tensor in state.values())]), strict=False))
     digits = [_convert_digit(state, starts, digit, library, graph, row).read() for digit in range(DIGITS)]
     flat = np.full(sum(tensor.numel() for tensor in state.values()), np.nan, np.float32)
@@ -117,7 +127,7 @@ def witness(library: str, row: WitnessedRow) -> WitnessedRow:
     with torch.no_grad():
         results = list_outputs(model(*map(torch.from_numpy, seed_inputs(graph, BATCH).values())))
     outputs = {name: value.numpy() for name, value in zip(graph.outputs, results, strict=True)}
-    own = [p for name, p in model.named_parameters() if not name.startswith(tuple(row.leaves))]
+    own = [p for name, p in model.named_parameters() if not name.startswith(list_leaves(library, row))]
     return replace(
         row,
         parameters=sum(parameter.numel() for parameter in own),

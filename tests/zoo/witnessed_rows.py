@@ -33,11 +33,9 @@ class WitnessedRow:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
-    leaves: Sequence[str] = ()
-    """How the names of tensors begin that the library's model has and the spec does not, such as an auxiliary head."""
     slow: bool = False
     parameters: int = 0
-    """The number of parameters of the library's model, without what it `leaves`."""
+    """The number of parameters of the library's model, without what the spec leaves out."""
     tensors: int = 0
     """The number of tensors that a weight of ours is read from."""
     outputs: Mapping[str, Sequence[float]] = field(default_factory=dict)
