@@ -162,7 +162,9 @@ class OwnNames:
 
     file: str = "by the names in the graph"
     sources: tuple[str, ...] = (OWN,)
-    leaves: tuple[str, ...] = ()
+
+    def leaves_out(self, name: str) -> bool:
+        return False
 
     def translate(self, name: str) -> WeightOrigin:
         return WeightOrigin((name,))
@@ -211,7 +213,7 @@ def _match(
     used = RowUse(rules.file)
     shapes = {ours: weight.shape for ours, weight in graph.weights.items()}
     pairs = [_find_match(state, ours, shape, rules.translate(ours), used) for ours, shape in shapes.items()]
-    ignored = tuple(name for name in state if is_counter(name) or name.startswith(rules.leaves))
+    ignored = tuple(name for name in state if is_counter(name) or rules.leaves_out(name))
     passed = {*ignored}
     left = (used.find_unused(name, stored) for name, stored in state.items() if name not in passed)
     unused = tuple(text for text in left if text is not None)

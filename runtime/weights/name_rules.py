@@ -14,12 +14,13 @@ and `**` any number of parts. On the right `{...}` holds an expression of the la
 and the spec's params, and `<m>` is the word. A rule speaks of a whole name (`scale_0.factor`), or of a layer, whose
 weights keep the last part of their name. Where a tensor has other extents in the same order, `{name: …, reshape: true}`
 says so; `rows: [START, STOP]` takes some of its rows, `join: […]` in place of `name` puts several tensors one after the
-other, and `permute` gives the order of the axes. What theirs has and the spec leaves out, such as an auxiliary head, is
-named by how its names begin: `leaves: [aux]`.
+other, and `permute` gives the order of the axes. What theirs has and the spec leaves out, such as an auxiliary head or
+places that follow from a window, is named by what its names begin with, or whole: `leaves: [aux, "**.position_index"]`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -59,6 +60,7 @@ def _read_variable(value: Any) -> str:
     return value
 
 
+_Left: TypeAlias = Annotated[str, Field(pattern=r"^[\w*][\w.*-]*$", max_length=MAX_LENGTH)]
 _Word: TypeAlias = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=MAX_LENGTH)]
 
 
@@ -120,7 +122,7 @@ class RuleSet(BaseModel):
         Annotated[NamePattern, PlainValidator(NamePattern.parse)],
         Annotated[SourceName, BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)],
     ] = Field(min_length=1)
-    leaves: list[_Word] = Field(default_factory=list, max_length=MAX_LENGTH)
+    leaves: list[_Left] = Field(default_factory=list, max_length=MAX_LENGTH)
 
 
 class RuleFile(BaseModel):
@@ -142,7 +144,11 @@ class NameRules:
     let: Mapping[str, Any]
     rules: tuple[tuple[NamePattern, SourceName, Place], ...]
     leaves: tuple[str, ...] = ()
-    """How the names of theirs begin that the spec has nothing of."""
+    """The names of theirs that the spec has nothing of: how they begin, or with `*` and `**`, whole."""
+
+    def leaves_out(self, name: str) -> bool:
+        """Tell whether a tensor of theirs is one that the spec has nothing of."""
+        return any(_is_left(entry, name) for entry in self.leaves)
 
     def translate(self, name: str) -> WeightOrigin | None:
         """Find where a weight of ours comes from; None where no rule fits.
@@ -226,6 +232,16 @@ def _bind(rules: RuleSet, path: tuple[Any, ...], written: Table, file: str, para
         for pattern, target in rules.names.items()
     )
     return NameRules(file, tuple(rules.sources), params, let, placed, tuple(rules.leaves))
+
+
+def _is_left(entry: str, name: str) -> bool:
+    if "*" not in entry:
+        return name == entry or name.startswith(f"{entry}.")
+    pieces = {"**": ".*", "*": "[^.]*"}
+    return (
+        re.fullmatch("".join(pieces.get(part, re.escape(part)) for part in re.split(r"(\*\*|\*)", entry)), name)
+        is not None
+    )
 
 
 def _evaluate(value: Any, *scopes: Mapping[str, Any]) -> Any:

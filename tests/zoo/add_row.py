@@ -24,7 +24,7 @@ from archspec.errors import ArchspecError
 from archspec.spec.params import parse_value
 from tests.support.torchvision_models import find_torchvision_model
 from tests.zoo.rows import FACTS
-from tests.zoo.witness import DISTRIBUTIONS, list_leaves, make_model
+from tests.zoo.witness import DISTRIBUTIONS, choose_own, make_model
 from tests.zoo.witnessed_rows import LIBRARIES, WitnessedRow, read_witnessed
 
 WITH_WEIGHTS = ("convolution", "addmm", "mm")
@@ -48,15 +48,15 @@ def make_row(library: str, witnessed: WitnessedRow, sets: Sequence[str], small: 
     else:
         model = make_model(library, witnessed)
     state = {name: tensor for name, tensor in model.state_dict().items() if tensor.dim()}
-    leaves = list_leaves(library, witnessed)
-    own = {name: p.numel() for name, p in model.named_parameters() if not name.startswith(leaves)}
+    parameters = dict(model.named_parameters())
+    own = choose_own(parameters, library, witnessed)
     buffers = [tensor.numel() for name, tensor in state.items() if "running_" in name]
     rules = {axis: str(rule) for axis, rule in accepted_sizes(graph).items()}
     alike = len({*rules.values()}) == 1
     return {
         "name": witnessed.name,
         "sizes": dict(graph.sizes),
-        "parameters": sum(own.values()),
+        "parameters": sum(parameters[name].numel() for name in own),
         "buffers": sum(buffers),
         "macs": count_macs(model.eval(), [tuple(node.shape) for node in graph.inputs.values()]),
         "figures": f"{library} {version(DISTRIBUTIONS.get(library, library))}'s model {witnessed.model}",

@@ -9,7 +9,7 @@ spec, and writes down the number of parameters and some values of the outputs.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -45,10 +45,11 @@ DISTRIBUTIONS = {"smp": "segmentation-models-pytorch", "nnunet": "dynamic-networ
 BASE, DIGITS = 4096, 4
 
 
-def list_leaves(library: str, row: WitnessedRow) -> tuple[str, ...]:
-    """How the names begin of what the library's model has and the spec leaves out, such as an auxiliary head."""
+def choose_own(names: Iterable[str], library: str, row: WitnessedRow) -> set[str]:
+    """Choose the names of a library's tensors but for those of parts that the spec leaves out."""
     every = find_rules(row.name, load(row.name, row.params).params)
-    return tuple(begin for rules in every if library in rules.sources for begin in rules.leaves)
+    rules = [rules for rules in every if library in rules.sources]
+    return {name for name in names if not any(one.leaves_out(name) for one in rules)}
 
 
 def make_model(library: str, row: WitnessedRow) -> nn.Module:
@@ -72,12 +73,8 @@ def give_weights(model: nn.Module, library: str, row: WitnessedRow, graph: Graph
     The rules read theirs and give ours. So theirs are numbered, all numbers of all tensors, and converted: what comes
     out says where each of ours belongs. Single precision does not hold such numbers, so they go digit by digit.
     """
-    leaves = list_leaves(library, row)
-    state = {
-        name: tensor
-        for name, tensor in model.state_dict().items()
-        if tensor.is_floating_point() and not is_counter(name) and not name.startswith(leaves)
-    }
+    own = choose_own(model.state_dict(), library, row)
+    state = {name: tensor for name, tensor in model.state_dict().items() if name in own and not is_counter(name)}
     starts = dict(zip(state, np.cumsum([0, *(tensor.numel() for tensor in state.values())]), strict=False))
     digits = [_convert_digit(state, starts, digit, library, graph, row).read() for digit in range(DIGITS)]
     flat = np.full(sum(tensor.numel() for tensor in state.values()), np.nan, np.float32)
@@ -127,10 +124,10 @@ def witness(library: str, row: WitnessedRow) -> WitnessedRow:
     with torch.no_grad():
         results = list_outputs(model(*map(torch.from_numpy, seed_inputs(graph, BATCH).values())))
     outputs = {name: value.numpy() for name, value in zip(graph.outputs, results, strict=True)}
-    own = [p for name, p in model.named_parameters() if not name.startswith(list_leaves(library, row))]
+    parameters = dict(model.named_parameters())
     return replace(
         row,
-        parameters=sum(parameter.numel() for parameter in own),
+        parameters=sum(parameters[name].numel() for name in choose_own(parameters, library, row)),
         tensors=tensors,
         outputs=pick_values(outputs),
         largest={name: float(f"{np.abs(array).max():.7g}") for name, array in outputs.items()},

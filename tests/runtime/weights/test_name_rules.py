@@ -10,6 +10,7 @@ import torch
 from archspec.api import load
 from archspec.errors import SpecError
 from archspec.weights import find_rules
+from runtime.weights.name_rules import NameRules
 from runtime.weights.origin import WeightOrigin
 from tests.support.conversion import RULES, match, their_state
 
@@ -98,4 +99,18 @@ def test_what_rules_leave_is_ignored_and_all_else_is_not(folder: Path) -> None:
     )
     conversion = match(state)
     assert conversion.is_whole
+    assert match(state | {"auxiliary": torch.zeros(3)}).unused == ("auxiliary",)
     assert {"aux.fc", "aux.bias"} < {*conversion.ignored}
+
+
+@pytest.mark.parametrize(
+    ("entry", "left", "used"),
+    [
+        ("aux", ("aux", "aux.fc.weight"), ("aux1.fc", "x.aux")),
+        ("**.index", ("a.b.index", "a.index"), ("index", "a.index.b", "a.my_index")),
+        ("a.*.index", ("a.b.index",), ("a.b.c.index", "aaindex")),
+    ],
+)
+def test_names_are_left_by_their_beginning_or_whole(entry: str, left: tuple[str, ...], used: tuple[str, ...]) -> None:
+    rules = NameRules("net.weights.yaml", ("theirs",), {}, {}, (), (entry,))
+    assert [name for name in (*left, *used) if rules.leaves_out(name)] == [*left]
