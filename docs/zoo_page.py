@@ -46,6 +46,7 @@ FAMILIES: dict[str, str] = {
     "generative": "Networks that make and translate images",
     "games": "Games",
     "retrieval": "Retrieval and comparison",
+    "transformer": "Vision transformers",
     "segmentation": "Segmentation",
     "video": "Clips",
 }

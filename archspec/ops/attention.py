@@ -140,10 +140,10 @@ class Attention(Op):
         return self.heads * prod(query.space) * prod(self.seen(key))
 
     def products(self, query: Shape, key: Shape, value: Shape) -> int:
-        inner = (query.channels + value.channels) // self.heads
-        return self.scores(query, key) * inner + self._bias_products(query)
+        return self.scores(query, key) * (query.channels + value.channels) // self.heads
 
-    def _bias_products(self, query: Shape) -> int:
+    def macs(self, query: Shape, key: Shape, value: Shape) -> int:
+        """Count those of the two linear layers that a continuous bias comes from, once for each distance."""
         if self.bias != "continuous":
             return 0
         return prod(self.distances(query)) * HIDDEN * (query.rank + self.heads)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable
+from math import sqrt
 from typing import Any
 
 MAX_EXPONENT = 64
@@ -15,9 +16,12 @@ MAX_ENTRIES = 1000
 
 
 def raise_to(base: Any, exponent: Any) -> Any:
-    """Raise a number to a small whole power; others could cost without bound, or give no exact number."""
+    """Raise a number to a small whole power, or take its square root; other powers could cost without bound."""
+    if exponent == 0.5 and base >= 0:
+        return sqrt(base)
     if not isinstance(exponent, int) or not 0 <= exponent <= MAX_EXPONENT:
-        raise ValueError(f"an exponent should be a whole number from 0 to {MAX_EXPONENT}, found {exponent}")
+        found = f"{exponent} of {base}" if exponent == 0.5 else exponent
+        raise ValueError(f"an exponent should be 0.5 or a whole number from 0 to {MAX_EXPONENT}, found {found}")
     return base**exponent
 
 

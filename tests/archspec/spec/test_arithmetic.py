@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,8 +22,17 @@ def test_powers_are_pythons_up_to_a_bound(base: int, exponent: int) -> None:
     if 0 <= exponent <= MAX_EXPONENT:
         assert raise_to(base, exponent) == base**exponent
     else:
-        with pytest.raises(ValueError, match="an exponent should be a whole number"):
+        with pytest.raises(ValueError, match=r"an exponent should be 0\.5 or a whole number"):
             raise_to(base, exponent)
+
+
+@given(st.floats(-1e6, 1e18))
+def test_a_power_of_one_half_is_the_square_root(base: float) -> None:
+    if base >= 0:
+        assert raise_to(base, 0.5) == math.sqrt(base)
+    else:
+        with pytest.raises(ValueError, match=r"found 0\.5 of -"):
+            raise_to(base, 0.5)
 
 
 @pytest.mark.parametrize("index", [True, 0.0, "0", 3, -4])
