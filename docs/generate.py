@@ -25,7 +25,7 @@ from archspec.ops import LAYERS, OPS, Layer, Op, Shape, Weight  # noqa: E402  (f
 from archspec.ops.base import Pointwise  # noqa: E402
 from archspec.spec.schema import json_schema  # noqa: E402
 from archspec.wording import write_shape  # noqa: E402
-from docs import coverage_page, limits, zoo_page  # noqa: E402
+from docs import coverage_page, how_to_say, limits, zoo_page  # noqa: E402
 
 EXAMPLE_SHAPES = (Shape(32, 8, 8), Shape(32), Shape(32, 8))
 EXAMPLE_OUT = 64
@@ -104,6 +104,7 @@ FILES: dict[Path, Callable[[], str]] = {
     ROOT / "archspec" / "schema.json": write_schema,
     ROOT / "docs" / "limits.md": limits.write_limits,
     ROOT / "docs" / "coverage.md": coverage_page.write_page,
+    ROOT / "docs" / "how-to-say.md": how_to_say.write_page,
     ROOT / "docs" / "zoo.md": zoo_page.write_page,
     **{path: partial(zoo_page.draw_family, family) for path, family in zoo_page.picture_files().items()},
 }

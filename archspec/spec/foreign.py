@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
+from archspec.spec.foreign_blocks import BLOCKS
 from archspec.spec.foreign_fields import FIELDS
 
 NODES = """
@@ -35,16 +36,15 @@ mul: [[], [global_avg_pool, channel_conv: 3, sigmoid]]
 linear: 10
     dense fc fullyconnected innerproduct gemm matmul lazylinear
 squeeze_excite | a block of the zoo: `import: [blocks/squeeze_excite]`
-    se seblock selayer semodule squeezeexcitation squeezeandexcitation squeezeandexcite channelattention
+    se seblock selayer semodule squeezeexcitation squeezeandexcitation squeezeandexcite
 attend: {heads: 4, query: [conv: {out: 64, kernel: 1}], key: [conv: {out: 64, kernel: 1}]} | `value` is a body too
     attention selfattention multiheadattention mha mhsa scaleddotproductattention multiheadattentionforward
 attend: {key: [from: a], value: [from: a]} | the tap or input `a` gives the keys and values
-    crossattention
+    crossattention transformerdecoder transformerdecoderlayer
 windows: {size: 7, body: [attend]} | with a `shift`, as Swin has it, or `grid: true`, as MaxViT
     windowattention shiftedwindowattention windowpartition swinblock
 |
-    additiveattention groupqueryattention groupedqueryattention linearattention transformer
-    transformerencoder transformerencoderlayer transformerdecoder transformerdecoderlayer transformerblock
+    additiveattention groupqueryattention groupedqueryattention linearattention
     rotaryembedding positionalencoding embedding embeddingbag onehot
     rnn simplernn lstmcell grucell rnncell convlstm bilinear deformconv
 
@@ -52,6 +52,8 @@ batch_norm | its `momentum` is the weight of the new batch
     bn batchnormalization syncbatchnorm lazybatchnorm
 layer_norm | over the whole sample; `over: channels` normalizes each position by itself
     ln layernorm layernormalization
+layer_norm: {over: channels}
+    layernorm2d layernormchannelsfirst
 group_norm: 32
     gn groupnormalization
 instance_norm
@@ -62,7 +64,7 @@ l2_norm | over the channels at each position
     normalize unitnormalization lpnormalization
 |
     lrn localresponsenorm localresponsenormalization crossmaplrn spectralnorm spectralnormalization
-    meanvariancenormalization grn
+    meanvariancenormalization grn globalresponsenorm
 
 silu
     swish
@@ -95,7 +97,7 @@ add: [[shift: -0.5, relu], [scale: -1, shift: -0.5, relu, scale: -1]] | with the
 mul: [[conv: 16], [conv: 16, silu]] | of two layers; `glu` gates one half of the channels by the sigmoid of the other
     swiglu
 mul: [[conv: 16], [conv: 16, gelu]] | of two layers; `glu` gates one half of the channels by the sigmoid of the other
-    geglu
+    geglu geglumlp glumlp
 activation: {kind: relu} | or the word of the kind itself: relu, gelu, silu, sigmoid, tanh and others
     act nonlinearity nonlin
 | training takes what comes before a softmax
@@ -127,14 +129,16 @@ upsample: {scale: 2, mode: linear, corners: aligned}
 upsample: {scale: 3 / 2, mode: linear} | or `resize: {like: NAME}` to the extents of a tap or an input
     interpolate resizing
 |
-    lppool globallppool fractionalmaxpool maxunpool unpool roialign roipool maxroipool spatialpyramidpooling blurpool
+    lppool globallppool fractionalmaxpool maxunpool unpool roialign roipool maxroipool spatialpyramidpooling
     gridsample affinegrid
     fold unfold col2im
 
 depth_to_space: 2
     pixelshuffle
 space_to_depth: 2
-    pixelunshuffle focus
+    pixelunshuffle
+space_to_depth: 2 | with the channels in another order
+    focus
 shuffle_channels: {groups: 4}
     channelshuffle nativechannelshuffle
 reduce: {over: positions, by: sum}
@@ -151,7 +155,7 @@ shift: {trainable: true, per: position}
     posembed positionembedding positionalembedding
 [] | an empty body; or leave it out
     identity noop
-| `flatten` makes a vector
+| channels are always the first axis; `tokens` makes a row, `map` a map of it, `flatten` a vector
     reshape view transpose permute squeeze unsqueeze expanddims rearrange swapaxes expand tile repeatvector
 slice: {start: 0, stop: 8} | of channels; `axis: 1` is the first axis of space
     narrow select stridedslice index
@@ -249,7 +253,7 @@ class Saying(NamedTuple):
 @cache
 def node_sayings() -> dict[str, Saying]:
     """Give what each foreign word for a layer or a structure is called here."""
-    return dict(_read(NODES))
+    return dict(_read(NODES + BLOCKS))
 
 
 @cache

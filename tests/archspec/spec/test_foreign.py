@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from archspec.ops import LAYERS
 from archspec.spec.document import Document
 from archspec.spec.foreign import NODES, field_sayings, node_sayings
+from archspec.spec.foreign_blocks import BLOCKS
 from archspec.spec.foreign_fields import FIELDS
 from archspec.spec.layers import layer_node
 from archspec.spec.nodes import STRUCTURE
@@ -25,7 +26,8 @@ from tests.archspec.spec.texts import graph_of
 KNOWN = (*LAYERS, *STRUCTURE)
 
 
-HEAD = "archspec: 1\nimport: [blocks/squeeze_excite, blocks/resnet]\ninputs: {a: [32, 8, 8], b: [32, 8, 8]}\nnetwork:\n"
+LIBRARIES = "blocks/squeeze_excite, blocks/resnet, blocks/inverted_residual"
+HEAD = f"archspec: 1\nimport: [{LIBRARIES}]\ninputs: {{a: [32, 8, 8], b: [32, 8, 8]}}\nnetwork:\n"
 
 
 def compute(written: str, *values: Tensor) -> Tensor:
@@ -53,6 +55,9 @@ def values() -> tuple[Tensor, Tensor]:
 def test_what_is_suggested_compiles(written: str, values: tuple[Tensor, Tensor]) -> None:
     compute(written, *values)
 
+
+BLUR = torch.outer(torch.tensor([1.0, 2, 1]), torch.tensor([1.0, 2, 1])) / 16
+"""The filter of Zhang, 2019, as timm's BlurPool2d has it."""
 
 WITNESSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "swish": lambda a, b: F.silu(a),
@@ -95,6 +100,8 @@ WITNESSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "instancenormalization": lambda a, b: F.instance_norm(a),
     "droppath": lambda a, b: a,
     "affine": lambda a, b: a,
+    "layernorm2d": lambda a, b: F.layer_norm(a.movedim(1, -1), (32,)).movedim(-1, 1),
+    "blurpool": lambda a, b: F.conv2d(F.pad(a, [1] * 4, "reflect"), BLUR.expand(32, 1, 3, 3), stride=2, groups=32),
     "layerscale": lambda a, b: 1e-6 * a,
 }
 
@@ -168,9 +175,9 @@ def test_the_fields_of_the_table_are_fields() -> None:
 
 
 def test_the_words_of_the_tables_are_spelled_as_they_are_looked_up() -> None:
-    for table in (NODES, FIELDS):
+    for table in (NODES, BLOCKS, FIELDS):
         words = [word for line in table.splitlines() if line.startswith(" ") for word in line.split()]
         assert words == [spell(word) for word in words]
-    words = [word for line in NODES.splitlines() if line.startswith(" ") for word in line.split()]
+    words = [word for line in (NODES + BLOCKS).splitlines() if line.startswith(" ") for word in line.split()]
     assert len(words) == len(set(words))
     assert not [word for word in words if word in KNOWN and word != "dense"]  # they would never be looked up
