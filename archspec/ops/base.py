@@ -1,7 +1,5 @@
 """The class of all operations, and what each can say of itself."""
 
-from __future__ import annotations
-
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -98,7 +96,7 @@ class Op(BaseModel, ABC):
     def infer(self, *args: Any, **kwargs: Any) -> Shape:
         """The shape of the result for operands of these shapes. Raises OpError."""
 
-    def settle(self, *xs: Any) -> Op:
+    def settle(self, *xs: Any) -> "Op":
         """The same operation with nothing left open that the number of axes decides: an axis counted from the last."""
         return self
 
@@ -155,7 +153,7 @@ class Op(BaseModel, ABC):
         where it does not, or depends on its weights."""
         return ""
 
-    def at_inference(self) -> Op:
+    def at_inference(self) -> "Op":
         """The operation that computes the same at inference, without chance and without the statistics of a batch."""
         return self
 

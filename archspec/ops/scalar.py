@@ -1,7 +1,5 @@
 """The classes of activations: one value in, one of the same shape out, and most are a function of each number."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from math import isfinite
 from typing import ClassVar

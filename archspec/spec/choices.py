@@ -1,7 +1,5 @@
 """The nodes that choose one of several operations for a whole network: its normalization, and its activation."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 

@@ -1,7 +1,5 @@
 """A node of a body as a pydantic model, and those of layers, which are derived from the operations."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property

@@ -1,7 +1,5 @@
 """The words that choose how often a body runs, and which."""
 
-from __future__ import annotations
-
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -20,7 +18,7 @@ class Turns(WeightedNode):
     as_: Variable = Field("i", alias="as", description="name of the turn's index, from 0")
 
     @model_validator(mode="after")
-    def _name_turns(self) -> Turns:
+    def _name_turns(self) -> "Turns":
         if self.each is not None and not self.each:
             raise PydanticCustomError("bad-loop", "needs at least one list in `each`")
         if self.as_ in (self.each or ()):
@@ -36,7 +34,7 @@ class Loop(Turns):
     """Turns, one after the other."""
 
     @model_validator(mode="after")
-    def _count_once(self) -> Loop:
+    def _count_once(self) -> "Loop":
         if (self.n is None) == (self.each is None):
             raise PydanticCustomError("bad-loop", "needs either `n` or `each`")
         return self

@@ -1,7 +1,5 @@
 """The words that merge several bodies of one value."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, model_validator
@@ -34,7 +32,7 @@ class Branching(Turns):
     settings: ClassVar[tuple[str, ...]] = ("fit",)
 
     @model_validator(mode="after")
-    def _choose_one(self) -> Branching:
+    def _choose_one(self) -> "Branching":
         turning = (self.n is None) != (self.each is None)
         listed = self.branches is not None and self.body is None and self.n is None and self.each is None
         if not listed and not (turning and self.body is not None and self.branches is None):
