@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TypeAlias
 
+from archspec.ops import Learned, Op, Scale, Shift
 from compiler.graph import Graph
 
 Types: TypeAlias = dict[str, dict[str, int]]
@@ -14,8 +15,14 @@ Types: TypeAlias = dict[str, dict[str, int]]
 def count_operands(graph: Graph) -> int:
     """Count the parameters of a graph that was read from a file that stand where any value may: in sums, products and
     joins, where a file does not tell what was trained from tables and masks."""
-    brought = (item for node in graph for item in (node.stored or {}).items())
-    return sum(weight.numel for name, weight in brought if name.startswith("value_") and weight.trainable)
+    brought = ((node.op, *item) for node in graph for item in (node.stored or {}).items())
+    return sum(weight.numel for op, name, weight in brought if weight.trainable and _is_operand(op, name))
+
+
+def _is_operand(op: Op, name: str) -> bool:
+    """Tell whether a weight has a number for each position, as tables have, or is none that its operation names."""
+    by_position = isinstance(op, Learned) or (isinstance(op, Scale | Shift) and op.per == "position")
+    return by_position or name.startswith("value_")
 
 
 def count_types(graph: Graph) -> Types:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from archspec.ops import Linear, Shape, Weight
+import pytest
+
+from archspec.ops import Layer, Learned, Linear, Scale, Shape, Shift, Weight
 from compiler.analysis.types import count_operands, count_types
 from tests.support.lowering import graph_of
 
@@ -27,3 +29,19 @@ def test_operands_are_trained_numbers_that_stand_where_values_may() -> None:
     assert count_operands(FILE) == 5
     fixed = {**STORED, "value_0": replace(STORED["value_0"], trainable=False)}
     assert count_operands(FILE.with_nodes([FILE["x0"], replace(FILE["op"], stored=fixed)])) == 0
+
+
+@pytest.mark.parametrize(
+    ("op", "count"),
+    [
+        (Shift(trainable=True, per="position"), 24),
+        (Scale(trainable=True, per="position"), 24),
+        (Shift(trainable=True, per="channel"), 0),
+        (Learned(shape=(4, 1)), 4),
+    ],
+    ids=str,
+)
+def test_numbers_for_each_position_may_be_a_table(op: Layer, count: int) -> None:
+    spec = graph_of(op, Shape(4, 6))
+    stored = op.weights(Shape(4, 6))
+    assert count_operands(spec.with_nodes([spec["x0"], replace(spec["op"], stored=stored)])) == count

@@ -21,7 +21,7 @@ def test_parts_of_a_split_are_named_after_its_node(tmp_path: Path) -> None:
     nodes = [node("Split", "x", "a b", axis=1), node("Concat", "b a", axis=1)]
     graph = read_nodes(nodes, (1, 4, 9, 12), {}, tmp_path)
     assert [item.id for item in graph] == ["x", "a", "a.slice", "y"]
-    assert graph["y"].inputs == ("a.cut", "a")
+    assert graph["y"].inputs == ("a.slice", "a")
 
 
 def test_a_field_that_an_operation_does_not_take_is_a_mistake_of_the_file(tmp_path: Path) -> None:
