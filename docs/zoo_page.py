@@ -45,6 +45,7 @@ FAMILIES: dict[str, str] = {
     "restoration": "Super-resolution and restoration",
     "generative": "Networks that make and translate images",
     "games": "Games",
+    "sequence": "Sequences",
     "retrieval": "Retrieval and comparison",
     "transformer": "Vision transformers",
     "segmentation": "Segmentation",
@@ -128,6 +129,7 @@ SHOWN: dict[str, Sequence[Shown]] = {
         ("nafnet_width32", "naf_block", {}, ("simple_gate",)),
     ],
     "generative": [("pix2pix_generator", None, {}, ()), ("cyclegan_generator", None, {}, ()), ("vae", None, {}, ())],
+    "sequence": [("wavenet", None, {}, ("gated_conv",)), ("tcn", None, {}, ()), ("conformer", None, {}, ())],
     "games": [("alphazero", None, {}, ())],
     "retrieval": [("siamese", None, {}, ()), ("two_tower", None, {}, ())],
 }

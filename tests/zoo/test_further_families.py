@@ -15,6 +15,7 @@ from archspec.api import elaborate, load
 from tests.zoo import decision_witnesses as decision
 from tests.zoo import generative_witnesses as generative
 from tests.zoo import restoration_witnesses as restoration
+from tests.zoo import sequence_witnesses as sequence
 from tests.zoo.rows import at_home
 from tests.zoo.side_by_side import assert_equal_figures, assert_equal_outputs
 
@@ -55,6 +56,13 @@ CASES = {
     "alphazero": Case(decision.AlphaZero, {"board": 5, "moves": 26, "width": 16, "blocks": 2}),
     "siamese": Case(decision.Siamese, {"features": 16}),
     "two_tower": Case(decision.TwoTower, {"query": 12, "item": 20, "widths": [16, 8]}),
+    "wavenet": Case(sequence.WaveNet, {"levels": 8, "width": 6, "skip": 10, "stacks": 2, "layers": 3}, {"L": 20}),
+    "tcn": Case(sequence.TCN, {"channels": 2, "width": 6, "levels": 3, "kernel": 3}, {"L": 20}),
+    "conformer": Case(sequence.conformer, {"width": 16, "heads": 2, "blocks": 2, "kernel": 5}, {"L": 9}),
+    "transformer_encoder": Case(
+        sequence.transformer_encoder, {"width": 16, "heads": 2, "inner": 32, "layers": 2}, {"L": 9}
+    ),
+    "lstm_classifier": Case(sequence.LSTMClassifier, {"features": 6, "classes": 4, "width": 5}, {"L": 9}),
 }
 
 

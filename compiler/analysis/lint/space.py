@@ -12,6 +12,7 @@ from archspec.ops.pooling import Pool
 from archspec.ops.values import ONE
 from archspec.wording import write_shape
 from compiler.analysis.field.axis_readings import AxisReading
+from compiler.analysis.field.fields import Misalignment
 from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Hit, LintRule, at_each_place
 from compiler.graph import Graph, Node
@@ -95,7 +96,8 @@ def _keeps_all(graph: Graph, sizes: Mapping[str, int]) -> bool:
 
 
 def find_misaligned_merges(context: LintContext) -> Iterable[Hit]:
-    merges = {merge.node: merge for merge in context.receptive_field.misaligned if not merge.slight}
+    apart = (merge for merge in context.receptive_field.misaligned if not merge.slight)
+    merges = {merge.node: merge for merge in apart if not _end_together(context, merge)}
 
     def tell(group: Sequence[Node]) -> str:
         merge = merges[group[0].id]
@@ -107,6 +109,18 @@ def find_misaligned_merges(context: LintContext) -> Iterable[Hit]:
         return f"{told}: the centres lie {_listed(merge.offsets[1:])} pixels from those of its first operand"
 
     return at_each_place((context.graph[id] for id in merges), tell)
+
+
+def _end_together(context: LintContext, merge: Misalignment) -> bool:
+    """Tell whether what all operands see ends at one place, as behind causal paddings, where all look back from it."""
+    views = [seen for id in merge.operands for seen in context.receptive_field.of(id) if seen.input == merge.input]
+    ends = {tuple(map(_find_end, seen.centre, seen.local)) for seen in views}
+    return len(set(merge.strides)) == len(ends) == 1
+
+
+def _find_end(centre: Fraction, size: int) -> Fraction:
+    """Find the last input position of a field."""
+    return centre + Fraction(size - 1, 2)
 
 
 def _listed(rows: Iterable[Sequence[Fraction]]) -> str:
@@ -176,7 +190,8 @@ RULES = (
         "of their receptive fields differ, each sum or concatenation mixes places, and with the blocks the offset may "
         "grow. Usual causes are even kernels on one way alone, and strides with paddings that do not match (Araujo, "
         "Norris and Sim, 2019). Centres that lie apart by less than neighbours do are not reported: doubling a map by "
-        "repetition, as decoders do, moves them by half a position.",
+        "repetition, as decoders do, moves them by half a position. Nor are operands whose fields end at one place, as "
+        "behind causal convolutions.",
         check=find_misaligned_merges,
     ),
     LintRule(

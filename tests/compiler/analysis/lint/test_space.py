@@ -77,6 +77,20 @@ def test_misaligned_operands_look_aside() -> None:
     assert centre_of(module, "residual_0.body.conv_0", 1) - centre_of(module, "residual_0.project.conv_0", 1) == -1.0
 
 
+def test_causal_operands_look_back_from_one_place() -> None:
+    sound = "archspec: 1\ninputs: {sound: [4, L]}\nsizes: {L: 32}\nnetwork:\n  - residual:\n      body: "
+    causal = "[conv: {out: 4, padding: causal}, conv: {out: 4, dilation: 2, padding: causal}]\n"
+    aside = "[pad: {before: 2}, slice: {axis: 1, stop: 32}, conv: {out: 4, padding: causal}]\n"
+    graph = graph_without(sound + causal, "misaligned-merge")
+    graph_with(sound + aside, "misaligned-merge")
+    x = torch.randn(1, 4, 32, requires_grad=True)
+    result = to_torch(graph)(x)
+    result[0, :, 20].sum().backward()
+    assert x.grad is not None
+    seen = x.grad.abs().sum((0, 1)).nonzero().flatten()
+    assert (int(seen[0]), int(seen[-1])) == (14, 20)  # both the body and the input end here
+
+
 def centre_of(module: torch.fx.GraphModule, name: str, position: int) -> float:
     """The middle of the input rows that a position on a value's diagonal depends on."""
 

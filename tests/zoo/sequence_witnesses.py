@@ -1,0 +1,197 @@
+"""Networks for sequences in plain torch, written from their papers and not from the specs. Layers are registered in the
+order in which values pass them, so that state dicts line up. Values are (N, C, L)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as f
+
+
+class CausalConv(nn.Conv1d):
+    """A convolution whose last tap lies on the position itself."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(f.pad(x, (self.dilation[0] * (self.kernel_size[0] - 1), 0)))
+
+
+class WaveNetLayer(nn.Module):
+    def __init__(self, width: int, skip: int, dilation: int, last: bool) -> None:
+        super().__init__()
+        self.filter, self.gate = (CausalConv(width, width, 2, dilation=dilation) for _ in range(2))
+        self.skip = nn.Conv1d(width, skip, 1)
+        self.residual: Any = None if last else nn.Conv1d(width, width, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        z = torch.tanh(self.filter(x)) * torch.sigmoid(self.gate(x))
+        return self.skip(z), x if self.residual is None else x + self.residual(z)
+
+
+class WaveNet(nn.Module):
+    """Van den Oord et al., 2016, figures 3 and 4 and equation 2."""
+
+    def __init__(self, levels: int = 256, width: int = 64, skip: int = 256, stacks: int = 3, layers: int = 10) -> None:
+        super().__init__()
+        self.first = CausalConv(levels, width, 2)
+        count = stacks * layers
+        self.layers: Any = nn.ModuleList(
+            WaveNetLayer(width, skip, 2 ** (i % layers), i == count - 1) for i in range(count)
+        )
+        self.last = nn.Sequential(nn.ReLU(), nn.Conv1d(skip, skip, 1), nn.ReLU(), nn.Conv1d(skip, levels, 1))
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        x, skips = self.first(waveform), []
+        for layer in self.layers:
+            skip, x = layer(x)
+            skips.append(skip)
+        return self.last(torch.stack(skips).sum(0))
+
+
+class NormedCausalConv(CausalConv):
+    """Weight normalization (Salimans and Kingma, 2016): each output's kernel has a length of its own."""
+
+    def __init__(self, ins: int, out: int, kernel: int, dilation: int) -> None:
+        super().__init__(ins, out, kernel, dilation=dilation, bias=False)
+        self.length = nn.Parameter(torch.ones(self.out_channels))
+        self.shift = nn.Parameter(torch.zeros(self.out_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        norm = self.weight.square().sum((1, 2), keepdim=True).sqrt()
+        weight = self.length[:, None, None] * self.weight / norm
+        x = f.pad(x, (self.dilation[0] * (self.kernel_size[0] - 1), 0))
+        return f.conv1d(x, weight, self.shift, dilation=self.dilation)
+
+
+class TemporalBlock(nn.Module):
+    def __init__(self, ins: int, width: int, kernel: int, dilation: int, drop: float) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before in (ins, width):
+            layers += [NormedCausalConv(before, width, kernel, dilation), nn.ReLU(), nn.Dropout(drop)]
+        self.body = nn.Sequential(*layers)
+        self.shortcut = nn.Identity() if ins == width else nn.Conv1d(ins, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return f.relu(self.body(x) + self.shortcut(x))
+
+
+class TCN(nn.Module):
+    """Bai et al., 2018, section 3 and figure 1; the answer is read at the last position."""
+
+    def __init__(
+        self,
+        channels: int = 1,
+        classes: int = 10,
+        width: int = 25,
+        levels: int = 8,
+        kernel: int = 7,
+        drop: float = 0.05,
+    ) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(
+            *(TemporalBlock(width if i else channels, width, kernel, 2**i, drop) for i in range(levels))
+        )
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.blocks(x)[:, :, -1])
+
+
+class Attention(nn.Module):
+    """Vaswani et al., 2017, section 3.2.2, on (N, L, C)."""
+
+    def __init__(self, width: int, heads: int, causal: bool = False) -> None:
+        super().__init__()
+        self.heads, self.causal = heads, causal
+        self.q, self.k, self.v, self.out = (nn.Linear(width, width) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = (layer(x).unflatten(2, (self.heads, -1)).transpose(1, 2) for layer in (self.q, self.k, self.v))
+        scores = q @ k.transpose(2, 3) / q.shape[3] ** 0.5
+        if self.causal:
+            later = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).triu(1)
+            scores = scores.masked_fill(later, float("-inf"))
+        return self.out((scores.softmax(3) @ v).transpose(1, 2).flatten(2))
+
+
+class ConvolutionModule(nn.Module):
+    """Gulati et al., 2020, figure 2, on (N, L, C)."""
+
+    def __init__(self, width: int, kernel: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        depthwise = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
+        layers = [nn.Conv1d(width, 2 * width, 1), nn.GLU(1), depthwise, nn.BatchNorm1d(width), nn.SiLU()]
+        self.layers = nn.Sequential(*layers, nn.Conv1d(width, width, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(self.norm(x).transpose(1, 2)).transpose(1, 2)
+
+
+class ConformerBlock(nn.Module):
+    """Gulati et al., 2020, figure 1, with plain attention, on (N, L, C)."""
+
+    def __init__(self, width: int, heads: int, kernel: int) -> None:
+        super().__init__()
+        self.before = self.feed_forward(width)
+        self.attention = nn.Sequential(nn.LayerNorm(width), Attention(width, heads))
+        self.convolution = ConvolutionModule(width, kernel)
+        self.behind, self.norm = self.feed_forward(width), nn.LayerNorm(width)
+
+    @staticmethod
+    def feed_forward(width: int) -> nn.Sequential:
+        inner = 4 * width
+        return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, inner), nn.SiLU(), nn.Linear(inner, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + 0.5 * self.before(x)
+        x = x + self.attention(x)
+        x = x + self.convolution(x)
+        return self.norm(x + 0.5 * self.behind(x))
+
+
+class OverTime(nn.Module):
+    """Modules for (N, L, C), run on (N, C, L)."""
+
+    def __init__(self, *body: nn.Module) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*body)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x.transpose(1, 2)).transpose(1, 2)
+
+
+def conformer(width: int = 144, heads: int = 4, blocks: int = 16, kernel: int = 31) -> nn.Module:
+    return OverTime(*(ConformerBlock(width, heads, kernel) for _ in range(blocks)))
+
+
+class EncoderLayer(nn.Module):
+    """Vaswani et al., 2017, section 3.1, on (N, L, C)."""
+
+    def __init__(self, width: int, heads: int, inner: int) -> None:
+        super().__init__()
+        self.attention, self.norm1 = Attention(width, heads), nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, inner), nn.ReLU(), nn.Linear(inner, width))
+        self.norm2 = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm1(x + self.attention(x))
+        return self.norm2(x + self.mlp(x))
+
+
+def transformer_encoder(width: int = 512, heads: int = 8, inner: int = 2048, layers: int = 6) -> nn.Module:
+    return OverTime(*(EncoderLayer(width, heads, inner) for _ in range(layers)))
+
+
+class LSTMClassifier(nn.Module):
+    """Layers of Graves et al., 2013, equations 8 to 11 without peepholes, and a linear layer on the mean over time."""
+
+    def __init__(self, features: int = 123, classes: int = 61, width: int = 250, layers: int = 3) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(features, width, layers, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(2 * width, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.lstm(x.transpose(1, 2))[0].mean(1))
