@@ -18,7 +18,7 @@ from archspec.errors import ArchspecError
 from archspec.last_resort import end_unheard
 from archspec.signals import unwind_on_signals
 
-YOUNG_OBJECTS = 50_000
+YOUNG_OBJECTS = 100_000
 """The number of new objects after which Python looks for garbage among them. Imports make some 300,000 objects that all
 stay; at Python's own threshold the search among them takes a tenth of a short command's time."""
 
