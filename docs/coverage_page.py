@@ -63,8 +63,8 @@ SAID: Mapping[str, str] = {
     "selu": "selu",
     "abs": "abs",
     "sqrt": "sqrt",
-    "softmax_branches": "softmax.groups",
-    "softmax_positions": "softmax.axis",
+    "softmax_branches": "softmax.branches",
+    "softmax_positions": "softmax.over=positions",
     "deform": "deform_conv",
     "transpose": "transpose",
 }

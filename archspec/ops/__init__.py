@@ -11,7 +11,6 @@ from archspec.ops.activation import (
     Relu6,
     Sigmoid,
     Silu,
-    Softmax,
     Softplus,
     Tanh,
 )
@@ -24,8 +23,9 @@ from archspec.ops.chance import Dropout, ShakeDrop, StochasticDepth
 from archspec.ops.channel_conv import ChannelConv
 from archspec.ops.functions import Abs, Clip, Exp, Glu, HardTanh, Mish, Selu
 from archspec.ops.joining import ConcatPositions
+from archspec.ops.kernel import Kernel
 from archspec.ops.learned import Learned
-from archspec.ops.linear import Conv, ConvTranspose, Kernel, Linear
+from archspec.ops.linear import Conv, ConvTranspose, Linear
 from archspec.ops.merge import Add, Concat, Input, Mean, Merge, Mul, Shake, Sum, Vote
 from archspec.ops.normalization import (
     BatchNorm,
@@ -39,15 +39,17 @@ from archspec.ops.normalization import (
 from archspec.ops.padding import Pad
 from archspec.ops.partition import EnterWindows, LeaveWindows
 from archspec.ops.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
-from archspec.ops.rearranging import DepthToSpace, Map, ShuffleChannels, SpaceToDepth, Tokens
+from archspec.ops.rearranging import DepthToSpace, Map, ShuffleChannels, SpaceToDepth, Tokens, Transpose
 from archspec.ops.recurrent import Gru, Lstm
 from archspec.ops.reducing import Reduce
 from archspec.ops.rescaling import L2Norm, RmsNorm
 from archspec.ops.reshape import Crop, Flatten, PadChannels, PadSpace
 from archspec.ops.resize import Resize, Upsample
+from archspec.ops.response import LocalResponseNorm
 from archspec.ops.scalar import Activation
 from archspec.ops.scaling import Scale, Shift
 from archspec.ops.slicing import Roll, Slice
+from archspec.ops.softmax import Softmax
 from archspec.ops.values import Init, OpError, Saved, Shape, Weight, Weights, in_words
 from archspec.ops.window import Positions, Span, Window
 
@@ -59,12 +61,12 @@ OPS: tuple[type[Op], ...] = (
     *(Lstm, Gru),
     *(AdaptiveAvgPool, AdaptiveMaxPool),
     *(MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, Upsample, Flatten, PadChannels),
-    *(Slice, Roll, Pad, Tokens, DepthToSpace, SpaceToDepth, ShuffleChannels, Reduce, Learned),
+    *(Slice, Roll, Pad, Tokens, Transpose, DepthToSpace, SpaceToDepth, ShuffleChannels, Reduce, Learned),
     *(Scale, Shift, Dropout, StochasticDepth, ShakeDrop),
     *(Attention, EnterWindows, LeaveWindows),
     *(Input, Add, Mul, Concat, Mean, Shake, Vote, ConcatPositions, Crop, PadSpace, Map, Resize),
     *(Sub, Div, Max, Min),
-    *(RmsNorm, L2Norm),
+    *(RmsNorm, L2Norm, LocalResponseNorm),
     *(ChannelConv,),
 )
 
@@ -129,6 +131,7 @@ __all__ = [
     "Learned",
     "LeaveWindows",
     "Linear",
+    "LocalResponseNorm",
     "Lstm",
     "Map",
     "Max",
@@ -172,6 +175,7 @@ __all__ = [
     "Sum",
     "Tanh",
     "Tokens",
+    "Transpose",
     "Upsample",
     "Vote",
     "Weight",

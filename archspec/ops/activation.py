@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from math import erf, exp, expm1, inf, isfinite, log1p, pi, prod, sqrt, tanh
 from typing import ClassVar, Literal
@@ -12,10 +11,10 @@ from pydantic import Field
 from archspec.ops.base import Gating
 from archspec.ops.bounds import POSITIVE, SHARE, UNKNOWN, Bounds
 from archspec.ops.fields import Number
-from archspec.ops.scalar import Activation, Scalar
+from archspec.ops.scalar import Scalar
 from archspec.ops.signal.gaussian import ChannelMoments, Passed, pass_rectifier
-from archspec.ops.signal.moments import PRODUCT, Doubts, Gradient, Moments, doubt_dropped
-from archspec.ops.values import Casting, Layout, Saved, Saves, Shape, Weight, Weights
+from archspec.ops.signal.moments import Doubts, Gradient, Moments, doubt_dropped
+from archspec.ops.values import Casting, Saved, Saves, Shape, Weight, Weights
 
 
 class Rectifier(Scalar):
@@ -270,39 +269,6 @@ class Softplus(Scalar):
         return _sigmoid(x)
 
 
-class Softmax(Activation):
-    """exp(x) over its sum along the channels, at each position."""
-
-    gating: ClassVar[Gating] = "gate"
-    saves: ClassVar[Saves] = "result"
-
-    def bound(self, x: Bounds) -> Bounds:
-        return SHARE
-
-    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
-        return Layout()
-
-    def elementwise(self, x: Shape) -> int:
-        return 3 * x.elements  # exp, the sum, the division
-
-    def moments(self, x: Moments) -> Moments:
-        """The moments of shares: the mean is one over the number of channels; the rest is for many channels that are
-        normal and alike."""
-        n, part = x.channels, x.whole
-        second = _share_square(n, part.second - part.mean**2)
-        law = ChannelMoments(1 / n, second, _share_square(n, part.common - part.mean**2))
-        return Moments(
-            ((n, law),), x.axes, x.doubts | {"product"}, normal=False, hollow=False, narrow=x.narrow, least=x.least
-        )
-
-    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
-        """The gradients E (pᵢ (gᵢ - Σ pⱼ gⱼ))², with n (E pᵢ²)² for E pᵢ³, as it is for equal shares and for a single
-        one."""
-        square = _share_square(x.channels, x.whole.second - x.whole.mean**2)
-        kept = square * max(0.0, 1 - x.channels * square)
-        return (gradient.times(kept, doubts=gradient.doubts | x.doubts | PRODUCT),)
-
-
 def _is_centred(x: Moments) -> bool:
     return not any(part[0] for _, part in x.runs)
 
@@ -314,9 +280,3 @@ def _sigmoid(x: float) -> float:
 def _normal_below(x: float) -> float:
     """The probability that a standard normal value is below x."""
     return (1 + erf(x / sqrt(2))) / 2
-
-
-def _share_square(channels: int, variance: float) -> float:
-    """The expected square of one of n shares exp(xᵢ) / Σ exp(xⱼ): eᵛ/n² for a small variance v, 1/n for a large one."""
-    spread = exp(min(variance, 500.0))
-    return spread / (channels * (channels - 1 + spread))

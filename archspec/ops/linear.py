@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
-from functools import lru_cache
-from math import prod, sqrt
-from typing import TYPE_CHECKING, ClassVar
+from math import prod
+from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.ops.base import Family, Layer
 from archspec.ops.fields import (
     AlongAxes,
+    Epsilon,
     Flag,
     Gain,
     NonNegativePerAxis,
@@ -23,64 +22,14 @@ from archspec.ops.fields import (
     along,
     at_axis,
 )
+from archspec.ops.kernel import Kernel
 from archspec.ops.signal.axis import Axis, share_seen, share_sent
-from archspec.ops.signal.mixing import RandomKernel, mix, unmix
+from archspec.ops.signal.mixing import RandomKernel, mix, take_mean_off, unmix
 from archspec.ops.signal.moments import Gradient, Moments
 from archspec.ops.sliding import count_padded, find_windows, tell_reach
-from archspec.ops.values import Casting, Init, Layout, OpError, Saved, Shape, Weight, Weights
+from archspec.ops.values import Init, Layout, OpError, Saved, Shape, Weights
 from archspec.ops.window import Positions, Span, Window
 from archspec.wording import write_shape
-
-
-class Kernel(Layer):
-    """Its kernel starts as `init` and `gain` say; `weight_norm` stores its direction and its lengths apart."""
-
-    family: ClassVar[Family] = "kernel"
-    main: ClassVar[str | None] = "out"
-    has_kernel: ClassVar[bool] = True
-
-    if TYPE_CHECKING:  # each of them declares these among its other fields, in an order of its own
-        out: Positive
-        bias: Flag
-        init: Init
-        gain: Gain
-        weight_norm: Flag
-
-    def sums_all_taps(self, x: Shape) -> bool:
-        """True if every number of the result is a sum over all taps of the kernel, of which none meets the padding."""
-        return True
-
-    def casting(self, *xs: Shape) -> Casting:
-        return "narrow"
-
-    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
-        return self._save(xs[0])
-
-    def _save(self, x: Shape, *, kernel_needed: bool = True) -> Saved:
-        """The input for the kernel's gradient and the kernel for the input's, which a convolution keeps in any case.
-        Under weight normalization the kernel is made anew, and the direction and lengths of v are kept beside it."""
-        kernel = self.weights(x)["weight"].numel
-        read = kernel if kernel_needed else 0
-        if self.weight_norm:
-            return Saved((0,), values=read, full=kernel + self.out)
-        return Saved((0,), kernels=read)
-
-    def _store(self, shape: tuple[int, ...], fan_in: Fraction | int, fan_out: int) -> Weights:
-        """The kernel of this shape, its lengths under weight normalization, and the bias."""
-        kernel = Weight(shape, self.init, fan_in=fan_in, fan_out=fan_out, gain=self.gain)
-        weights = {"weight": kernel}
-        if self.weight_norm:
-            # Zeros have no direction: a kernel that starts at zero has length 0 and a direction as `he` draws it.
-            weights["weight"] = kernel if kernel.deviation else replace(kernel, init="he", gain=1.0)
-            weights["length"] = Weight((self.out,), kernel.deviation * sqrt(prod(shape) / self.out))
-        if self.bias:
-            # torch's own rule draws the bias too; with every other rule it starts at zero.
-            weights["bias"] = Weight((self.out,), "torch" if self.init == "torch" else 0.0, fan_in=fan_in)
-        return weights
-
-    def draw(self, x: Shape, groups: int = 1) -> RandomKernel:
-        """The distribution of the first values of its weights, for an operand of this shape."""
-        return _draw(self, x, groups)
 
 
 class Conv(Kernel):
@@ -89,8 +38,12 @@ class Conv(Kernel):
     (in, *S) -> (out, *S'), with S' = floor((S + 2 padding - dilation (kernel - 1) - 1) / stride) + 1. Kernel, stride,
     padding and dilation are one number for all axes, or a list with one for each. `padding: same` is dilation
     (kernel - 1) / 2 on both sides, whatever the stride; `causal` is all of that before. `same_end` is TensorFlow's
-    SAME: S' = ceil(S / stride), and an odd position of what is missing is padded at the end.
+    SAME: S' = ceil(S / stride), and an odd position of what is missing is padded at the end. `standardize` takes the
+    mean off each output's weights and divides them by their deviation (Qiao et al., 2019); with `weight_norm` too,
+    their length is learned (Brock et al., 2021).
     """
+
+    newer: ClassVar[frozenset[str]] = frozenset({"standardize", "eps"})
 
     out: Positive = Field(description="channels of the result")
     kernel: PositivePerAxis = Field(3, description="taps along each spatial axis")
@@ -104,6 +57,12 @@ class Conv(Kernel):
     init: Init = Field("he", description="rule by which the kernel starts")
     gain: Gain = Field(1.0, description="factor on what the rule draws")
     weight_norm: Flag = Field(False, description="stores the kernel as a direction and lengths")
+    standardize: Flag = Field(False, description="makes a kernel of mean 0 and variance 1 for each output")
+    eps: Epsilon = Field(1e-6, description="number that is added to the variance of a kernel that is standardized")
+
+    @property
+    def stores_kernel(self) -> bool:
+        return super().stores_kernel and not self.standardize
 
     def windows(self, x: Shape) -> tuple[Window, ...]:
         """The window along each spatial axis of x. Raises OpError."""
@@ -116,18 +75,35 @@ class Conv(Kernel):
         if not 1 <= x.rank <= 3:
             raise OpError(f"conv needs one to three spatial axes, found the shape {x}")
         _require_groups(self, x)
+        self._require_variance(x)
         windows = self.windows(x)
         space = [window.slide(size) for window, size in zip(windows, x.space, strict=True)]
         if min(space) < 1:
             raise OpError(f"a window of {tell_reach(windows)} does not fit into {x}", "kernel")
         return Shape(self.out, *space)
 
+    def _require_variance(self, x: Shape) -> None:
+        if not self.standardize:
+            if self.eps != type(self).model_fields["eps"].default:
+                raise OpError("eps is added to the variance of a standardized kernel; say `standardize: true`", "eps")
+        elif self._count_terms(x) == 1:
+            raise OpError(f"standardize needs several weights for an output, and of {x} each has one", "standardize")
+
+    def _count_made(self, kernel: int) -> int:
+        if not self.standardize:
+            return super()._count_made(kernel)
+        return (3 if self.weight_norm else 2) * self.out  # mean and deviation of each output's, and its factor
+
+    def _count_terms(self, x: Shape) -> int:
+        """Count the weights that each output has."""
+        return x.channels // self.groups * _area(self.kernel, x)
+
     def weights(self, x: Shape) -> Weights:
         kernel, fan_in, fan_out = along(self.kernel, x, "kernel"), x.channels // self.groups, self.out // self.groups
         return self._store((self.out, fan_in, *kernel), fan_in * prod(kernel), fan_out * prod(kernel))
 
     def macs(self, x: Shape) -> int:
-        return self.infer(x).elements * (x.channels // self.groups) * _area(self.kernel, x)
+        return self.infer(x).elements * self._count_terms(x)
 
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         saved = super().saved_for_backward(*xs, batch=batch, needs=needs)
@@ -162,11 +138,25 @@ class Conv(Kernel):
         windows = self.windows(x.shape)
         counts = [window.slide(axis.size) for window, axis in zip(windows, x.axes, strict=True)]
         slid = list(map(Axis.gather, x.axes, windows, counts))
-        return mix(self.draw(x.shape, self.groups), x, slid, prod(map(share_seen, x.axes, windows, counts)))
+        shared, drawn = prod(map(share_seen, x.axes, windows, counts)), self.draw(x.shape, self.groups)
+        if self.standardize:
+            x = take_mean_off(x, x.channels // self.groups, self._count_terms(x.shape), self.sums_all_taps(x.shape))
+        return mix(drawn, x, slid, shared)
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         slid = list(map(Axis.spread, gradient.axes, self.windows(x.shape), x.shape.space))
         return (unmix(self.draw(x.shape, self.groups), gradient, x, slid),)
+
+    def draw(self, x: Shape, groups: int = 1) -> RandomKernel:
+        """The distribution; what is standardized has variance 1, or 1 over its number of weights times the square of
+        the length that it is given, but for `eps`."""
+        drawn = super().draw(x, groups)
+        if not self.standardize:
+            return drawn
+        weights, terms = self.weights(x), self._count_terms(x)
+        variance = weights["weight"].deviation ** 2 * (terms - 1) / terms
+        square = float(weights["length"].init) ** 2 / terms if self.weight_norm else 1.0
+        return drawn._replace(variance=square * variance / (variance + self.eps))
 
 
 class ConvTranspose(Kernel):
@@ -304,15 +294,3 @@ def _require_groups(op: Conv | ConvTranspose, x: Shape) -> None:
     for channels, side in ((x.channels, "input"), (op.out, "output")):
         if channels % op.groups != 0:
             raise OpError(f"groups: {op.groups} does not divide the {channels} {side} channels", "groups")
-
-
-@lru_cache(maxsize=1024)
-def _draw(op: Kernel, x: Shape, groups: int) -> RandomKernel:
-    """Describe a random kernel: under weight normalization its direction is random and its length given."""
-    weights = op.weights(x)
-    kernel, bias = weights["weight"], weights.get("bias")
-    variance = kernel.deviation**2
-    if op.weight_norm:
-        variance = float(weights["length"].init) ** 2 * op.out / kernel.numel
-    bias_variance = bias.deviation**2 if bias else 0.0
-    return RandomKernel(op.out, groups, variance, bias_variance, float(kernel.fan_in), float(kernel.fan_out))

@@ -1,5 +1,5 @@
-"""Operations that lay the numbers of a value out in another shape: rows of tokens, blocks of positions as channels, and
-channels in another order."""
+"""Operations that lay the numbers of a value out in another shape: rows of tokens, blocks of positions as channels,
+positions as channels, and channels in another order."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from archspec.ops.fields import Positive
 from archspec.ops.signal.moments import BORDER, NONE, Gradient, Moments
 from archspec.ops.signal.rearranging import (
     deal_channels,
+    exchange_axes,
+    exchange_axes_of_flow,
     flow_into_blocks,
     flow_out_of_blocks,
     lay_in_a_row,
@@ -84,6 +86,33 @@ class Tokens(Rearranging):
         even = all(axis.profile is None for axis in gradient.axes)
         doubts = gradient.doubts if even else gradient.doubts | BORDER
         return (replace(gradient, axes=tuple(axis.flat() for axis in x.axes), doubts=doubts),)
+
+
+class Transpose(Rearranging):
+    """Makes the positions of a row of tokens its channels, and the channels positions: (C, L) -> (L, C)."""
+
+    def infer(self, x: Shape) -> Shape:
+        if x.rank != 1:
+            raise OpError(
+                f"transpose needs a row of tokens, C×L, found {x}" + ("; put `tokens` before it" * (x.rank > 1))
+            )
+        return Shape(x.space[0], x.channels)
+
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        """A position of the result is a channel of the operand, at all positions."""
+        return (None,)
+
+    def is_view(self, x: Shape, *, training: bool) -> bool:
+        return True
+
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        return layouts[0]._replace(channels_last=not layouts[0].channels_last)
+
+    def moments(self, x: Moments) -> Moments:
+        return exchange_axes(x)
+
+    def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
+        return (exchange_axes_of_flow(gradient),)
 
 
 class Map(Op):

@@ -29,6 +29,10 @@ conv: {out: 16, dilation: 2}
     dilatedconv atrousconv
 conv: {out: 16, weight_norm: true} | a field of the layers with a kernel
     weightnorm
+conv: {out: 16, standardize: true} | with `weight_norm: true` too, its length is learned
+    stdconv wsconv weightstandardization weightstandardizedconv
+conv: {out: 16, standardize: true, weight_norm: true} | behind `scale: GAMMA`
+    scaledstdconv wsconv2d
 conv_transpose: 16 | kernel and stride are 2 unless given
     convtranspose transposeconv transposedconv deconv deconvolution upconv
 mul: [[], [global_avg_pool, channel_conv: 3, sigmoid]]
@@ -62,9 +66,10 @@ rms_norm | over the channels at each position
     rmsnormalization
 l2_norm | over the channels at each position
     normalize unitnormalization lpnormalization
+local_response_norm: 5 | over the channels around each
+    lrn localresponsenormalization crossmaplrn
 |
-    lrn localresponsenorm localresponsenormalization crossmaplrn spectralnorm spectralnormalization
-    meanvariancenormalization grn globalresponsenorm
+    spectralnorm spectralnormalization meanvariancenormalization
 
 silu
     swish
@@ -141,12 +146,18 @@ space_to_depth: 2 | with the channels in another order
     focus
 shuffle_channels: {groups: 4}
     channelshuffle nativechannelshuffle
+reduce: {over: positions, by: norm} | global response normalization has it over its mean over the channels
+    grn globalresponsenorm
+reduce: {by: norm} | or `over: positions`
+    reducel2 vectornorm
 reduce: {over: positions, by: sum}
     reducesum
 split: [a, b] | the parts are read by `from`, in equal parts unless `sizes` are given
     chunk unstack unbind
 [tap: grid, tokens, map: grid] | a row of tokens gets the extents of a tap or an input
     unflatten tomap totwod
+[tokens, transpose] | of a row of tokens, (C, L) to (L, C)
+    swapaxes permutedims
 tokens | a row of positions, (C, L)
     patchify totokens
 learned: [64, 1] | the same for each sample
@@ -156,7 +167,7 @@ shift: {trainable: true, per: position}
 [] | an empty body; or leave it out
     identity noop
 | channels are always the first axis; `tokens` makes a row, `map` a map of it, `flatten` a vector
-    reshape view transpose permute squeeze unsqueeze expanddims rearrange swapaxes expand tile repeatvector
+    reshape view permute squeeze unsqueeze expanddims rearrange expand tile repeatvector
 slice: {start: 0, stop: 8} | of channels; `axis: 1` is the first axis of space
     narrow select stridedslice index
 | `slice` takes channels or positions that stand one behind the other
@@ -188,7 +199,7 @@ min: [[], [conv: in_channels]]
     minimum
 div: [[], [abs, shift: 1]]
     softsign
-[sub: [[], [conv: in_channels]], sigmoid] | of two branches; it is the softmax's share of the first
+softmax: {branches: 2} | of channels that stand one branch behind the other
     radixsoftmax rsoftmax splitattention
 scale: -1
     neg negative
@@ -208,7 +219,7 @@ scale: {value: 0, trainable: true}
     log sqrt rsqrt pow power reciprocal erf sin cos tan asin acos atan sinh cosh asinh acosh atanh sign
     floor ceil round mod cumsum cumprod einsum dot lambda equal greater greaterorequal less lessorequal
     not and or xor argmax argmin topk sort nonzero unique scatter trilu reducemin reduceprod dft stft cast
-    reducel1 reducel2 reducelogsum reducelogsumexp reducesumsquare
+    reducel1 reducelogsum reducelogsumexp reducesumsquare
     constant range shape size masking permuteaxes
 
 stochastic_depth: {survival: 0.8, rescale: true} | survival is 1 - p

@@ -47,6 +47,10 @@ class NodeCall(FileNode):
         batch = self.writer.batch if value.samples else 1
         return value.ordered[0] == batch and (value.samples is None or value.order[value.samples.axis] == 0)
 
+    def is_row(self, value: FileValue) -> bool:
+        """True if a value is a batch of rows of tokens: of maps with one axis of space."""
+        return len(value.shape) == 3 and self.is_map(value) and len(self.writer.nodes[value.id].shape) == 2
+
     def comes_from(self, value: FileValue, kind: type[Op]) -> bool:
         """True if an operation of this kind computes the value."""
         return isinstance(self.writer.nodes[value.id].op, kind)

@@ -9,7 +9,7 @@ from math import prod
 from pathlib import Path
 
 from archspec.errors import Place
-from archspec.ops import Bounds, Op, Shape, Weight
+from archspec.ops import Bounds, Op, Shape, Transpose, Weight
 from compiler.graph import Graph, Node, NodeSource
 from compiler.onnx_source.names import Names
 from compiler.onnx_source.ops.foreign import Dims
@@ -80,11 +80,25 @@ class GraphWriter:
             straight = replace(value, order=tuple(range(len(value.shape))))
             gives = self.per_sample(straight)
             ordered = replace(straight, shape=value.ordered)
-            op = Rearrange(gives=gives, function="transpose", perm=self.turn(ordered, straight, value.order))
+            perm = self.turn(ordered, straight, value.order)
+            op = Transpose() if perm == (1, 0) else Rearrange(gives=gives, function="transpose", perm=perm)
             name, source = f"{value.id}.transpose", self.nodes[value.id].source
             id = self.add(name, op, [value], Shape(*gives), source=source, type=value.type, stored={})
             self._straight[value] = replace(straight, id=id)
         return self._straight[value]
+
+    def exchange(self, row: FileValue) -> FileValue:
+        """Give a row of tokens whose channels are the positions of this one, with the same axes in the file; it is one
+        for all readers."""
+        turned = replace(row, order=tuple({1: 2, 2: 1}.get(axis, axis) for axis in row.order))
+        if turned.straight:
+            return self.straighten(row)
+        if row not in self._straight:
+            name, source = f"{row.id}.transpose", self.nodes[row.id].source
+            shape = Shape(*turned.ordered[1:])
+            id = self.add(name, Transpose(), [row], shape, source=source, type=row.type, stored={})
+            self._straight[row] = replace(turned, id=id)
+        return self._straight[row]
 
     def per_sample(self, value: FileValue) -> Dims:
         """Return the shape in the graph: of one sample, channels first."""

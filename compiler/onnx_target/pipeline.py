@@ -9,6 +9,7 @@ from compiler.passes.drop_unused import DropUnused
 from compiler.passes.fill_channels import FillChannels
 from compiler.passes.fold_affine_back import FoldAffineBack
 from compiler.passes.fold_affine_forward import FoldAffineForward
+from compiler.passes.fold_standardization import FoldStandardization
 from compiler.passes.fold_weight_norm import FoldWeightNorm
 from compiler.passes.fuse_attention import FuseAttention
 from compiler.passes.join_groups import JoinGroups
@@ -25,6 +26,7 @@ EXACT: tuple[Pass, ...] = (
     MergeDuplicates(),
     MergePads(),
     DropUnused(),  # what only lent its extents; a reader that leads nowhere keeps a layer from being folded
+    FoldStandardization(),
     FoldWeightNorm(),  # only a kernel can be folded into
     FoldAffineBack(),  # before the merge: what a layer takes needs no form of its own
     MergeAffine(),  # before the fold forward, which then meets one operation and not several

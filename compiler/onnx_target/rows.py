@@ -86,6 +86,15 @@ def _is_over_channels(graph: Graph, node: Node) -> bool:
     return isinstance(node.op, ops.LayerNorm) and node.op.over == "channels"
 
 
+def _is_along_axis(graph: Graph, node: Node) -> bool:
+    """True for a softmax along one axis of its operand."""
+    return (
+        isinstance(node.op, ops.Softmax)
+        and node.op.branches is None
+        and (node.op.over_channels or node.shape.rank == 1)
+    )
+
+
 def _is_product(graph: Graph, node: Node) -> bool:
     """True for a convolution that is one product of matrices at each position."""
     x = graph[node.inputs[0]].shape
@@ -98,12 +107,14 @@ def _is_product(graph: Graph, node: Node) -> bool:
 IN_ROWS: Mapping[type[Op], Callable[[Graph, Node], bool]] = {
     **{op: _always for op in OPS if issubclass(op, Scalar)},
     **dict.fromkeys((ops.Add, ops.Sub, ops.Mul, ops.Div, ops.Max, ops.Min, ops.Mean), _always),
-    **dict.fromkeys((ops.Scale, ops.Shift, ops.Softmax, ops.Glu, ops.Reduce, ops.Learned), _always),
+    **dict.fromkeys((ops.Scale, ops.Shift, ops.Glu, ops.Reduce, ops.Learned), _always),
     **dict.fromkeys((ops.RmsNorm, ops.L2Norm), _always),
     **dict.fromkeys((ops.Concat, ops.ConcatPositions, ops.Slice, ops.Roll, ops.Pad, ops.Crop), _always),
-    **dict.fromkeys((ops.Tokens, ops.Map, ops.SpaceToDepth, ops.EnterWindows, ops.LeaveWindows), _always),
+    **dict.fromkeys((ops.Tokens, ops.Map, ops.Transpose, ops.SpaceToDepth), _always),
+    **dict.fromkeys((ops.EnterWindows, ops.LeaveWindows), _always),
     **dict.fromkeys((ops.Attention, AttentionKernel), _always),
     ops.LayerNorm: _is_over_channels,
+    ops.Softmax: _is_along_axis,
     ops.Conv: _is_product,
 }
 """The operations that can be written in rows, and when they are so."""

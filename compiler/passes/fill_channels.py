@@ -63,7 +63,7 @@ def _continues(graph: Graph, node: Node) -> bool:
 
 
 def _can_fill(node: Node) -> bool:
-    return isinstance(node.op, Conv) and node.op.groups == 1 and not node.op.weight_norm and node.shape.rank == 2
+    return isinstance(node.op, Conv) and node.op.groups == 1 and node.op.stores_kernel and node.shape.rank == 2
 
 
 def _carries(graph: Graph, node: Node) -> bool:
@@ -80,7 +80,7 @@ def _find_blocker(graph: Graph, narrow: frozenset[str]) -> str | None:
             continue
         if _carries(graph, node):
             filled.add(node.id)
-        elif not ((isinstance(node.op, Linear) and not node.op.weight_norm) or _can_fill(node)):
+        elif not ((isinstance(node.op, Linear) and node.op.stores_kernel) or _can_fill(node)):
             return node.id
     return next((f"the output {name}" for name, id in graph.outputs.items() if id in filled), None)
 

@@ -78,8 +78,8 @@ class _BackwardSearch:
         if id in self.renamed:
             yield from self._look(self.renamed[id], affine)
         elif isinstance(node.op, Kernel):
-            if node.op.weight_norm:
-                raise Blocked(f"{id} stores a direction and lengths, and no kernel")
+            if not node.op.stores_kernel:
+                raise Blocked(f"{id} stores what its kernel is made of, and no kernel")
             yield id, affine
         else:
             for operand, part in self._split(node, affine):

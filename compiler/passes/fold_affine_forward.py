@@ -71,8 +71,8 @@ class _ForwardSearch:
 
     def _look(self, reader: Node, affine: Affine, node: Node) -> Iterator[tuple[Node, Affine]]:
         if isinstance(reader.op, Kernel):
-            if reader.op.weight_norm:
-                raise Blocked(f"{reader.id} stores a direction and lengths, and no kernel")
+            if not reader.op.stores_kernel:
+                raise Blocked(f"{reader.id} stores what its kernel is made of, and no kernel")
             if not takes_before(reader.op, affine, node.shape):
                 raise Blocked(f"{reader.id} does not see all of its kernel at each position, as a shift needs")
             yield reader, affine

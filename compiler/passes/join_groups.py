@@ -33,7 +33,9 @@ class JoinGroups(Pass):
         arrays: dict[str, WeightArray] = dict(weights)
         joined: dict[str, Node] = {}
         for node in graph:
-            if not isinstance(node.op, Conv) or node.op.groups == 1 or node.shape.rank != 2 or node.op.weight_norm:
+            if not isinstance(node.op, Conv) or node.op.groups == 1:
+                continue
+            if node.shape.rank != 2 or not node.op.stores_kernel:
                 continue
             width = graph[node.inputs[0]].shape.channels // node.op.groups
             if width == 1 or not (width % self.block or (node.op.out // node.op.groups) % self.block):

@@ -67,7 +67,7 @@ class SplitKernels(Pass):
 
     def _is_narrow(self, graph: Graph, node: Node) -> bool:
         op = node.op
-        if not isinstance(op, Conv) or node.shape.rank != 2 or op.weight_norm:
+        if not isinstance(op, Conv) or node.shape.rank != 2 or not op.stores_kernel:
             return False
         x = graph[node.inputs[0]].shape
         square = {*op.windows(x)} == {Window(TAPS, 1, TAPS // 2, TAPS // 2)} and op.groups == 1

@@ -17,6 +17,7 @@ from archspec.ops import Layer, Op, Shape
 from archspec.ops.base import Pointwise
 from archspec.ops.fields import at_axis
 from archspec.ops.merge import Repeating
+from archspec.ops.values import ONE
 from compiler.graph import Node
 from compiler.sizes.conditions import AtMost, ExtentCondition, Same, are_equal, can_be_repeated, differ_evenly
 from compiler.sizes.laws import (
@@ -140,7 +141,7 @@ class GraphExtents:
         if (
             law.stride_fraction is None
             and law(1) == law(x[position])
-            and (op.fixes_extents or op.input_span(position - 1, (0, 0), x)[0] is None)
+            and (not position or op.fixes_extents or op.input_span(position - 1, (0, 0), x)[0] is None)
         ):
             return self.constant(law(1) or 1)
         key = law.describe()
@@ -151,7 +152,8 @@ class GraphExtents:
     def _find_law(self, op: Op, x: Shape, position: int) -> LayerLaw | None:
         key = id(op), x, position
         if key not in self._laws:
-            moving, still = LayerLaw(op, x, position, op.stride_fraction(position - 1)), LayerLaw(op, x, position, None)
+            fraction = op.stride_fraction(position - 1) if position else ONE
+            moving, still = LayerLaw(op, x, position, fraction), LayerLaw(op, x, position, None)
             self._laws[key] = moving if moving.follows_stride() else still if still.stays() else None
         return self._laws[key]
 
@@ -201,11 +203,11 @@ def _follow_layer(op: Layer, to: GraphExtents, node: Node, x: tuple[int, ...]) -
     if type(op).infer is Pointwise.infer:
         return x
     found: list[int | None] = [None]
-    if node.shape.rank == len(x) - 1 and not to.vary(x[:1]):
-        found = [to.constant(node.shape.channels)]
-        for position in range(1, len(x)):
-            fixed = not to.vary(x[position : position + 1])
-            found.append(to.constant(node.shape[position]) if fixed else to.step(op, x, position))
+    if node.shape.rank == len(x) - 1:
+        found = [
+            to.step(op, x, position) if to.vary([extent]) else to.constant(node.shape[position])
+            for position, extent in enumerate(x)
+        ]
     if None in found:
         return [to.put(ShapeLaw(op, i), x, (id(op), i)) for i in range(len(node.shape))]
     return [number for number in found if number is not None]
@@ -219,6 +221,11 @@ def _follow_flatten(op: ops.Flatten, to: GraphExtents, node: Node, x: tuple[int,
 @_follow.register
 def _follow_tokens(op: ops.Tokens, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
     return [x[0], to.gather(ProductLaw, x[1:])]
+
+
+@_follow.register
+def _follow_transpose(op: ops.Transpose, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
+    return reversed(x)
 
 
 @_follow.register

@@ -75,7 +75,7 @@ class Learned(nn.Module):
 
 
 class Reduce(nn.Module):
-    """The mean, the largest or the sum along some dimensions, which stay with extent 1."""
+    """The mean, the largest, the sum or the length along some dimensions, which stay with extent 1."""
 
     def __init__(self, by: str, dims: tuple[int, ...]) -> None:
         super().__init__()
@@ -84,6 +84,9 @@ class Reduce(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.by == "max":
             return x.amax(self.dims, keepdim=True)
+        if self.by == "norm":
+            length: Tensor = torch.linalg.vector_norm(x, dim=self.dims, keepdim=True)
+            return length
         return x.sum(self.dims, keepdim=True) if self.by == "sum" else x.mean(self.dims, keepdim=True)
 
     def extra_repr(self) -> str:
@@ -99,6 +102,23 @@ class ChannelConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv1d(x.flatten(1)[:, None], self.weight, padding=self.weight.shape[-1] // 2).reshape(x.shape)
+
+
+class SharesOf(nn.Module):
+    """Softmax along branches, whose channels stand one branch behind the other; without them, along all positions."""
+
+    def __init__(self, branches: int | None) -> None:
+        super().__init__()
+        self.branches = branches
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.branches is None:
+            return x.flatten(2).softmax(2).view(x.shape)
+        parts: Tensor = x.unflatten(1, (self.branches, -1))
+        return parts.softmax(1).flatten(1, 2)
+
+    def extra_repr(self) -> str:
+        return "positions" if self.branches is None else f"{self.branches} branches"
 
 
 class Abs(nn.Module):

@@ -104,6 +104,13 @@ class Pad(nn.Module):
         return f"{self.ends}, {self.mode}"
 
 
+class Transpose(nn.Module):
+    """Exchanges channels and positions: (N, C, L) -> (N, L, C)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.transpose(1, 2)
+
+
 class Map(nn.Module):
     """Lays a row of tokens out with the extents of another value."""
 

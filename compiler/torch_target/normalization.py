@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from archspec.ops import ConvTranspose, Kernel, Shape
+from archspec.ops import Conv, ConvTranspose, Kernel, Shape
 
 
 class BatchNorm(nn.modules.batchnorm._BatchNorm):
@@ -185,9 +185,38 @@ class WeightNormalized(nn.Module):
         return f"{tuple(self.weight.shape)}, bias={self.bias is not None}"
 
 
+class StandardizedConvolution(nn.Module):
+    """A convolution whose kernel has mean 0 and variance 1 over what each output channel reads (Qiao et al., 2019), or
+    with `lengths` this times a learned length over the root of its number of weights (Brock et al., 2021)."""
+
+    def __init__(self, apply: Callable[..., Tensor], kernel: tuple[int, ...], bias: bool, lengths: bool, eps: float):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(kernel))
+        self.length = nn.Parameter(torch.empty(kernel[0])) if lengths else None
+        self.bias = nn.Parameter(torch.empty(kernel[0])) if bias else None
+        self.apply_kernel, self.eps = apply, eps
+
+    @property
+    def kernel(self) -> Tensor:
+        """The kernel in the layout of the layer's own: torch's batch normalization, as one sample of so many
+        channels."""
+        rows = self.weight.reshape(1, self.weight.shape[0], -1)
+        factor = None if self.length is None else self.length * rows.shape[-1] ** -0.5
+        return F.batch_norm(rows, None, None, factor, training=True, eps=self.eps).view_as(self.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.apply_kernel(x, self.kernel, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"{tuple(self.weight.shape)}, bias={self.bias is not None}, eps={self.eps}"
+
+
 def normalize_weights(op: Kernel, x: Shape, apply: Callable[..., Tensor]) -> nn.Module:
-    """The module of a layer whose kernel is stored as a direction and lengths; `apply` computes the layer."""
+    """The module of a layer whose kernel is made of a direction and lengths, or standardized; `apply` computes the
+    layer."""
     kernel = op.weights(x)["weight"].shape
+    if isinstance(op, Conv) and op.standardize:
+        return StandardizedConvolution(apply, kernel, op.bias, op.weight_norm, op.eps)
     layout = (op.out, 1, 1, prod(kernel[1:]))
     if isinstance(op, ConvTranspose):  # its kernel has the inputs of all groups first, then the outputs of one
         layout = (op.groups, kernel[0] // op.groups, kernel[1], prod(kernel[2:]))

@@ -82,6 +82,11 @@ def channel_conv(op: ops.ChannelConv, x: Shape) -> nn.Module:
     return modules.ChannelConv(op.kernel)
 
 
+@rule(ops.LocalResponseNorm)
+def local_response_norm(op: ops.LocalResponseNorm, x: Shape) -> nn.Module:
+    return nn.LocalResponseNorm(op.size, op.alpha, op.beta, op.k)
+
+
 @rule(ops.LeakyRelu)
 def leaky_relu(op: ops.LeakyRelu, x: Shape) -> nn.Module:
     return nn.LeakyReLU(op.slope)
@@ -114,7 +119,7 @@ def glu(op: ops.Glu, x: Shape) -> nn.Module:
 
 @rule(ops.Softmax)
 def softmax(op: ops.Softmax, x: Shape) -> nn.Module:
-    return nn.Softmax(dim=1)
+    return nn.Softmax(dim=1) if op.over_channels else modules.SharesOf(op.branches)
 
 
 rule(ops.Conv)(windows.conv)
@@ -210,6 +215,11 @@ def roll(op: ops.Roll, x: Shape) -> nn.Module:
 @rule(ops.Tokens)
 def tokens(op: ops.Tokens, x: Shape) -> nn.Module:
     return nn.Flatten(2)
+
+
+@rule(ops.Transpose)
+def transpose(op: ops.Transpose, x: Shape) -> nn.Module:
+    return moves.Transpose()
 
 
 @rule(ops.Map)

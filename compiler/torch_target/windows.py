@@ -103,8 +103,8 @@ def conv(op: Conv, x: Shape) -> nn.Module:
     if pads_apart(op.padding, sliding):
         pad = Padding(_list_fields(op, x))
         apply = PadAndConvolve(pad, partial(APPLY_CONV[x.rank - 1], **{**fields, "padding": 0}))
-        return normalize_weights(op, x, apply) if op.weight_norm else PaddedConvolution(apply, kernel, op.bias)
-    if op.weight_norm:
+        return PaddedConvolution(apply, kernel, op.bias) if op.stores_kernel else normalize_weights(op, x, apply)
+    if not op.stores_kernel:
         return normalize_weights(op, x, partial(APPLY_CONV[x.rank - 1], **fields))
     return CONV[x.rank - 1](x.channels, op.out, one_or_each(kernel[2:]), bias=op.bias, **fields)
 

@@ -103,7 +103,12 @@ def along_channels(value: Tensor, rank: int) -> Tensor:
 
 def conv(x: Tensor, f: Fields, w: Weights) -> Tensor:
     weight = w["weight"]
-    if f["weight_norm"]:
+    if f["standardize"]:
+        weight = weight - weight.flatten(1).mean(1).reshape(-1, *(1,) * (weight.dim() - 1))
+        norms = (weight.flatten(1).square().mean(1) + f["eps"]).sqrt()
+        size = w["length"] / weight[0].numel() ** 0.5 if f["weight_norm"] else 1.0
+        weight = weight * (size / norms).reshape(-1, *(1,) * (weight.dim() - 1))
+    elif f["weight_norm"]:
         norms = weight.flatten(1).norm(dim=1)
         weight = weight * (w["length"] / norms).reshape(-1, *(1,) * (weight.dim() - 1))
     function = (F.conv1d, F.conv2d, F.conv3d)[x.dim() - 3]
@@ -316,10 +321,33 @@ def to_space(x: Tensor, block: int) -> Tensor:
     return whole
 
 
+def around_channels(x: Tensor, size: int) -> Tensor:
+    """The means over channels around each, with zeros beyond both ends."""
+    reach, count = size // 2, x.shape[1]
+    padded = torch.cat(
+        [x.new_zeros(x.shape[0], reach, *x.shape[2:]), x, x.new_zeros(x.shape[0], reach, *x.shape[2:])], 1
+    )
+    return sum((padded[:, start : start + count] for start in range(size)), torch.zeros(())) / size
+
+
+def shares(x: Tensor, f: Fields) -> Tensor:
+    branches = f["branches"] or x.shape[1]
+    parts = (
+        torch.stack(x.chunk(branches, 1)) if f["over"] == "channels" else x.movedim(1, 0).flatten(2).permute(2, 0, 1)
+    )
+    weights = (parts - parts.amax(0)).exp()
+    weights = weights / weights.sum(0)
+    if f["over"] == "channels":
+        return torch.cat([*weights], 1)
+    return weights.permute(1, 2, 0).reshape(x.movedim(1, 0).shape).movedim(0, 1)
+
+
 def reduced(x: Tensor, f: Fields) -> Tensor:
     dims = [1] if f["over"] == "channels" else list(spatial(x))
     if f["by"] == "max":
         return x.amax(dims, keepdim=True)
+    if f["by"] == "norm":
+        return x.square().sum(dims, keepdim=True).sqrt()
     total = x.sum(dims, keepdim=True)
     return total / math.prod(x.shape[dim] for dim in dims) if f["by"] == "mean" else total
 
@@ -339,6 +367,9 @@ LAYERS: dict[str, Compute] = {
     "layer_norm": layer_norm,
     "channel_conv": lambda x, f, w: F.conv1d(x.flatten(1)[:, None], w["weight"], padding="same").reshape(x.shape),
     "rms_norm": rms_norm,
+    "local_response_norm": lambda x, f, w: (
+        x / (f["k"] + f["alpha"] * around_channels(x.square(), f["size"])) ** f["beta"]
+    ),
     "l2_norm": lambda x, f, w: x / x.square().sum(1, keepdim=True).sqrt().clamp(min=f["eps"]),
     "group_norm": lambda x, f, w: sample_norm(x, f, w, (x.shape[0], f["groups"], -1)),
     "instance_norm": lambda x, f, w: sample_norm(x, f, w, (*x.shape[:2], -1)),
@@ -354,7 +385,7 @@ LAYERS: dict[str, Compute] = {
     "hard_swish": lambda x, f, w: x * hard_sigmoid(x),
     "tanh": lambda x, f, w: torch.tanh(x),
     "softplus": lambda x, f, w: F.softplus(x),  # torch's: above 20, where float32 sees no difference, it is x
-    "softmax": lambda x, f, w: torch.softmax(x, 1),
+    "softmax": lambda x, f, w: shares(x, f),
     "mish": lambda x, f, w: x * torch.tanh(F.softplus(x)),
     "selu": lambda x, f, w: torch.where(
         x > 0, 1.0507009873554805 * x, 1.7580993408473766 * torch.expm1(x.clamp(max=0))
@@ -377,6 +408,7 @@ LAYERS: dict[str, Compute] = {
     "pad_channels": pad_channels,
     "slice": lambda x, f, w: x.movedim(_dim(f), 0)[f["start"] : f["stop"] : f["step"]].movedim(0, _dim(f)),
     "tokens": lambda x, f, w: x.flatten(2),
+    "transpose": lambda x, f, w: x.movedim(1, 2),
     "space_to_depth": lambda x, f, w: to_depth(x, f["block"]),
     "depth_to_space": lambda x, f, w: to_space(x, f["block"]),
     "shuffle_channels": lambda x, f, w: torch.stack(x.chunk(f["groups"], 1), 2).flatten(1, 2),

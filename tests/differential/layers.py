@@ -147,6 +147,8 @@ RECURRENT = {"lstm": 4, "gru": 3}
 FIELDS: dict[str, dict[str, Field]] = {
     "conv": {
         "out": whole(1),
+        "standardize": flag(False),
+        "eps": number(1e-6, above=0),
         "kernel": per_axis(whole(1, 3)),
         "stride": per_axis(whole(1, 1)),
         "padding": per_axis(Field(rule_or_whole, "same")),
@@ -167,11 +169,17 @@ FIELDS: dict[str, dict[str, Field]] = {
     "layer_norm": {**_NORM, "over": word("sample", "channels")},
     "channel_conv": {"kernel": whole(1, 3)},
     "rms_norm": {**_NORM, "eps": number(1e-6, above=0)},
+    "local_response_norm": {
+        "size": whole(1, 5),
+        "alpha": number(1e-4, 0),
+        "beta": number(0.75, 0),
+        "k": number(1.0, above=0),
+    },
     "l2_norm": {"eps": number(1e-12, above=0)},
     "group_norm": {**_NORM, "groups": whole(1, 32)},
     "instance_norm": {**_NORM, "affine": flag(False)},
     **{name: {} for name in ("relu", "relu6", "silu", "sigmoid", "hard_sigmoid", "hard_swish", "tanh", "softplus")},
-    "softmax": {},
+    "softmax": {"over": word("channels", "positions"), "branches": whole(1, empty=True)},
     "leaky_relu": {"slope": number(0.01)},
     "prelu": {"start": number(0.25), "per": word("channel", "network")},
     **{name: {} for name in ("mish", "selu", "hard_tanh", "exp", "abs", "glu")},
@@ -196,10 +204,11 @@ FIELDS: dict[str, dict[str, Field]] = {
     },
     "roll": {"shift": Field(from_either_end(1).take, needed=True)},
     "tokens": {},
+    "transpose": {},
     "depth_to_space": {"block": whole(1, 2)},
     "space_to_depth": {"block": whole(1, 2)},
     "shuffle_channels": {"groups": whole(1)},
-    "reduce": {"over": word("channels", "positions"), "by": word("mean", "max", "sum")},
+    "reduce": {"over": word("channels", "positions"), "by": word("mean", "max", "sum", "norm")},
     "learned": {"shape": Field(extents, needed=True), "start": number(0.0), "std": number(0.02, 0)},
     "pad": {"before": whole(0, 0), "after": whole(0, 0), "mode": word("zeros", "reflect", "edge")},
     "scale": {"value": number(1.0), **_LEARNED},
@@ -283,6 +292,12 @@ def infer(kind: str, f: Fields, shape: Shape) -> Shape:
         low, high = f["low"], f["high"]
         require(not (low is None and high is None), "clip has no bound")
         require(low is None or high is None or low <= high, "clip has its bounds the wrong way round")
+    if kind == "local_response_norm":
+        require(bool(space) and f["size"] % 2 == 1, "no channels around each of a map")
+    if kind == "softmax":
+        require(f["branches"] is None or f["over"] == "channels", "branches are of channels")
+        require(f["over"] == "channels" or bool(space), "a vector has no positions")
+        require(channels % (f["branches"] or 1) == 0, "branches do not divide the channels")
     if kind == "group_norm":
         require(channels % f["groups"] == 0, "groups do not divide the channels")
     if kind in (
@@ -302,6 +317,9 @@ def infer(kind: str, f: Fields, shape: Shape) -> Shape:
         lists = [value for value in f.values() if isinstance(value, tuple)]
         require(all(len(value) == len(space) for value in lists), f"not one for each axis of {shape}")
         along = [at(f, axis) for axis in range(len(space))]
+        terms = channels // f.get("groups", 1) * math.prod(own.get("kernel", 1) for own in along)
+        require(not f.get("standardize") or terms > 1, "single weights have no variance")
+        require(kind != "conv" or f["standardize"] or f["eps"] == 1e-6, "nothing takes the eps")
         for own in along:
             amounts = max(own.get("stride") or 1, own.get("dilation", 1))
             require(own.get("output_padding", 0) < amounts, "more output padding than torch takes")
@@ -353,6 +371,11 @@ def _to_tokens(f: Fields, shape: Shape) -> Shape:
     return (shape[0], math.prod(shape[1:]))
 
 
+def _transposed(f: Fields, shape: Shape) -> Shape:
+    require(len(shape) == 2, "no row of tokens")
+    return shape[::-1]
+
+
 def _reduced(f: Fields, shape: Shape) -> Shape:
     require(f["over"] == "channels" or len(shape) > 1, "a vector has no positions")
     return (1, *shape[1:]) if f["over"] == "channels" else (shape[0], *(1,) * (len(shape) - 1))
@@ -365,6 +388,7 @@ def _shuffled(f: Fields, shape: Shape) -> Shape:
 
 _REARRANGED: dict[str, Callable[[Fields, Shape], Shape]] = {
     "tokens": _to_tokens,
+    "transpose": _transposed,
     "space_to_depth": _to_depth,
     "depth_to_space": _to_space,
     "shuffle_channels": _shuffled,

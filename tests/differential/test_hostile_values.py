@@ -53,6 +53,7 @@ FIELDS: dict[type[Layer], dict[str, tuple[Any, ...]]] = {
         "dilation": (1, 2, 3),
         "groups": (1, 2),
         "weight_norm": (False, True),
+        "standardize": (False, True),
     },
     ConvTranspose: {
         "out": (2, 4),

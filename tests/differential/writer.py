@@ -149,6 +149,8 @@ class Writer:
             return [self.field_value(kind, name, shape[:1], scope) or 1 for _ in shape[1:]]
         if name == "mode" and kind == "pad":
             return self.one("zeros", "reflect", "edge")
+        if kind == "local_response_norm" and name == "size":
+            return self.one(1, 3, 5)
         if name in WORDS:
             return self.one(*("channel", "network") if kind == "prelu" else WORDS[name])
         if name in FLAGS:
@@ -241,12 +243,12 @@ WORDS = {
     "mode": ("nearest", "linear", "linear", "cubic"),
     "corners": ("half", "half", "aligned"),
     "per": ("value", "channel", "position"),
-    "by": ("mean", "max", "sum"),
+    "by": ("mean", "max", "sum", "norm"),
     "draw": ("sample", "batch"),
     "approximate": ("none", "tanh"),
     "count": ("all", "inside", "inside"),
 }
-FLAGS = ("both", "bias", "affine", "trainable", "weight_norm", "ceil", "rescale")
+FLAGS = ("both", "bias", "affine", "trainable", "weight_norm", "standardize", "ceil", "rescale")
 AXES = ("kernel", "stride", "padding", "dilation")
 WINDOWED = ("conv", "conv_transpose", "max_pool", "avg_pool")
 REALS = {
@@ -273,6 +275,7 @@ WHOLES = {
     "size": (1, 2, 32),
     "step": (1, 1, 2, 3),
     "block": (1, 2, 2, 3),
+    "branches": (1, 2, 2, 3),
     "before": (0, 1, 1, 2),
     "after": (0, 1, 1, 3),
 }
@@ -287,7 +290,7 @@ GROWING = ("exp",)
 """Layers whose results may pass what single precision holds, where several follow each other."""
 KEEPING = (
     *(kind for kind in layers.ACTIVATIONS if kind not in ("glu", *GROWING)),
-    *(*layers.NORMS, "rms_norm", "l2_norm"),
+    *(*layers.NORMS, "rms_norm", "l2_norm", "local_response_norm"),
     *("scale", "shift", "dropout", "stochastic_depth", "shake_drop"),
 )
 """Layers that keep every shape they take."""
@@ -300,5 +303,5 @@ ON_MAPS = (
     *("max_pool", "avg_pool") * 3,
     *("adaptive_avg_pool", "adaptive_max_pool") * 2,
     *("global_avg_pool", "global_max_pool", *("upsample",) * 4, "roll", "pad", "pad"),
-    *("tokens", "space_to_depth", "depth_to_space"),
+    *("tokens", "transpose", "space_to_depth", "depth_to_space"),
 )

@@ -24,6 +24,25 @@ class RandomKernel(NamedTuple):
     fan_out: float
 
 
+def take_mean_off(x: Moments, channels: int, terms: int, whole: bool) -> Moments:
+    """The moments of what a kernel sees whose weights for an output have the sum zero: it is the same without the mean
+    of the values under it. These are so many `terms`, of so many channels; `whole` says that none is padding.
+
+    Two weights of one output have the covariance -1 / (terms - 1) of a variance of 1.
+    """
+    level, squares = x.whole, sum(n * part.mean**2 for n, part in x.runs) / x.channels
+    apart = level.mean**2 - squares / channels  # of two channels, which have nothing in common but their means
+    taps = terms // channels
+    second = (level.second + (taps - 1) * level.common) / terms + apart
+    common, factor = level.common / channels + apart, terms / (terms - 1)
+
+    def law(part: ChannelMoments) -> ChannelMoments:
+        return ChannelMoments(0.0, factor * max(0.0, part.second - second), factor * max(0.0, part.common - common))
+
+    even = whole or not level.common
+    return x.each(law, doubts=x.doubts if even else x.doubts | {"border"})
+
+
 def mix(drawn: RandomKernel, x: Moments, slid: Sequence[tuple[float, Axis]], shared: float) -> Moments:
     """The moments of sums of values times independent weights: their second moments add up.
 

@@ -38,6 +38,31 @@ def _multiply(axes: tuple[Axis, ...]) -> tuple[float, ...]:
     return values
 
 
+def exchange_axes(x: Moments) -> Moments:
+    """The moments of a row whose positions become channels, and its channels positions: two positions are of two
+    channels before, which have nothing in common but their means."""
+    size, whole = x.positions, x.whole
+    squares = sum(n * part.mean**2 for n, part in x.runs) / x.channels
+    common = whole.mean**2 + (whole.common - squares) / x.channels
+    more = max(0.0, whole.common - common) / whole.second if whole.second else 0.0
+    return replace(
+        x,
+        runs=((size, whole._replace(common=common)),),
+        axes=(Axis(x.channels, exact=x.axes[0].exact),),
+        rectified=x.rectified and exchange_axes(x.rectified),
+        doubts=x.doubts | (NONE if len(x.runs) == 1 else BORDER) | (KINDS if x.axes[0].profile else NONE),
+        uneven=x.uneven + more,
+    )
+
+
+def exchange_axes_of_flow(gradient: Gradient) -> Gradient:
+    """The gradient at a row, of that at the row whose channels are its positions."""
+    (axis,) = gradient.axes
+    doubts = gradient.doubts | (NONE if len(gradient.runs) == 1 else BORDER) | (KINDS if axis.profile else NONE)
+    flows = ((axis.size, average(gradient.runs)),)
+    return replace(gradient, runs=flows, axes=(Axis(count_channels(gradient.runs), exact=axis.exact),), doubts=doubts)
+
+
 def put_into_blocks(x: Moments, block: int) -> Moments:
     """The moments of blocks of positions that become channels; a spread within them is evened out."""
     count = block ** len(x.axes)

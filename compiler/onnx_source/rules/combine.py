@@ -69,8 +69,14 @@ def _merge(call: NodeCall, values: list[FileValue]) -> FileValue | None:
 
 
 def _align(call: NodeCall, values: list[FileValue]) -> list[FileValue]:
-    """The values with their axes in one order."""
-    return values if len({value.order for value in values}) == 1 else list(map(call.straighten, values))
+    """The values with their axes in one order: of rows of tokens, in that of the one which was there first."""
+    if len({value.order for value in values}) == 1:
+        return values
+    if not all(map(call.is_row, values)):
+        return list(map(call.straighten, values))
+    ids = {value.id: value.order for value in values}
+    order = next(ids[id] for id in call.writer.nodes if id in ids)
+    return [value if value.order == order else call.writer.exchange(value) for value in values]
 
 
 def _with_stored(call: NodeCall, x: FileValue, stored: Constant) -> FileValue | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-from archspec.ops import BatchNorm, Conv, GroupNorm, InstanceNorm, LayerNorm, Linear
+from archspec.ops import BatchNorm, Conv, GroupNorm, InstanceNorm, LayerNorm, Linear, LocalResponseNorm
 from archspec.wording import write_shape
 from compiler.onnx_source.call import NodeCall, NodeRule, build
 from compiler.onnx_source.node import broadcast
@@ -68,6 +68,8 @@ def _linear(call: NodeCall, x: FileValue, kernel: Sequence[int], weight: Constan
     inner, out = kernel
     if call.is_map(x, least=2) and len(x.shape) == 2:
         return call.add(build(call, Linear, out=out, bias=bias is not None), x, weight=weight, bias=bias)
+    if call.is_row(x) and x.order[-1] == 2:  # along the positions
+        x = call.writer.exchange(x)
     if call.is_map(x) and x.order[-1] == 1:  # the last axis of the file is that of the channels
         op = build(call, Conv, out=out, kernel=1, bias=bias is not None)
         return call.add(op, x, weight=weight, bias=bias)
@@ -185,6 +187,16 @@ def _normalize_channels(call: NodeCall, x: FileValue, stored: Mapping[str, Const
     return call.foreign(NormalizeChannels, [x], x.shape, stored=stored, axes=places, **fields)
 
 
+def local_response_norm(call: NodeCall) -> Operand:
+    """Read a normalization by the channels around each; with an even `size` ONNX has one more behind, and torch
+    before."""
+    x, size = call.value(), call.attribute("size", 0)
+    if not (call.is_map(x) and x.straight and size % 2):
+        return normalize_channels(call)
+    fields = {"alpha": call.attribute("alpha", 1e-4), "beta": call.attribute("beta", 0.75)}
+    return call.add(build(call, LocalResponseNorm, size=size, k=call.attribute("bias", 1.0), **fields), x)
+
+
 def layer_norm(call: NodeCall) -> Operand:
     """Read a layer normalization, which is over the axes from `axis` on, with a scale and perhaps a bias."""
     x, weight, bias = call.value(), call.operand(1), call.operand(2)
@@ -219,6 +231,6 @@ RULES: Mapping[str, NodeRule] = {
     "GroupNormalization": group_norm,
     "LayerNormalization": layer_norm,
     "RMSNormalization": layer_norm,
-    "LRN": normalize_channels,
+    "LRN": local_response_norm,
     "LpNormalization": normalize_channels,
 }

@@ -134,6 +134,8 @@ def softmax(call: NodeCall) -> Operand:
     wide = [i for i in axes if x.shape[i] > 1] or [axis]
     if call.kind == "Softmax" and [x.order[i] for i in wide] == [1] and call.is_map(x, least=2):
         return call.add(ops.Softmax(), x)
+    if call.kind == "Softmax" and [x.order[i] for i in wide] == [2] and call.is_row(x):
+        return call.add(ops.Softmax(over="positions"), x)
     x = call.straighten(x)
     function = "softmax" if call.kind == "Softmax" else "log_softmax"
     return call.foreign(SoftmaxAlong, [x], x.shape, function=function, axes=call.places(x, wide))

@@ -33,8 +33,8 @@ def _reduce(call: NodeCall, x: FileValue, chosen: set[int], *, keep: bool) -> Fi
     if op and call.is_map(x) and over == set(range(2, len(x.shape))):
         pooled = call.add(op, x)
         return pooled if keep else call.add(Flatten(), pooled)
-    by = call.kind.removeprefix("Reduce").lower()
-    if keep and by in ("mean", "max", "sum") and call.is_map(x, least=2):
+    by = {"ReduceMean": "mean", "ReduceMax": "max", "ReduceSum": "sum", "ReduceL2": "norm"}.get(call.kind)
+    if keep and by and call.is_map(x, least=2):
         if over == {1}:
             return call.add(build(call, Reduce, over="channels", by=by), x)
         if over and over == set(range(2, len(x.shape))):

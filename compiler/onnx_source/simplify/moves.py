@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.ops import DepthToSpace, Op, Shape, ShuffleChannels, SpaceToDepth, Tokens
+from archspec.ops import DepthToSpace, Op, Shape, ShuffleChannels, SpaceToDepth, Tokens, Transpose
 from compiler.graph import Graph, Node
 from compiler.onnx_source.ops.moves import DepthBeforeSpace, OrderChannels, Rearrange, SpaceBeforeDepth
 
@@ -64,7 +64,7 @@ def _follow(graph: Graph, first: Node) -> list[Node]:
 
 
 def _is_piece(node: Node) -> bool:
-    if isinstance(node.op, Tokens):
+    if isinstance(node.op, Tokens | Transpose):
         return True
     if not isinstance(node.op, Rearrange) or len(node.inputs) != 1:
         return False
@@ -75,7 +75,7 @@ def _move(x: Shape, chain: Sequence[Node]) -> NDArray[np.intp]:
     """Find for each place of the result the place that its number comes from."""
     places = np.arange(x.elements).reshape(x)
     for node in chain:
-        perm = node.op.perm if isinstance(node.op, Rearrange) else ()
+        perm = node.op.perm if isinstance(node.op, Rearrange) else (1, 0) if isinstance(node.op, Transpose) else ()
         places = places.transpose(perm) if perm else places.reshape(node.shape)
     return places
 

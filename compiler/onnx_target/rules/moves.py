@@ -16,6 +16,7 @@ from archspec.ops import (
     Slice,
     SpaceToDepth,
     Tokens,
+    Transpose,
 )
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules.table import rule
@@ -44,6 +45,11 @@ def roll(op: Roll, emit: Emitter, x: OnnxValue) -> OnnxValue:
 def tokens(op: Tokens, emit: Emitter, x: OnnxValue) -> OnnxValue:
     row = emit.lay_out([0], [emit.before.channels if emit.rows else 0], [-1])
     return emit.op("Reshape", [x, emit.constant("row", row, np.int64)])
+
+
+@rule(Transpose)
+def transpose(op: Transpose, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    return emit.op("Transpose", [x], perm=[0, 2, 1])
 
 
 @rule(Map)
@@ -111,7 +117,7 @@ def _extend(emit: Emitter, name: str, channels: int, space: OnnxValue) -> OnnxVa
 def reduce(op: Reduce, emit: Emitter, x: OnnxValue) -> OnnxValue:
     """Lower a reduction. From opset 18 on all take their axes as an operand, before that ReduceSum alone."""
     axes = [emit.axis(0)] if op.over_channels else [emit.axis(axis) for axis in range(1, emit.before.rank + 1)]
-    kind = {"mean": "ReduceMean", "max": "ReduceMax", "sum": "ReduceSum"}[op.by]
+    kind = {"mean": "ReduceMean", "max": "ReduceMax", "sum": "ReduceSum", "norm": "ReduceL2"}[op.by]
     if op.by == "sum" or emit.opset >= 18:
         return emit.op(kind, [x, emit.constant("axes", axes, np.int64)], keepdims=1)
     return emit.op(kind, [x], axes=axes, keepdims=1)

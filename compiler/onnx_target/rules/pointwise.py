@@ -106,7 +106,16 @@ def hard_sigmoid(op: ops.HardSigmoid, emit: Emitter, x: OnnxValue) -> OnnxValue:
 
 @rule(ops.Softmax)
 def softmax(op: ops.Softmax, emit: Emitter, x: OnnxValue) -> OnnxValue:
-    return emit.op("Softmax", [x], axis=emit.axis(0))
+    """Lower a softmax; ONNX's is along one axis, so that positions of maps make a row first, and branches an axis."""
+    if op.over_channels:
+        return emit.op("Softmax", [x], axis=emit.axis(0))
+    if op.branches is None and emit.before.rank == 1:
+        return emit.op("Softmax", [x], axis=emit.axis(1))
+    laid, axis = ([0, 0, -1], 2) if op.branches is None else ([0, op.branches, -1], 1)
+    if op.branches is not None and emit.before.rank:
+        laid = [0, op.branches, emit.before.channels // op.branches, -1]
+    shares = emit.op("Softmax", [emit.op("Reshape", [x, emit.constant("laid", laid, np.int64)])], axis=axis)
+    return emit.op("Reshape", [shares, emit.op("Shape", [x])])
 
 
 @rule(ops.Scale)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from archspec.ops import L2Norm, RmsNorm
+from archspec.ops import L2Norm, LocalResponseNorm, RmsNorm
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules.table import rule
 
@@ -21,6 +21,16 @@ def rms_norm(op: RmsNorm, emit: Emitter, x: OnnxValue) -> OnnxValue:
 def l2_norm(op: L2Norm, emit: Emitter, x: OnnxValue) -> OnnxValue:
     length = _over_channels("ReduceL2", emit, x)
     return emit.op("Div", [x, emit.op("Clip", [length, emit.constant("eps", op.eps)])])
+
+
+@rule(LocalResponseNorm)
+def local_response_norm(op: LocalResponseNorm, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    """Lower it to ONNX's own, which ONNX Runtime has for images alone."""
+    fields = {"size": op.size, "alpha": op.alpha, "beta": op.beta, "bias": op.k}
+    if emit.before.rank == 2:
+        return emit.op("LRN", [x], **fields)
+    image = emit.op("Reshape", [x, emit.constant("image", [0, 0, -1, 1], np.int64)])
+    return emit.op("Reshape", [emit.op("LRN", [image], **fields), emit.op("Shape", [x])])
 
 
 def _over_channels(kind: str, emit: Emitter, x: OnnxValue) -> OnnxValue:

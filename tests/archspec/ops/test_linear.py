@@ -40,6 +40,12 @@ def test_extents_are_torchs(kernel: int, stride: int, padding: int) -> None:
         (Conv(out=4, kernel=2), X, "padding: same needs an odd kernel"),
         (Conv(out=4, groups=3), X, "groups: 3 does not divide the 8 input channels"),
         (Conv(out=6, groups=4), X, "groups: 4 does not divide the 6 output channels"),
+        (
+            Conv(out=8, standardize=True, kernel=1, groups=8),
+            X,
+            "standardize needs several weights for an output, and of",
+        ),
+        (Conv(out=4, eps=1e-5), X, "eps is added to the variance of a standardized kernel; say `standardize: true`"),
         (ConvTranspose(out=4, output_padding=2), X, "output_padding should be smaller"),
         (ConvTranspose(out=4), Shape(8), "conv_transpose needs one to three"),
         (Linear(out=4), X, "linear needs a vector, found 8×9×7"),
@@ -70,13 +76,6 @@ def test_torchs_own_start_is_that_of_its_layers(op: Kernel) -> None:
     weights = op.weights(X)
     for name, parameter in layer.named_parameters():
         assert weights[name].deviation == pytest.approx(float(parameter.detach().std()), rel=0.08), name
-
-
-def test_weight_normalization_stores_a_length_for_each_output() -> None:
-    op = Conv(out=6, weight_norm=True, bias=False)
-    assert {name: weight.shape for name, weight in op.weights(X).items()} == {"weight": (6, 8, 3, 3), "length": (6,)}
-    kernel = 6 * 8 * 9
-    assert op.saved_for_backward(X, batch=2, needs=(True,)) == Saved((0,), values=kernel, full=kernel + 6)
 
 
 def test_of_a_first_layer_a_linear_one_keeps_no_kernel() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from archspec.ops import DepthToSpace, OpError, Shape, ShuffleChannels, SpaceToDepth, Tokens
+from archspec.ops import DepthToSpace, OpError, Shape, ShuffleChannels, SpaceToDepth, Tokens, Transpose
 from archspec.ops.rearranging import Rearranging
 from compiler.torch_target import moves
 
@@ -15,6 +15,8 @@ from compiler.torch_target import moves
     ("op", "x", "message"),
     [
         (Tokens(), Shape(8), "tokens needs a map, found the vector 8"),
+        (Transpose(), Shape(8), "transpose needs a row of tokens, C×L, found 8$"),
+        (Transpose(), Shape(8, 2, 2), "transpose needs .*, found 8×2×2; put `tokens` before it"),
         (DepthToSpace(), Shape(6, 2, 2), "a block has 4 positions, and 6 channels of 6×2×2 are no multiple"),
         (SpaceToDepth(block=3), Shape(6, 3, 4), "blocks of 3 do not fit the 4 positions along axis 2 of 6×3×4"),
         (SpaceToDepth(), Shape(6), "space_to_depth needs one to three spatial axes"),
@@ -58,3 +60,10 @@ def test_a_row_of_tokens_has_no_place_in_a_map() -> None:
     assert Tokens().input_span(0, (1, 2), Shape(4, 3, 5)) == (None,)
     assert Tokens().infer(Shape(4, 3, 5)) == (4, 15)
     assert Tokens().changes_nothing(Shape(4, 9))
+
+
+def test_a_transposition_reads_a_channel_at_all_positions() -> None:
+    x = torch.randn(2, 3, 5)
+    assert Transpose().infer(Shape(3, 5)) == tuple(moves.Transpose()(x).shape[1:])
+    assert moves.Transpose()(x)[1, 4, 2] == x[1, 2, 4]
+    assert Transpose().input_span(0, (1, 1), Shape(3, 5)) == (None,)

@@ -284,6 +284,27 @@ def test_weight_norm_of_a_whole_network_in_onnx_runtime(tmp_path: Path) -> None:
     assert compare(graph, tmp_path, sizes=({}, {"H": 5, "W": 12})) < TOLERANCE
 
 
+@pytest.mark.parametrize("lengths", [False, True])
+def test_standardized_kernels_are_the_formula_in_double_precision(lengths: bool) -> None:
+    op, x = Conv(out=6, groups=2, standardize=True, weight_norm=lengths, eps=0.01), samples(3, Shape(4, 7, 7))
+    module = to_torch(graph_of(op, Shape(4, 7, 7)))
+    stir(module)
+    v = module.get_parameter("op.weight").detach().double().requires_grad_()
+    variance, mean = torch.var_mean(v, (1, 2, 3), correction=0, keepdim=True)
+    kernel = (v - mean) / (variance + op.eps).sqrt()
+    if lengths:
+        kernel = kernel * module.get_parameter("op.length").view(-1, 1, 1, 1) / 18**0.5
+    expected = F.conv2d(x.double(), kernel, module.get_parameter("op.bias").double(), padding=1, groups=2)
+    found = module(x)
+    torch.testing.assert_close(found, expected.float())
+    assert not torch.allclose(found, F.conv2d(x, v.float(), None, padding=1, groups=2), rtol=1e-2)
+    ours, theirs = (
+        torch.autograd.grad(y.square().sum(), w)[0]
+        for y, w in ((found, module.get_parameter("op.weight")), (expected, v))
+    )
+    torch.testing.assert_close(ours, theirs.float(), rtol=1e-4, atol=1e-4)
+
+
 def test_weight_norm_compiles_and_is_copied() -> None:
     module = normalized(Conv(out=6), Shape(4, 7))
     x = samples(3, Shape(4, 7))

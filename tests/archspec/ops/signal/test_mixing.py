@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from archspec.ops import Conv, Linear, Shape
-from archspec.ops.signal.mixing import mix, unmix
-from archspec.ops.signal.moments import standard, unit_gradient
+from archspec.ops.signal.gaussian import ChannelMoments
+from archspec.ops.signal.mixing import mix, take_mean_off, unmix
+from archspec.ops.signal.moments import Moments, standard, unit_gradient
 
 DRAWS = 300
 
@@ -49,3 +50,20 @@ def test_under_weight_normalization_the_length_is_given() -> None:
     plain, normed = (Linear(out=8, weight_norm=normed).draw(Shape(100)) for normed in (False, True))
     assert normed.variance == pytest.approx(plain.variance)
     assert Linear(out=8, gain=0, weight_norm=True).draw(Shape(100)).variance == 0
+
+
+def test_weights_of_sum_zero_see_no_mean() -> None:
+    """Behind a ReLU, against torch's layers: what all values have in common is gone."""
+    torch.manual_seed(0)
+    x = torch.randn(DRAWS, 64, 6, 6).relu()
+    kernel = torch.randn(DRAWS, 8, 64, 3, 3)
+    kernel -= kernel.mean((2, 3, 4), keepdim=True)
+    kernel /= kernel.square().mean((2, 3, 4), keepdim=True).sqrt()
+    results = torch.stack([torch.conv2d(*pair) for pair in zip(x, kernel, strict=True)])
+    mean = (2 * torch.pi) ** -0.5
+    rectified = Moments(((64, ChannelMoments(mean, 0.5, mean**2)),), standard(Shape(64, 6, 6)).axes)
+    seen = take_mean_off(rectified, 64, 64 * 9, whole=True)
+    assert 64 * 9 * seen.whole.second == pytest.approx(float(results.square().mean()), rel=0.03)
+    assert 64 * 9 * rectified.whole.second > 1.3 * float(results.square().mean())
+    assert not seen.doubts
+    assert "border" in take_mean_off(rectified, 64, 64 * 9, whole=False).doubts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from archspec.ops.signal.axis import Axis
 from archspec.ops.signal.gaussian import ChannelMoments
@@ -10,6 +11,8 @@ from archspec.ops.signal.moments import Flow, Gradient, Moments
 from archspec.ops.signal.rearranging import (
     MAX_DEALT,
     deal_channels,
+    exchange_axes,
+    exchange_axes_of_flow,
     flow_into_blocks,
     flow_out_of_blocks,
     lay_in_a_row,
@@ -46,3 +49,15 @@ def test_gradients_go_back_the_same_way() -> None:
     gradient = Gradient(((4, Flow(2.0, 2.0)),), (Axis(2), Axis(4)))
     assert flow_out_of_blocks(gradient, 2).axes == (Axis(4), Axis(8))
     assert flow_into_blocks(gradient, 2).runs == ((16, Flow(2.0, 2.0)),)
+
+
+def test_positions_that_become_channels_have_the_means_of_all_in_common() -> None:
+    row = Moments(((3, ChannelMoments(1.0, 2.0, 1.5)),), (Axis(5),))
+    found = exchange_axes(row)
+    assert found.shape == (5, 3)
+    assert found.whole == pytest.approx((1.0, 2.0, 1.0 + 0.5 / 3))
+    assert found.uneven == pytest.approx((0.5 - 0.5 / 3) / 2)
+    assert "border" in exchange_axes(Moments(tuple((1, part) for _, part in X.runs), (Axis(2),))).doubts
+    assert exchange_axes_of_flow(Gradient(((5, Flow(2.0, 2.0)),), (Axis(3),))) == Gradient(
+        ((3, Flow(2.0, 2.0)),), (Axis(5),)
+    )

@@ -130,7 +130,7 @@ UNKNOWN = {
     "torchinfo": {"lstm", "gru", "conv_transpose"},
     "ptflops-aten": {"lstm", "gru"},
     "flops": {"lstm"},
-    "ptflops": {"lstm", "gru", "batch_norm", "ghost_batch_norm", "batch_renorm", "layer_norm"},
+    "ptflops": {"lstm", "gru", "batch_norm", "ghost_batch_norm", "batch_renorm", "layer_norm", "local_response_norm"},
     "thop": {
         *("lstm", "gru"),
         "conv_transpose",
@@ -154,9 +154,10 @@ def _is_whole(scale: AlongAxes[float]) -> bool:
 
 def counts_alike(op: Op, shape: Shape, convention: str, tool: Tool) -> bool:
     """Whether our count of an operation is the tool's, where that sees the operation."""
-    as_function = convention in ("torchinfo", "ptflops", "thop") and getattr(op, "weight_norm", False)
+    as_function = convention in ("torchinfo", "ptflops", "thop") and not getattr(op, "stores_kernel", True)
     fraction = convention == "ptflops" and isinstance(op, Upsample) and not _is_whole(op.scale)
-    if op.kind in UNKNOWN.get(convention, ()) or as_function or fraction:
+    kernel_too = convention == "fvcore" and getattr(op, "standardize", False)  # as a batch normalization in each call
+    if op.kind in UNKNOWN.get(convention, ()) or as_function or fraction or kernel_too:
         return True
     graph = graph_of(op, shape)
     module = nn.Sequential(to_torch(graph).get_submodule("op"))
