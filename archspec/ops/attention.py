@@ -52,6 +52,7 @@ class Attention(Op):
     arity: ClassVar[int | None] = 3
     odd: ClassVar[bool] = True
     gated_by: ClassVar[frozenset[int]] = frozenset({0, 1})
+    roles: ClassVar[tuple[str, ...]] = ("query", "key", "value")
 
     heads: Positive = Field(1, description="parts of the channels that attend apart")
     bias: Literal["none", "relative", "continuous"] = Field(

@@ -51,6 +51,8 @@ class Op(BaseModel, ABC):
     gating: ClassVar[Gating] = "none"
     gated_by: ClassVar[frozenset[int]] = frozenset()
     """The positions of operands that are gates for the others, whatever makes them."""
+    roles: ClassVar[tuple[str, ...]] = ()
+    """The names of its operands, where each has a part of its own."""
     joins: ClassVar[bool] = False
     """True if its operands stay terms or parts of the result: a sum with given or drawn weights, or a concatenation."""
     fixes_extents: ClassVar[bool] = False

@@ -36,6 +36,8 @@ class Branch:
     """The types of numbers in which a layer of a file computes and is stored, and whether it ends a block."""
     copies: tuple[Branch, ...] = field(default=(), repr=False, compare=False)
     """The equal neighbours that it stands for, if they are several."""
+    shared: str = ""
+    """The path under which a layer's weights are named, where others have them too."""
     unknown: int = 0
     """The number of operations in it of which no analysis knows anything: there its parameters and MACs are the least
     there are."""
@@ -86,6 +88,7 @@ class Branch:
         """Give the tree as data, or its first `depth` levels below this one."""
         row: dict[str, Any] = {"name": self.name, "layer": str(self.layer or ""), "shape": list(self.shape)}
         row |= {"parameters": self.parameters, "macs": self.macs, "times": self.times}
+        row |= {"weights_of": self.shared} if self.shared else {}
         row |= {"unknown": self.unknown} if self.unknown else {}
         if not self.children or depth == 0:
             return row
@@ -134,6 +137,7 @@ def _leaf(id: str, row: NodeCost, graph: Graph) -> Branch:
         ids=(id,),
         carried=(op.kind, *fields),
         kept=tuple(list_types(node).values()),
+        shared=node.home if len(graph.users[node.home]) > 1 else "",
         unknown=int(op.unknown is not None),
     )
 

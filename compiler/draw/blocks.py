@@ -224,11 +224,24 @@ class _Folder:
         pairs = [
             (self.graph[one], self.graph[other].op) for one, other in zip(box.turns[0], box.turns[-1], strict=True)
         ]
-        lines = tuple(label_op(node.op, other, node.shape.rank) for node, other in pairs)
         kinds = [kind_of(node.op) for node, _ in pairs]
         if kinds[0] == "label":
             return replace(box, kind="label", title=box.id, lines=(box.id,))
+        lines = tuple(f"{label_op(node.op, other, node.shape.rank)}{self._tell_sharing(node)}" for node, other in pairs)
+        lines = (f"{self._name_role(box)}{lines[0]}", *lines[1:])
         return replace(box, title=lines[0], kind="kernel" if "kernel" in kinds else kinds[0], lines=lines)
+
+    def _name_role(self, box: PictureBlock) -> str:
+        """Name the part that a result has in the operation that alone reads it, before the first line."""
+        readers = set(self.graph.readers[box.nodes[-1]])
+        reader = self.graph[readers.pop()] if len(readers) == 1 else None
+        roles = zip(reader.op.roles, reader.inputs, strict=False) if reader else ()
+        named = [role for role, operand in roles if operand == box.nodes[-1]]
+        return f"{', '.join(named)}: " if named and reader and len(named) < len(reader.op.roles) else ""
+
+    def _tell_sharing(self, node: Node) -> str:
+        """Say whose weights a node has, where it shares them with others."""
+        return f", weights of {node.home}" if len(self.graph.users[node.home]) > 1 else ""
 
     # -- equal neighbours ------------------------------------------------------------------------------------------
 
@@ -281,7 +294,9 @@ class _Folder:
         """Tell whether a turn's results go to the next one alone; or where the next takes none, to the same readers."""
         readers = [{reader for id in one for reader in self.graph.readers[id]} - {*one} for one in (before, turn)]
         chained = any(isinstance(operand, int) for operand in link)
-        return readers[0] <= {*turn} if chained else readers[0] == readers[1]
+        if chained:
+            return readers[0] <= {*turn}
+        return readers[0] == readers[1] and not any(self.graph[reader].op.roles for reader in readers[0])
 
 
 def _parts(box: PictureBlock) -> Hashable:

@@ -14,6 +14,9 @@ SILENT = {
 }
 """The fields that a label leaves out."""
 
+PLACES = ("axis", "start", "stop", "step")
+"""The fields that say along an axis what is taken: where an operation has an axis, all of them tell something."""
+
 USUAL = ("same", False, 1)
 """The values that go without saying."""
 
@@ -45,8 +48,16 @@ def label_op(op: Op, last: Op, rank: int) -> str:
     step = write_shape(stride) if isinstance(stride, tuple) else stride
     words += [f"stride {step}" if op.word == "conv_transpose" else f"/{step}"] if stride not in usual else []
     said = {"kernel", "stride", op.main, *SILENT}
-    words += [f"{name} = {fields[name]}" for name, fact in op.chosen.items() if name not in said and fact not in USUAL]
+    words += [f"{name} = {fields[name]}" for name, fact in op.chosen.items() if _is_told(op, name, fact, said)]
     return ", ".join(words)
+
+
+def _is_told(op: Op, name: str, fact: Any, said: set[str]) -> bool:
+    """Tell whether a field that has not its default is worth a word: not one that stands there already, or that labels
+    leave out; but a bias that is a word, since it is no number for each channel then."""
+    if "axis" in op.facts and name in PLACES:
+        return True
+    return (name not in said or (name == "bias" and isinstance(fact, str))) and fact not in USUAL
 
 
 def _spread(value: Any, rank: int) -> tuple[Any, ...]:

@@ -52,6 +52,8 @@ def print_tree(graph: Graph, tree: Branch, depth: int | None = None) -> None:
         named = branch.name if branch.name.startswith(branch.word) else f"{branch.name}  {branch.word}"
         label = Text("  " * level + named, style="bold" if branch.children else "")
         label.append(f"  {branch.layer.words if branch.layer else ''}", style="dim")
+        if branch.shared:
+            label.append(f"  weights of {branch.shared}", style="dim")
         if branch.times > 1:
             label.append(f"  ×{branch.times}", style="magenta")
         mark = least if branch.unknown else None

@@ -11,6 +11,7 @@ import torch
 from onnx import helper
 from torch import nn
 
+from archspec.api import elaborate, load
 from compiler.analysis.compare.diff import diff_graphs
 from compiler.analysis.outline import fold_tree
 from compiler.graph import Graph
@@ -101,3 +102,10 @@ def test_transpositions_that_are_written_out(tmp_path: Path) -> None:
     graph = read(build_model(nodes, {"x": [1, 3, 4, 5]}, {"y": [1, 4, 5, 3]}, arrays), tmp_path)
     assert {"act", "act.transpose"} <= graph.nodes.keys()
     assert fold_tree(graph).layers == len(graph)
+
+
+def test_a_scope_is_folded_alone() -> None:
+    graph = elaborate(load("resnet18"))
+    block = fold_tree(graph, "repeat_0.i1.repeat_0.i0.basic_block_0")
+    assert [child.name for child in block.children] == ["residual_0", "relu_0"]
+    assert block.shape == (128, 28, 28)

@@ -7,6 +7,7 @@ import pytest
 from archspec.ops import (
     OPS,
     Add,
+    Attention,
     BatchNorm,
     Conv,
     ConvTranspose,
@@ -18,6 +19,7 @@ from archspec.ops import (
     Relu,
     Scale,
     Shape,
+    Slice,
     StochasticDepth,
 )
 from compiler.draw.labels import SILENT, label_op, label_shapes
@@ -39,6 +41,9 @@ from compiler.draw.labels import SILENT, label_op, label_shapes
         (Dropout(rate=0.5), 2, "dropout 0.5"),
         (Scale(value=0.5), 2, "× 0.5"),
         (Scale(value=1.0, trainable=True), 2, "× learned, from 1"),
+        (Slice(axis=1, stop=1), 1, "slice, axis = 1, stop = 1"),
+        (Slice(start=8), 2, "slice, start = 8"),
+        (Attention(heads=3, bias="relative"), 2, "attention, heads = 3, bias = relative"),
         (Relu(), 2, "relu"),
         (Add(), 2, "add"),
         (Input(dims=(3, 8, 8)), 2, "input"),

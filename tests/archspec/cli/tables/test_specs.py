@@ -49,3 +49,15 @@ def test_the_zoo_is_a_row_for_each_spec(capsys: pytest.CaptureFixture[str]) -> N
     assert rows[1] == ["net", "nets", "3×8×8", "25.6 M", "4.00 G", "someone, 2020"]
     print_zoo([{**row, "source": "someone, 2020", "description": "A net."}], descriptions=True)
     assert read_rows(capsys)[1][-1] == "A net."
+
+
+def test_shared_weights_are_told_where_they_are_used(capsys: pytest.CaptureFixture[str]) -> None:
+    shared = {"conv": {"out": 4, "share": "w"}}
+    graph = graph_from({"archspec": 1, "inputs": {"x": [4, 8, 8]}, "network": [shared, "relu", shared, {"conv": 4}]})
+    tree = fold_tree(graph)
+    print_tree(graph, tree)
+    assert [row for row in read_rows(capsys) if "weights of w" in row] == [
+        ["conv_0", "out=4", "weights of w", "4×8×8", "148", "9,216"],
+        ["conv_1", "out=4", "weights of w", "4×8×8", "9,216"],
+    ]
+    assert [child.get("weights_of") for child in tree.to_dict()["children"]] == [None, "w", None, "w", None]
