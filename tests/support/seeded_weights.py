@@ -4,7 +4,6 @@ them once can be stored as a few numbers."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from math import prod
 
 import numpy as np
@@ -52,10 +51,10 @@ def _random(name: str) -> np.random.RandomState:
     return np.random.RandomState(np.frombuffer(hashlib.sha256(name.encode()).digest(), np.uint32))
 
 
-def swap_two_kernels(arrays: Mapping[str, Float32Array]) -> Arrays:
-    """The same, but two kernels of one shape stand in each other's place."""
+def swap_two_kernels(arrays: Arrays) -> Arrays:
+    """The same, but two kernels of one shape stand in each other's place, late in the network, where it shows most."""
     seen: dict[tuple[int, ...], str] = {}
-    for name, array in arrays.items():
+    for name, array in reversed(arrays.items()):
         if array.ndim < 2 or array.size < 4:
             continue
         other = seen.setdefault(array.shape, name)

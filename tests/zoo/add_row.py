@@ -51,7 +51,8 @@ def make_row(library: str, witnessed: WitnessedRow, sets: Sequence[str], small: 
     state = {name: tensor for name, tensor in model.state_dict().items() if tensor.dim()}
     parameters = dict(model.named_parameters())
     own = choose_own(parameters, library, witnessed)
-    buffers = [tensor.numel() for name, tensor in state.items() if "running_" in name]
+    statistics = {name: tensor for name, tensor in state.items() if "running_" in name}
+    buffers = [tensor.numel() for tensor in choose_own(statistics, library, witnessed).values()]
     rules = {axis: str(rule) for axis, rule in accepted_sizes(graph).items()}
     alike = len({*rules.values()}) == 1
     return {
