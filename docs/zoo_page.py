@@ -34,6 +34,7 @@ FAMILIES: dict[str, str] = {
     "d2l": "Dive into Deep Learning",
     "densenet": "Densely connected networks",
     "unet": "U-Nets",
+    "nnunet": "nnU-Net",
     "hourglass": "Stacked hourglasses",
     "inception": "Inception",
     "squeezenet": "SqueezeNet",

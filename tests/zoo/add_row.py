@@ -33,10 +33,9 @@ WITH_WEIGHTS = ("convolution", "addmm", "mm")
 
 def count_macs(model: nn.Module, shapes: Sequence[tuple[int, ...]]) -> int:
     """Count the multiply-accumulates of convolutions and linear layers for one sample, as torch's own counter does."""
-    device = next(model.parameters()).device
     torch.backends.mha.set_fastpath_enabled(False)  # its one piece is counted as nothing
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(*(torch.zeros(1, *shape, device=device) for shape in shapes))
+        model.to("meta")(*(torch.empty(1, *shape, device="meta") for shape in shapes))
     counts: Mapping[Any, int] = counter.get_flop_counts()["Global"]
     return sum(flops for op, flops in counts.items() if str(op).removeprefix("aten.") in WITH_WEIGHTS) // 2
 
@@ -51,8 +50,7 @@ def make_row(library: str, witnessed: WitnessedRow, sets: Sequence[str], small: 
     state = {name: tensor for name, tensor in model.state_dict().items() if tensor.dim()}
     parameters = dict(model.named_parameters())
     own = choose_own(parameters, library, witnessed)
-    statistics = {name: tensor for name, tensor in state.items() if "running_" in name}
-    buffers = [tensor.numel() for tensor in choose_own(statistics, library, witnessed).values()]
+    buffers = [state[name].numel() for name in choose_own(state, library, witnessed) if "running_" in name]
     rules = {axis: str(rule) for axis, rule in accepted_sizes(graph).items()}
     alike = len({*rules.values()}) == 1
     return {

@@ -56,6 +56,7 @@ MODELS = {
     "s3d": {"T": 16, "H": 224, "W": 224},
     "fcn_resnet50": SMALL,
     "deeplabv3_resnet50": SMALL,
+    "lraspp_mobilenet_v3_large": SMALL,
     "vit_b_16": {},
     "swin_t": SMALL,
     "swin_v2_t": {"H": 96, "W": 96},
