@@ -47,7 +47,7 @@ def test_a_use_is_the_smallest_call_with_its_shapes_and_figures() -> None:
     """torchvision's first bottleneck of ResNet-50: 75,008 parameters, from 64 channels to 256."""
     use = find_use("bottleneck", ["resnet101", "resnet50"])
     assert use is not None
-    assert (use.spec, use.call) == ("resnet50", "bottleneck(width=64, stride=1, inner=64, groups=1)")
+    assert (use.spec, use.call) == ("resnet50", "bottleneck(width=64, stride=1, inner=64, groups=1, dilation=1)")
     assert (use.input, use.output, use.tree.parameters) == ((64, 56, 56), (256, 56, 56), 75_008)
     assert use.to_dict(1)["tree"]["children"][-1]["name"] == "relu_0"
 
