@@ -60,11 +60,12 @@ def test_figures_are_torchvisions(name: str) -> None:
     graph, model = at_home(name), build_on_meta(PEERS[name])
     buffers = [buffer for key, buffer in model.named_buffers() if not key.endswith("num_batches_tracked")]
     with FlopCounterMode(display=False) as counter:
-        result = model(torch.empty(1, 3, 224, 224, device="meta"))
+        result = model(*(torch.empty(1, *node.shape, device="meta") for node in graph.inputs.values()))
     cost = measure_cost(graph)
     assert cost.parameters == sum(parameter.numel() for parameter in model.parameters())
     assert cost.buffers == sum(buffer.numel() for buffer in buffers)
     assert cost.macs["flops"] == counter.get_total_flops()
+    result = result["out"] if isinstance(result, dict) else result  # a network for segmentation names it
     assert graph[graph.outputs["output"]].shape == result.shape[1:]
 
 
