@@ -221,13 +221,13 @@ class _Folder:
         return replace(block, title=title, turns=turns, children=children)
 
     def _label(self, box: PictureBlock) -> PictureBlock:
-        pairs = [
-            (self.graph[one], self.graph[other].op) for one, other in zip(box.turns[0], box.turns[-1], strict=True)
-        ]
+        pairs = [(self.graph[one], self.graph[other]) for one, other in zip(box.turns[0], box.turns[-1], strict=True)]
         kinds = [kind_of(node.op) for node, _ in pairs]
         if kinds[0] == "label":
             return replace(box, kind="label", title=box.id, lines=(box.id,))
-        lines = tuple(f"{label_op(node.op, other, node.shape.rank)}{self._tell_sharing(node)}" for node, other in pairs)
+        lines = tuple(
+            f"{label_op(node.op, other.op, node.shape.rank)}{self._tell_sharing(node, other)}" for node, other in pairs
+        )
         lines = (f"{self._name_role(box)}{lines[0]}", *lines[1:])
         return replace(box, title=lines[0], kind="kernel" if "kernel" in kinds else kinds[0], lines=lines)
 
@@ -239,9 +239,14 @@ class _Folder:
         named = [role for role, operand in roles if operand == box.nodes[-1]]
         return f"{', '.join(named)}: " if named and reader and len(named) < len(reader.op.roles) else ""
 
-    def _tell_sharing(self, node: Node) -> str:
-        """Say whose weights a node has, where it shares them with others."""
-        return f", weights of {node.home}" if len(self.graph.users[node.home]) > 1 else ""
+    def _tell_sharing(self, node: Node, other: Node) -> str:
+        """Say whose weights a node has, where it shares them; of several nodes the first and the last are given."""
+        if not self._shares(node):
+            return ""
+        return f", weights of {node.home}" if node.home == other.home else ", shared weights"
+
+    def _shares(self, node: Node) -> bool:
+        return len(self.graph.users[node.home]) > 1
 
     # -- equal neighbours ------------------------------------------------------------------------------------------
 
@@ -273,7 +278,7 @@ class _Folder:
         if node.id not in self.operations:
             fields = node.op.model_dump()
             kept = tuple((name, str(value)) for name, value in fields.items() if not isinstance(value, float))
-            self.operations[node.id] = node.op.kind, kept
+            self.operations[node.id] = node.op.kind, kept, self._shares(node)
         return self.operations[node.id]
 
     def _link(self, before: tuple[str, ...], turn: tuple[str, ...]) -> tuple[int | str, ...] | None:

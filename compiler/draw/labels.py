@@ -52,7 +52,7 @@ def label_op(op: Op, last: Op, rank: int) -> str:
     return ", ".join(words)
 
 
-def _is_told(op: Op, name: str, fact: Any, said: set[str]) -> bool:
+def _is_told(op: Op, name: str, fact: Any, said: set[str | None]) -> bool:
     """Tell whether a field that has not its default is worth a word: not one that stands there already, or that labels
     leave out; but a bias that is a word, since it is no number for each channel then."""
     if "axis" in op.facts and name in PLACES:

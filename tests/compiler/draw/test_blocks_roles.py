@@ -41,4 +41,13 @@ def test_shared_weights_are_told() -> None:
         "archspec: 1\ninputs: {x: [16, 8]}\n"
         "network: [conv: {out: 16, share: w}, relu, conv: {out: 16, share: w}, relu, conv: 16]\n"
     )
-    assert lines_of(text)[1::2] == ["conv 3, 16, weights of w", "conv 3, 16, weights of w", "conv 3, 16"]
+    assert lines_of(text)[1:-1] == ["conv 3, 16, weights of w", "relu", "conv 3, 16"]  # the first two are one box
+
+
+def test_of_turns_with_weights_of_their_own_it_is_told_that_they_share() -> None:
+    text = (
+        "archspec: 1\ninputs: {x: [16, 8]}\nblocks:\n"
+        "  twice: {body: [conv: {out: 16, share: w}, tanh, conv: {out: 16, share: w}]}\n"
+        "network: [repeat: {n: 3, body: [twice, softmax]}]\n"
+    )
+    assert [line for line in lines_of(text) if "conv" in line] == ["conv 3, 16, shared weights"] * 2
