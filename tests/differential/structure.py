@@ -286,7 +286,7 @@ class BodyWriter(Writer):
     # Encoder and decoder
 
     def encoder_decoder(self, shape: Shape, scope: Scope) -> Body:
-        merge = self.one("concat", "concat", "add", "mul")
+        merge = self.one("concat", "concat", "concat", "add", "mul", "sub", "max")
         levels = self.number(0, 2)
         fields: dict[str, Any] = {"n": self.whole(levels, scope)} | ({"merge": merge} if self.chance(90) else {})
         width: Any = shape[0]

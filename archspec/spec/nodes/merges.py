@@ -18,7 +18,7 @@ Fit: TypeAlias = Annotated[
         "of 1 repeated, or resized to the first operand's"
     ),
 ]
-MergeWord: TypeAlias = Literal["add", "concat", "mul"]
+MergeWord: TypeAlias = Literal["add", "concat", "mul", "sub", "div", "max", "min"]
 
 
 class Branching(Turns):

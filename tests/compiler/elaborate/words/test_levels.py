@@ -83,3 +83,12 @@ def test_skip_reads_what_comes_up_as_a_tap() -> None:
         "concat(encoder_decoder_0.i0.skip.gate_0.mul_0.mul, encoder_decoder_0.i0.up.upsample_0) 8×8×8",
         "relu_0 = relu(x) 4×8×8",
     ]
+
+
+def test_a_level_may_merge_as_any_word_for_branches() -> None:
+    levels = (
+        "[encoder_decoder: {n: 1, down: [max_pool: 2], bottom: [relu], up: [upsample: 2], merge: %s, order: up_first}]"
+    )
+    for word in ("sub", "div", "max", "min"):
+        merged = f"encoder_decoder_0.i0.merge.{word} = {word}(encoder_decoder_0.i0.up.upsample_0, x) 4×8×8"
+        assert listed(levels % word)[-1] == merged
