@@ -11,11 +11,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from archspec.errors import BlockCall, InputError, Place
-from archspec.ops import Input, Op, Shape, Weight
+from archspec.ops import Embedding, Input, Op, Shape, Weight
 from compiler.mismatch import advise_mismatch, list_mismatches
 
 if TYPE_CHECKING:
     import networkx as nx
+
+
+INTEGERS = "int64"
+"""The type of whole numbers that are put in, in numpy's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class Node:
 
     Of a node that was read from a file, `stored` are the tensors that it brings, by short names: not those that an
     earlier node holds, and where its weights are computed from others, these. `type` is that of its result's numbers,
-    in numpy's words.
+    in numpy's words; in a spec, whole numbers alone have one.
 
     `shared` is the path under which its weights are named where it shares them with other nodes; else that is its id.
     """
@@ -55,6 +59,11 @@ class Node:
     def home(self) -> str:
         """The path under which its weights are named, and the module that holds them stands."""
         return self.id if self.shared is None else self.shared
+
+    @property
+    def holds_integers(self) -> bool:
+        """True if its result are whole numbers, as an input's may be."""
+        return isinstance(self.op, Input) and self.op.type == "int"
 
     @property
     def data_inputs(self) -> tuple[str, ...]:
@@ -111,6 +120,16 @@ class Graph:
     def inputs(self) -> Mapping[str, Node]:
         """The inputs by name, in order."""
         return {node.id: node for node in self if isinstance(node.op, Input)}
+
+    @cached_property
+    def rows(self) -> Mapping[str, int]:
+        """The number below which the whole numbers of each input of such lie: the rows of the smallest table that they
+        are looked up in; 1 where they are in none."""
+        readers = {name: map(self.nodes.get, self.readers[name]) for name in self.inputs if self[name].holds_integers}
+        tables = {name: [node.op for node in nodes if node] for name, nodes in readers.items()}
+        return {
+            name: min((op.rows for op in ops if isinstance(op, Embedding)), default=1) for name, ops in tables.items()
+        }
 
     def operands(self, node: Node) -> tuple[Shape, ...]:
         """Give the shapes of a node's operands."""

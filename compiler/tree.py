@@ -39,8 +39,9 @@ def write_field(value: Any) -> str:
 
 
 def name_layer(op: Op) -> LayerName:
-    """Name the layer that an operation is; the fields of an input are its shape, which stands beside it."""
-    return LayerName(op.word, () if isinstance(op, Input) else tuple(op.chosen.items()))
+    """Name the layer that an operation is; of an input it is the type, since its shape stands beside it."""
+    facts = {"type": op.type} if isinstance(op, Input) and op.type != "float" else {}
+    return LayerName(op.word, tuple((facts if isinstance(op, Input) else op.chosen).items()))
 
 
 class TreeRules(Protocol[BranchT]):

@@ -27,7 +27,7 @@ from archspec.spec.schema import json_schema  # noqa: E402
 from archspec.wording import write_shape  # noqa: E402
 from docs import coverage_page, how_to_say, limits, zoo_page  # noqa: E402
 
-EXAMPLE_SHAPES = (Shape(32, 8, 8), Shape(32), Shape(32, 8))
+EXAMPLE_SHAPES = (Shape(32, 8, 8), Shape(32), Shape(32, 8), Shape(1, 8))
 EXAMPLE_OUT = 64
 """The values that the examples give to fields that have no default."""
 EXAMPLE_FIELDS: dict[str, dict[str, Any]] = {
@@ -35,6 +35,7 @@ EXAMPLE_FIELDS: dict[str, dict[str, Any]] = {
     "clip": {"low": 0.0, "high": 1.0},
     "shuffle_channels": {"groups": 4},
     "learned": {"shape": [32, 1]},
+    "embedding": {"rows": 1000},
 }
 """The fields of examples that the value above does not fit, and those of which a layer needs some."""
 

@@ -21,6 +21,7 @@ from archspec.ops.base import Layer, Op
 from archspec.ops.bounds import Bounds
 from archspec.ops.chance import Dropout, ShakeDrop, StochasticDepth
 from archspec.ops.channel_conv import ChannelConv
+from archspec.ops.embedding import Embedding
 from archspec.ops.functions import Abs, Clip, Exp, Glu, HardTanh, Mish, Selu
 from archspec.ops.joining import ConcatPositions
 from archspec.ops.kernel import Kernel
@@ -58,7 +59,7 @@ OPS: tuple[type[Op], ...] = (
     *(BatchNorm, GhostBatchNorm, BatchRenorm, LayerNorm, GroupNorm, InstanceNorm),
     *(Relu, Relu6, LeakyRelu, Prelu, Elu, Gelu, Silu, Sigmoid, HardSigmoid, HardSwish, Tanh, Softplus, Softmax),
     *(Mish, Selu, HardTanh, Clip, Exp, Abs, Glu),
-    *(Lstm, Gru),
+    *(Lstm, Gru, Embedding),
     *(AdaptiveAvgPool, AdaptiveMaxPool),
     *(MaxPool, AvgPool, GlobalAvgPool, GlobalMaxPool, Upsample, Flatten, PadChannels),
     *(Slice, Roll, Pad, Tokens, Transpose, DepthToSpace, SpaceToDepth, ShuffleChannels, Reduce, Learned),
@@ -107,6 +108,7 @@ __all__ = [
     "Div",
     "Dropout",
     "Elu",
+    "Embedding",
     "EnterWindows",
     "Exp",
     "Flatten",

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from archspec.ops.bounds import UNKNOWN, Bounds
 from archspec.ops.signal.moments import Gradient, Moments
-from archspec.ops.values import ONE, Casting, Layout, Saved, Saves, Shape, Weights
+from archspec.ops.values import ONE, Casting, Layout, NumberType, Saved, Saves, Shape, Weights
 from archspec.ops.window import Fill, Positions, Span, run
 
 Family: TypeAlias = Literal["kernel", "norm", "activation", "resize", "chance", "merge", "input", "other"]
@@ -37,6 +37,8 @@ class Op(BaseModel, ABC):
     """The number of values that it takes; None for any number."""
     data_inputs: ClassVar[int | None] = None
     """The number of its first operands that carry signal; None for all. The others lend only their extents."""
+    takes: ClassVar[NumberType] = "float"
+    """The numbers of the operands that carry signal."""
     saves: ClassVar[Saves] = "nothing"
     """The values that training keeps for the backward pass, where `saved_for_backward` says no more."""
     differentiable: ClassVar[bool] = True

@@ -17,7 +17,7 @@ from archspec.ops.signal.gaussian import ChannelMoments
 from archspec.ops.signal.moments import Gradient, Moments, join_doubts, standard
 from archspec.ops.signal.runs import align
 from archspec.ops.signal.sums import Ties, add_up, concatenate, gather_copies, multiply, repeat_copies
-from archspec.ops.values import Draw, Layout, OpError, Saved, Shape, count_draws, in_words
+from archspec.ops.values import Draw, Layout, NumberType, OpError, Saved, Shape, count_draws, in_words
 from archspec.ops.window import Positions, Span, run
 
 Gains: TypeAlias = tuple[tuple[int, float], ...]
@@ -293,14 +293,16 @@ class Input(Op):
 
     family: ClassVar[Family] = "input"
     arity: ClassVar[int | None] = 0
+    newer: ClassVar[frozenset[str]] = frozenset({"type"})
 
     dims: tuple[int | str, ...]
+    type: NumberType = "float"
 
     def infer(self, **sizes: int) -> Shape:
         return Shape(*(sizes[entry] if isinstance(entry, str) else entry for entry in self.dims))
 
     def moments(self, *xs: Moments, **sizes: int) -> Moments:
-        """The moments of standard normal values."""
+        """The moments of standard normal values; those of whole numbers are not known, and nothing asks for them."""
         return standard(self.infer(**sizes))
 
 

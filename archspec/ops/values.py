@@ -49,6 +49,8 @@ class Shape(tuple[int, ...]):
 
 Init: TypeAlias = Literal["he", "he_fan_out", "glorot", "torch", "zeros"]
 
+NumberType: TypeAlias = Literal["float", "int"]
+"""The numbers of a value: any, or whole ones, which name rows of a table."""
 
 Draw: TypeAlias = Literal["sample", "batch"]
 """The two ways of chance: it decides for each sample by itself, or once for a whole batch."""

@@ -311,6 +311,11 @@ MISTAKES: tuple[Code, ...] = (
         "check the path and the file's permissions",
     ),
     Code(
+        "wrong-numbers",
+        "a layer computes with whole numbers, or `embedding` gets others than whole ones",
+        "say `type: int` of an input of whole numbers, and put `embedding` before every other layer",
+    ),
+    Code(
         "wrong-type",
         "a value is of the wrong type, such as a list where a number belongs",
         "write the value as the message says; a string may have to lose its quotes",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
@@ -11,8 +10,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainValidator,
-    WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
 
@@ -21,28 +18,14 @@ from archspec.spec.blocks import Block, BlockName
 from archspec.spec.body import Body
 from archspec.spec.defaults import Defaults
 from archspec.spec.definitions import Defined
-from archspec.spec.values import MAX_NAMES, Variable, read_number
+from archspec.spec.inputs import InputShape, is_size
+from archspec.spec.values import MAX_NAMES, Variable
 
 
 def _read_version(value: Any) -> Any:
     if type(value) is not int or value != 1:
         raise PydanticCustomError("bad-version", "should be 1, the version of the language that this program reads")
     return value
-
-
-def is_size(entry: Any) -> bool:
-    """True if an entry of an input's shape is a dynamic size: one capital letter."""
-    return isinstance(entry, str) and re.fullmatch("[A-Z]", entry) is not None
-
-
-def _read_dimensions(value: Any) -> tuple[Any, ...]:
-    if not isinstance(value, list) or not 1 <= len(value) <= 4:
-        raise PydanticCustomError("bad-shape", "should be a list of one to four entries, channels first")
-    if is_size(value[0]):
-        raise PydanticCustomError("bad-shape", "should begin with the number of channels, which is not a dynamic size")
-    if any(entry is None for entry in value):
-        raise PydanticCustomError("bad-shape", "has an entry without a value; a capital letter is a dynamic size")
-    return tuple(entry if is_size(entry) else read_number(entry) for entry in value)
 
 
 def _read_size_name(value: Any) -> Any:
@@ -65,11 +48,6 @@ def _check_line(text: str) -> str:
     return text
 
 
-Dimensions: TypeAlias = Annotated[
-    tuple[Any, ...],
-    PlainValidator(_read_dimensions),
-    WithJsonSchema({"type": "array", "items": {"type": ["integer", "string"]}, "minItems": 1, "maxItems": 4}),
-]
 SingleLine: TypeAlias = Annotated[str, AfterValidator(_check_line)]
 Version: TypeAlias = Annotated[Literal[1], BeforeValidator(_read_version)]
 SizeName: TypeAlias = Annotated[str, BeforeValidator(_read_size_name), Field(pattern="^[A-Z]$")]
@@ -94,9 +72,9 @@ class Document(BaseModel):
     let: dict[Variable, Defined] = Field(
         default_factory=dict, description="Names for values that follow from params.", max_length=MAX_NAMES
     )
-    inputs: dict[Variable, Dimensions] | None = Field(
+    inputs: dict[Variable, InputShape] | None = Field(
         None,
-        description="Shapes without the batch; a capital letter is a dynamic size.",
+        description="Shapes without the batch, or `{shape, type}`; a capital letter is a dynamic size.",
         min_length=1,
         max_length=MAX_NAMES,
     )

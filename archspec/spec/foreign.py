@@ -49,7 +49,7 @@ windows: {size: 7, body: [attend]} | with a `shift`, as Swin has it, or `grid: t
     windowattention shiftedwindowattention windowpartition swinblock
 |
     additiveattention groupqueryattention groupedqueryattention linearattention
-    rotaryembedding positionalencoding embedding embeddingbag onehot
+    rotaryembedding positionalencoding embeddingbag
     rnn simplernn lstmcell grucell rnncell convlstm bilinear deformconv
 
 batch_norm | its `momentum` is the weight of the new batch
@@ -162,6 +162,8 @@ tokens | a row of positions, (C, L)
     patchify totokens
 learned: [64, 1] | the same for each sample
     parameter clstoken classtoken
+embedding: {rows: 1000, out: 64} | of an input of whole numbers, `inputs: {ids: {shape: [1, L], type: int}}`
+    tokenembedding wordembedding embeddings embed lookup onehot timeembedding
 shift: {trainable: true, per: position}
     posembed positionembedding positionalembedding
 [] | an empty body; or leave it out

@@ -15,7 +15,8 @@ from archspec.spec.blocks import Block, list_inputs, read_signature
 from archspec.spec.comments import Comment
 from archspec.spec.defaults import merge_defaults
 from archspec.spec.definitions import Definitions, list_definitions
-from archspec.spec.document import Document, is_size
+from archspec.spec.document import Document
+from archspec.spec.inputs import InputShape, is_size
 from archspec.spec.marked import Items, Marked, Table, place_in
 from archspec.spec.messages import report_invalid
 from archspec.spec.params import explain_mismatch
@@ -174,9 +175,7 @@ class SpecReader:
             params, let = self._evaluate(definitions)
         return definitions, params, let
 
-    def _replace_inputs(
-        self, base: Spec, document: Document, written: Table
-    ) -> tuple[Mapping[str, tuple[Any, ...]], Table]:
+    def _replace_inputs(self, base: Spec, document: Document, written: Table) -> tuple[Mapping[str, InputShape], Table]:
         """The shapes of a variant's inputs: its own in the place of its base's, also of another rank."""
         inputs, inputs_written = dict(base.inputs), base.inputs_written.copy_with()
         for name, shape in (document.inputs or {}).items():

@@ -15,6 +15,7 @@ from archspec.ops import Op
 from archspec.spec.blocks import Block
 from archspec.spec.comments import Comment
 from archspec.spec.definitions import Definition, Definitions, check_value
+from archspec.spec.inputs import InputShape
 from archspec.spec.marked import Table
 from archspec.spec.params import explain_mismatch
 
@@ -38,7 +39,7 @@ class Spec:
     """The values of the names that follow from the params."""
     definitions: Definitions
     """How params and `let` are written, where their expressions have no values yet."""
-    inputs: Mapping[str, tuple[Any, ...]]
+    inputs: Mapping[str, InputShape]
     inputs_written: Any
     sizes: Mapping[str, int]
     defaults: Mapping[str, Mapping[str, Any]]

@@ -38,6 +38,10 @@ def walk_through(walk: Walk, depth: int = 0) -> Graph | None:
         return None
     if not walk.outputs and last is not None:
         walk.outputs["output"] = last.id
+    for name, id in walk.outputs.items():
+        if walk.builder.nodes[id].holds_integers:
+            message = f"the output '{name}' is the input '{id}' of type int, with which nothing was computed"
+            walk.reporter.report("wrong-numbers", message, walk.builder.nodes[id].source.place)
     if walk.reporter.mistakes or not walk.outputs:
         return None
     graph = Graph(walk.spec.name, walk.builder.nodes, walk.outputs, dict(walk.sizes))

@@ -46,6 +46,7 @@ class GraphBuilder:
         if len(operands) < len(values):
             return None
         self._refuse_taken(step, id)
+        self._refuse_numbers(step, op, operands)
         shapes = tuple([operand.shape for operand in operands])
         op = self._settle(op, shapes)
         try:
@@ -99,6 +100,19 @@ class GraphBuilder:
         inherited = not own and field in self.settings(step.node.word, step.scope)
         message = f"{error}, from `defaults`" if inherited else f"{error}"
         self.reporter.fail("shape-mismatch", message, step.place(field) if field else step.place(), step.calls)
+
+    def _refuse_numbers(self, step: Step, op: Op, operands: list[Node]) -> None:
+        """Report whole numbers that an operation computes with, and others that should name rows. Raises SkipNode."""
+        for operand in operands[: op.data_inputs]:
+            if operand.holds_integers == (op.takes == "int"):
+                continue
+            message = (
+                f"{op.word} takes no whole numbers, which '{operand.id}' has by its type; put `embedding` before it"
+                if operand.holds_integers
+                else f"{op.word} looks up rows by whole numbers, which an input of type int has: "
+                "`inputs: {ids: {shape: [1, L], type: int}}`"
+            )
+            self.reporter.fail("wrong-numbers", message, step.place(), step.calls)
 
     def keep_copy(self, step: Step, node: Node) -> Node:
         """Put in the node of another network, whose operands are here, with its shape known."""

@@ -9,7 +9,7 @@ import compiler.elaborate.words  # noqa: F401  (what each word does is found by 
 from archspec.bounds import MAX_NODES, MAX_WHOLE
 from archspec.errors import Diagnostic, Place, SpecError, tell_value
 from archspec.ops import Op
-from archspec.spec.document import is_size
+from archspec.spec.inputs import is_size, place_of_entry
 from archspec.spec.marked import place_in
 from archspec.spec.spec import Spec
 from compiler.elaborate.build import build_graph, walk_through
@@ -90,7 +90,7 @@ def _choose_sizes(spec: Spec, given: Mapping[str, int]) -> tuple[dict[str, int],
             message = (
                 f"the size {name} of the input '{input_name}' has no value; give it in `sizes` or as --size {name}=…"
             )
-            place = place_in(spec.written, ("inputs", input_name, i), spec.written.at)
+            place = place_of_entry(spec.written, input_name, i)
             mistakes.append(Diagnostic("missing-size", message, place))
     for name in spec.sizes:
         if name not in needed:

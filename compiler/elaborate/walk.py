@@ -10,8 +10,8 @@ from typing import Any
 from archspec.bounds import MAX_WHOLE
 from archspec.errors import BlockCall, suggest
 from archspec.ops import Input, Op
-from archspec.spec.document import is_size
 from archspec.spec.expressions import lookup_of
+from archspec.spec.inputs import InputShape, is_size, place_of_entry
 from archspec.spec.marked import place_in
 from archspec.spec.nodes import Turns
 from archspec.spec.spec import Spec
@@ -21,7 +21,7 @@ from compiler.elaborate.reporter import NODE, Reporter, SkipNode
 from compiler.elaborate.residuals import Residuals
 from compiler.elaborate.scope import MaybeNode, Scope, Step
 from compiler.elaborate.sharing import LabelReader
-from compiler.graph import Node, NodeSource
+from compiler.graph import INTEGERS, Node, NodeSource
 from compiler.sizes.shapes_by_size import ShapesBySize
 
 
@@ -56,18 +56,20 @@ class Walk:
         """Put in the inputs, by name; None for one whose shape is a mistake."""
         return {name: self._put_input(name, entries) for name, entries in self.spec.inputs.items()}
 
-    def _put_input(self, name: str, entries: tuple[Any, ...]) -> MaybeNode:
+    def _put_input(self, name: str, entries: InputShape) -> MaybeNode:
         place = place_in(self.spec.written, ("inputs", name), self.spec.written.at, key=True)
         try:
-            op = Input(dims=tuple(self._read_extent(name, i, entry) for i, entry in enumerate(entries)))
-            return self.builder.keep(Node(name, op, (), op.infer(**self.sizes), NodeSource(place)))
+            dims = tuple(self._read_extent(name, i, entry) for i, entry in enumerate(entries))
+            op = Input(dims=dims, type=entries.type)
+            type = INTEGERS if entries.type == "int" else None
+            return self.builder.keep(Node(name, op, (), op.infer(**self.sizes), NodeSource(place), type=type))
         except SkipNode:
             return None
 
     def _read_extent(self, name: str, i: int, entry: Any) -> int | str:
         if is_size(entry):
             return str(entry)
-        place = place_in(self.spec.written, ("inputs", name, i), self.spec.written.at)
+        place = place_of_entry(self.spec.written, name, i)
         value = self.evaluator.compute(entry, lookup_of(self.spec.names), place)
         if not is_whole(value) or not 1 <= value <= MAX_WHOLE:
             message = f"an extent of the input '{name}' should be a whole number from 1, found {tell(value)}"

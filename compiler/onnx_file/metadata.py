@@ -86,6 +86,10 @@ def _parse_object(text: str, what: str) -> dict[str, Any]:
     return found
 
 
+def _parse_counts(text: str, what: str) -> dict[str, int]:
+    return {name: check_integer(count, f"{what}: {name}") for name, count in _parse_object(text, what).items()}
+
+
 def _parse_epoch(text: str, what: str) -> tuple[int, int]:
     match = re.fullmatch(r"([0-9]{1,9}) of ([0-9]{1,9})", text)
     if match is None:
@@ -111,6 +115,8 @@ WEIGHTS = _Text("archspec.weights")
 """The hash of the weights that the file was made from."""
 SIZES = MetadataKey("archspec.sizes", parse_sizes, print_sizes)
 """The values that each dynamic size accepts."""
+ROWS = MetadataKey("archspec.rows", _parse_counts, partial(json.dumps, sort_keys=True))
+"""The numbers below which the whole numbers of an input lie, by the input's name."""
 PRECISION = _Text("archspec.precision")
 """The precision that the file was exported in: fp32, fp16, bf16 or int8."""
 TARGET = _Text("archspec.target")
@@ -171,7 +177,7 @@ QUESTION: tuple[MetadataKey[Any], ...] = (CLASSES, PREPROCESS, TASK, STRIDE)
 CARRIED: tuple[MetadataKey[Any], ...] = (*QUESTION, DATA, EPOCH)
 """The keys that a model takes over from its weights."""
 
-EXPORTED = (NAME, GRAPH, WEIGHTS, SIZES, PRECISION, TARGET, CONTENT, INT8, OPTIMIZED)
+EXPORTED = (NAME, GRAPH, WEIGHTS, SIZES, ROWS, PRECISION, TARGET, CONTENT, INT8, OPTIMIZED)
 """The keys that the export alone writes; more of each may follow behind a dot."""
 
 

@@ -12,7 +12,7 @@ import onnx
 from archspec.errors import ArchspecError, InputError, ModelError, raising
 from archspec.ops import Op, Shape
 from archspec.wording import cut, cut_middle
-from compiler.graph import Graph
+from compiler.graph import INTEGERS, Graph
 from compiler.onnx_file.metadata import NAME, OPTIMIZED
 from compiler.onnx_file.nodes import find_captured
 from compiler.onnx_file.skim import list_metadata, skim_model
@@ -146,7 +146,8 @@ class GraphReader:
             at = self.writer.per_sample(value)
             dims = tuple(dim for _, dim in sorted(zip(order, inputs.dims[name], strict=True), key=lambda x: x[0]))
             kept: tuple[int | str, ...] = dims[1:] if len(at) == len(dims) - 1 else at
-            op, source = Input(dims=kept, at=at), self.writer.place(1)
+            op = Input(dims=kept, at=at, type="int" if value.type in ("int32", INTEGERS) else "float")
+            source = self.writer.place(1)
             id = self.writer.add(name, op, (), Shape(*at), source=source, type=value.type)
             self._operands[name] = replace(value, id=id)
 

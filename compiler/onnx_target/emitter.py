@@ -144,8 +144,9 @@ class Emitter:
         return axis or self.before.rank + 1
 
     def reads_rows(self, place: int) -> bool:
-        """True if an operand is read in rows: one that lends its extents alone is read as it is written."""
-        signal = place < len(self.node.data_inputs)
+        """True if an operand is read in rows: one that lends its extents alone, or names rows of a table, is read as it
+        is written."""
+        signal = place < len(self.node.data_inputs) and self.node.op.takes == "float"
         return self.rows if signal else self.node.inputs[place] in self.model.rows
 
     def space(self, place: int = 0) -> dict[str, int]:

@@ -13,7 +13,7 @@ from archspec.finite import is_finite
 from archspec.ops import Op
 from compiler.graph import Graph
 from compiler.onnx_file.digest import XXH3
-from compiler.onnx_file.metadata import GRAPH, NAME, PRECISION, SIZES, TARGET, WEIGHTS
+from compiler.onnx_file.metadata import GRAPH, NAME, PRECISION, ROWS, SIZES, TARGET, WEIGHTS
 from compiler.onnx_target.emitter import Emitter, ModelEmitter, OnnxValue
 from compiler.onnx_target.formats import FLOAT32, FORMATS
 from compiler.onnx_target.onnx_model import OnnxModel, as_bytes
@@ -63,6 +63,7 @@ def build_model(
         **GRAPH.write(graph.digest()),
         **WEIGHTS.write(digest_weights(given)),
         **SIZES.write(accepted),
+        **(ROWS.write(graph.rows) if graph.rows else {}),
         **PRECISION.write(options.float_precision),
         **TARGET.write(options.target),
         **(metadata or {}),
@@ -94,7 +95,7 @@ def _emit(model: ModelEmitter, table: RuleTable[OnnxRule], outside: np.dtype[Any
         emit = Emitter(model, node)
         if node.id in graph.inputs:
             fed = OnnxValue(node.id)
-            value = fed if outside == model.float_type else emit.cast(fed, model.float_type)
+            value = fed if outside == model.float_type or node.holds_integers else emit.cast(fed, model.float_type)
         else:
             operands = [model.read(id, emit.reads_rows(place)) for place, id in enumerate(node.inputs)]
             value = emit.finish(table[type(node.op)](node.op, emit, *operands))
@@ -102,7 +103,8 @@ def _emit(model: ModelEmitter, table: RuleTable[OnnxRule], outside: np.dtype[Any
     given: set[OnnxValue] = set()
     for name, id in graph.outputs.items():
         given.add(_name_output(name, model.read(id, rows=False), given, outside, model))
-    inputs = [_describe_value(name, outside, shapes[name]) for name in graph.inputs]
+    types = {name: np.dtype(node.type or outside) for name, node in graph.inputs.items()}
+    inputs = [_describe_value(name, dtype, shapes[name]) for name, dtype in types.items()]
     outputs = [_describe_value(name, outside, shapes[id]) for name, id in graph.outputs.items()]
     outer = {*graph.inputs, *graph.outputs}
     inner = {name: shape for name, shape in model.list_values() if name not in outer}

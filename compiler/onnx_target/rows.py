@@ -63,7 +63,7 @@ def _add_node(cut: nx.DiGraph[Any], graph: Graph, node: Node) -> None:
         if node.id in graph.outputs.values():
             cut.add_edge(PLANES, back)
         for reader in (graph[id] for id in graph.readers[node.id]):
-            if node.id in reader.data_inputs:  # who borrows extents reads any form
+            if node.id in reader.data_inputs and reader.op.takes == "float":  # extents and rows of tables are any
                 cut.add_edge(turned, reader)
                 cut.add_edge(reader, back)
 
@@ -74,7 +74,10 @@ def _count_moved(node: Node) -> int:
 
 
 def _count_inner(graph: Graph, node: Node) -> int:
-    """Count the numbers that a node, written in planes, transposes by itself, into rows and back."""
+    """Count the numbers that a node, written in planes, transposes by itself: out of the rows of a table, or into rows
+    and back."""
+    if isinstance(node.op, ops.Embedding):
+        return _count_moved(node)
     return 2 * _count_moved(node) if isinstance(node.op, ops.LayerNorm) and can_be_rows(graph, node) else 0
 
 
@@ -107,7 +110,7 @@ def _is_product(graph: Graph, node: Node) -> bool:
 IN_ROWS: Mapping[type[Op], Callable[[Graph, Node], bool]] = {
     **{op: _always for op in OPS if issubclass(op, Scalar)},
     **dict.fromkeys((ops.Add, ops.Sub, ops.Mul, ops.Div, ops.Max, ops.Min, ops.Mean), _always),
-    **dict.fromkeys((ops.Scale, ops.Shift, ops.Glu, ops.Reduce, ops.Learned), _always),
+    **dict.fromkeys((ops.Scale, ops.Shift, ops.Glu, ops.Reduce, ops.Learned, ops.Embedding), _always),
     **dict.fromkeys((ops.RmsNorm, ops.L2Norm), _always),
     **dict.fromkeys((ops.Concat, ops.ConcatPositions, ops.Slice, ops.Roll, ops.Pad, ops.Crop), _always),
     **dict.fromkeys((ops.Tokens, ops.Map, ops.Transpose, ops.SpaceToDepth), _always),

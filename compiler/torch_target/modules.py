@@ -230,3 +230,10 @@ class Vote(nn.Module):
         for value in values:
             shares = shares.scatter_add(1, value.argmax(1, keepdim=True), torch.ones_like(value[:, :1]))
         return shares / len(values)
+
+
+class Embedding(nn.Embedding):
+    """The rows that whole numbers (N, 1, *S) name, as (N, C, *S)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.squeeze(1)).movedim(-1, 1)

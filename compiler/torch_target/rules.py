@@ -169,6 +169,11 @@ def gru(op: ops.Gru, x: Shape) -> nn.Module:
     return recurrent.Gru(x.channels, op.out, batch_first=True, bidirectional=op.both)
 
 
+@rule(ops.Embedding)
+def embedding(op: ops.Embedding, x: Shape) -> nn.Module:
+    return modules.Embedding(op.rows, op.out)
+
+
 @rule(ops.AdaptiveAvgPool)
 def adaptive_avg_pool(op: ops.AdaptiveAvgPool, x: Shape) -> nn.Module:
     return ADAPTIVE_AVG_POOL[x.rank - 1](op.size)

@@ -31,7 +31,7 @@ def run_nodes(
     for node in graph:
         operands = tuple(values[id] for id in node.inputs)
         if detached:
-            operands = tuple(operand.detach().requires_grad_() for operand in operands)
+            operands = tuple(operand.detach().requires_grad_(operand.is_floating_point()) for operand in operands)
         if operands:
             compute = layers.get(node.home) or table[type(node.op)](node.op, *graph.operands(node))
             values[node.id] = compute(*operands)

@@ -91,6 +91,9 @@ def measure_path_gradient(
     reaches the inputs, or where paths are to be sampled of a network that is no chain.
     """
     _check_memory(graph, batch)
+    if graph.rows:
+        taken = f"{graph.name} takes whole numbers as its input '{next(iter(graph.rows))}'"
+        raise InputError(f"{taken}, at which no gradient arrives: all inputs have to be any numbers")
     paths = count_paths(graph, by_length=True)
     blocks = _find_chain(graph, paths.ungated.by_length or {}) if samples else []
     with torch.random.fork_rng(devices=[]):

@@ -202,6 +202,8 @@ def count_inputs(graph: Graph) -> int:
             f"{graph.name} takes {in_words(shapes)}; a line through the inputs needs one vector, as in "
             "`inputs: {x: [100]}`"
         )
+    if graph.rows:
+        raise InputError(f"{graph.name} takes a whole number, and a line through the inputs needs any numbers")
     return shapes[0].channels
 
 

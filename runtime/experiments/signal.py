@@ -16,7 +16,7 @@ from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.ops import Op
 from compiler.analysis.cost.cost import measure_cost
-from compiler.graph import Graph
+from compiler.graph import Graph, Node
 from runtime.data.batches import mix_seed
 
 with extra("train"):
@@ -127,15 +127,22 @@ def _measure_once(
 ) -> Float64Array:
     """Measure in one forward and one backward pass: (nodes, moments)."""
     rows = np.zeros((len(graph), len(MOMENTS)))
-    values = {id: torch.randn(batch, *node.shape, requires_grad=True) for id, node in graph.inputs.items()}
+    values = {id: _draw(graph, node, batch) for id, node in graph.inputs.items()}
     for row, (_, _, value) in zip(rows, run_nodes(graph, module, values, rules=rules), strict=True):
-        row[:3] = _take_moments(value.detach())
+        row[:3] = _take_moments(value.detach()) if value.is_floating_point() else np.nan
         if value.requires_grad:
             value.register_hook(_recorder(row))
     ends = [values[id] for id in graph.outputs.values() if values[id].requires_grad]
     if ends:
         torch.autograd.backward(ends, [torch.randn_like(end) for end in ends])
     return rows
+
+
+def _draw(graph: Graph, node: Node, batch: int) -> Tensor:
+    """Draw an input: standard normal numbers, or rows that are each as likely."""
+    if node.holds_integers:
+        return torch.randint(graph.rows[node.id], (batch, *node.shape))
+    return torch.randn(batch, *node.shape, requires_grad=True)
 
 
 def _recorder(row: Float64Array) -> Callable[[Tensor], None]:

@@ -167,7 +167,7 @@ def _prove(path: Path, graph: Graph, weights: Mapping[str, Any], rules: Lowering
     with unaffected():
         module = build_module(graph, weights, rules=rules)
     votes = {name for name, id in graph.outputs.items() if isinstance(graph[id].op, Vote)}
-    return prove(path, module, proof_cases(graph), votes=votes)
+    return prove(path, module, proof_cases(graph), votes=votes, rows=graph.rows)
 
 
 def _open_images(model: OnnxModel, calibration: Calibration) -> CalibrationData:

@@ -12,7 +12,7 @@ from typing import Any
 from archspec.errors import ArchspecError, InputError
 from archspec.file_types import SAFETENSORS, TORCH, find_file_type
 from archspec.files import as_argument
-from archspec.spec.document import is_size
+from archspec.spec.inputs import is_size
 from archspec.spec.load import load
 from archspec.spec.spec import Spec
 from archspec.spec.zoo import shown, zoo_specs

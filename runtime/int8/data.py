@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from archspec.arrays import Array
 from archspec.errors import ArchspecError, InputError, suggest
 from archspec.ops import Input, OpError
 from archspec.wording import list_some
-from compiler.graph import Graph
+from compiler.graph import INTEGERS, Graph
 from compiler.onnx_file.metadata import DATA, PREPROCESS, read_sizes
 from runtime.data.registry import DATASETS, load_data
 from runtime.pictures.file import Ground
@@ -157,7 +158,9 @@ def _open_array(path: Path, graph: Graph) -> CalibrationData:
     if images.ndim < 2 or not images.size:
         raise InputError(f"{path} has shape {images.shape}; calibration data is (N, C, ...), and not empty")
     numbers = _spread(len(images), MAX_IMAGES)
-    return CalibrationData(str(path), images.shape[1:], numbers, lambda taken: read_numbers(images[list(taken)], path))
+    type = INTEGERS if graph.rows else "float32"
+    read = partial(read_numbers, path=path, dtype=type)
+    return CalibrationData(str(path), images.shape[1:], numbers, lambda taken: read(images[list(taken)]))
 
 
 def _spread(count: int, most: int) -> tuple[int, ...]:

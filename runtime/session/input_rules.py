@@ -29,13 +29,14 @@ KINDS = {"b": 0, "i": 1, "u": 1, "f": 2}
 
 @dataclass(frozen=True, slots=True)
 class InputRules:
-    """The rules of the inputs of the model in `path`: extents, where a free one has a name; types; and the sizes it
-    accepts."""
+    """The rules of the inputs of the model in `path`: extents, where a free one has a name; types; the sizes it
+    accepts; and of whole numbers that name rows, how many of these there are."""
 
     path: Path
     extents: Mapping[str, NamedExtents]
     dtypes: Mapping[str, np.dtype[Any]]
     sizes: Mapping[str, AcceptedSize]
+    rows: Mapping[str, int]
 
     def check(self, given: object, *, some: bool = False) -> dict[str, Array]:
         """Give arrays by name, in C order, for inputs by name (with `some`, not all of them), or for one array where
@@ -125,6 +126,15 @@ class InputRules:
             )
         for axis, (extent, allowed) in enumerate(zip(array.shape, expected, strict=True)):
             self._check_extent(f"input '{name}', axis {axis}", extent, allowed, bound)
+        if name in self.rows and array.dtype.kind in "iu" and array.size:
+            self._check_rows(name, array)
+
+    def _check_rows(self, name: str, array: Array) -> None:
+        """Check that whole numbers name rows that there are: ONNX Runtime counts negative ones from the last."""
+        rows, low, high = self.rows[name], array.min(), array.max()
+        if low < 0 or high >= rows:
+            found = low if low < 0 else high
+            raise InputError(f"input '{name}' holds {found}; its numbers name rows from 0 to {rows - 1}")
 
     def _check_extent(self, where: str, extent: int, wanted: int | str, bound: dict[str, tuple[int, str]]) -> None:
         if isinstance(wanted, int):

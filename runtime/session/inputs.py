@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from archspec.arrays import Array
 from archspec.errors import InputError, suggest
@@ -30,13 +31,20 @@ def find_batch_axes(session: Session) -> set[str]:
 
 
 def make_inputs(session: Session, batch: int, sizes: Mapping[str, int], seed: int = 0) -> dict[str, Array]:
-    """Draw standard normal inputs (zeros for integer types) of that batch and those sizes. Raises InputError where the
-    model does not take them, or they are too large to be made up."""
+    """Draw inputs of that batch and those sizes: of whole numbers those that the model says name its rows, and else
+    zeros. Raises InputError where the model does not take them, or they are too large to be made up."""
     generator = np.random.default_rng(seed)
     return {
-        name: (generator.standard_normal(shape) * _spread(session, name)).astype(session.dtypes[name])
+        name: draw_input(generator, shape, session.dtypes[name], session.rows.get(name, 1))
         for name, shape in choose_shapes(session, batch, sizes).items()
     }
+
+
+def draw_input(generator: np.random.Generator, shape: Sequence[int], dtype: npt.DTypeLike, rows: int = 1) -> Array:
+    """Draw an input: standard normal numbers, or whole ones below `rows`: any other might be an index out of range."""
+    dtype = np.dtype(dtype)
+    drawn: Array = generator.standard_normal(shape) if dtype.kind == "f" else generator.integers(0, rows, shape)
+    return drawn.astype(dtype)
 
 
 def choose_shapes(session: Session, batch: int, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
@@ -81,11 +89,6 @@ def choose_batches(session: Session, given: Sequence[int] | None) -> list[int] |
 def list_shapes(shapes: Mapping[str, Sequence[int]]) -> str:
     """Write the shapes of arrays by name: `image 1 × 3 × 224 × 224`."""
     return ", ".join(f"{name} {' × '.join(map(str, shape))}" for name, shape in shapes.items())
-
-
-def _spread(session: Session, name: str) -> float:
-    """Fill an input. Integer inputs get zeros: any other number might be an index out of range."""
-    return 1.0 if session.dtypes[name].kind == "f" else 0.0
 
 
 def _choose_extent(session: Session, name: str, extent: int | str, sizes: Mapping[str, int]) -> int:

@@ -13,7 +13,7 @@ from archspec.arrays import Array
 from archspec.errors import ArchspecError, InputError, ModelError, RuntimeFailure, raising, tell_value
 from archspec.files import check_name
 from archspec.log import warn
-from compiler.onnx_file.metadata import read_sizes
+from compiler.onnx_file.metadata import ROWS, read_sizes
 from runtime.session.binding import Binding
 from runtime.session.failures import telling
 from runtime.session.fixed_axes import check_fixed
@@ -129,7 +129,8 @@ class Session:
         found = read_interface(created.loaded.session, model, self.fixed)
         self.inputs, self.outputs, self.dtypes = found.inputs, found.outputs, found.dtypes
         self.metadata, self.sizes = found.metadata, read_sizes(found.metadata)
-        self._rules = InputRules(self.path, self.inputs, self.dtypes, self.sizes)
+        self.rows = ROWS.read(found.metadata) or {}
+        self._rules = InputRules(self.path, self.inputs, self.dtypes, self.sizes, self.rows)
         self._watch = ShapeWatch(self.path, self.inputs, self.outputs)
 
     def _ask(self, model: ModelFile, providers: tuple[str, ...] | None, source: SettingsSource) -> SessionRequest:

@@ -9,7 +9,7 @@ from typing import TypedDict
 from archspec.bounds import MAX_NODES
 from archspec.errors import ArchspecError, InputError
 from archspec.ops import Shape, in_words
-from archspec.spec.document import is_size
+from archspec.spec.inputs import is_size
 from archspec.spec.spec import Spec
 from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
@@ -37,6 +37,8 @@ def fit_spec(
     extents = {name: extent for name, extent in zip(shape, wanted, strict=False) if is_size(name)}
     fitted = replace(spec, sizes={**spec.sizes, **extents, **(sizes or {})})
     graph = elaborate(fitted, max_nodes=max_nodes)
+    if graph.rows:
+        raise InputError(f"{spec.name} takes whole numbers as '{next(iter(graph.rows))}', and {data.name} has images")
     taken = [node.shape for node in graph.inputs.values()]
     if taken != [wanted]:
         found = f"{spec.name} takes {in_words(taken)}; the images of {data.name} are {Shape(*wanted)}"

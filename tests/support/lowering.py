@@ -15,7 +15,7 @@ from torch import nn
 from archspec.api import accepted_sizes, to_onnx, to_torch
 from archspec.errors import Place
 from archspec.ops import Input, Op, Shape
-from compiler.graph import Graph, Node, NodeSource
+from compiler.graph import INTEGERS, Graph, Node, NodeSource
 from compiler.onnx_file.accepted import vary_apart
 from compiler.onnx_target.emitter import Emitter, ModelEmitter, OnnxValue
 from compiler.onnx_target.rules import RULES
@@ -32,7 +32,9 @@ def graph_of(op: Op, *shapes: Shape) -> Graph:
     """A graph of one operation, on inputs of these shapes."""
     source = NodeSource(Place("test.yaml"))
     names = [f"x{i}" for i in range(len(shapes))]
-    nodes = [Node(name, Input(dims=tuple(shape)), (), shape, source) for name, shape in zip(names, shapes, strict=True)]
+    type = INTEGERS if op.takes == "int" else None
+    inputs = [Input(dims=tuple(shape), type=op.takes) for shape in shapes]
+    nodes = [Node(name, x, (), shape, source, type=type) for name, x, shape in zip(names, inputs, shapes, strict=True)]
     nodes.append(Node("op", op, tuple(names), op.infer(*shapes), source))
     return Graph("one_op", {node.id: node for node in nodes}, {"y": "op"})
 
@@ -57,8 +59,13 @@ def stir_members(graph: Graph, count: int) -> list[Arrays]:
 
 def sample_inputs(graph: Graph, batch: int, sizes: Mapping[str, int] | None = None, seed: int = 0) -> Arrays:
     random = np.random.default_rng(seed)
-    shapes = graph.infer(sizes or {})
-    return {name: random.standard_normal((batch, *shapes[name])).astype(np.float32) for name in graph.inputs}
+    shapes = {name: (batch, *shape) for name, shape in graph.infer(sizes or {}).items()}
+    return {
+        name: random.integers(graph.rows[name], size=shapes[name])
+        if name in graph.rows
+        else random.standard_normal(shapes[name]).astype(np.float32)
+        for name in graph.inputs
+    }
 
 
 def choose_other_sizes(graph: Graph, turns: int = 1) -> dict[str, int]:

@@ -32,7 +32,10 @@ def saved_bytes(module: nn.Module, inputs: list[Tensor], dtype: torch.dtype | No
 
 
 def draw_inputs(graph: Graph, batch: int) -> list[Tensor]:
-    return [torch.rand(batch, *node.shape) for node in graph.inputs.values()]
+    return [
+        torch.randint(graph.rows[id], (batch, *node.shape)) if id in graph.rows else torch.rand(batch, *node.shape)
+        for id, node in graph.inputs.items()
+    ]
 
 
 class Holding(fx.Interpreter):

@@ -96,6 +96,8 @@ EXAMPLES: list[tuple[Op, tuple[Shape, ...]]] = [
     *each(ops.GlobalAvgPool(), SPATIAL),
     *each(ops.GlobalMaxPool(), SPATIAL),
     *[(op(out=5, both=both), (SIGNAL,)) for op in (ops.Lstm, ops.Gru) for both in (False, True)],
+    *each(ops.Embedding(rows=11, out=6), (Shape(1), Shape(1, 13), Shape(1, 5, 4), Shape(1, 3, 2, 4))),
+    (ops.Embedding(rows=7, out=4, std=0.5, trainable=False), (Shape(1, 9),)),
     *each(ops.AdaptiveAvgPool(size=5), SPATIAL),
     *each(ops.AdaptiveAvgPool(size=1), (IMAGE,)),
     (ops.AdaptiveAvgPool(size=(5, 13)), (IMAGE,)),

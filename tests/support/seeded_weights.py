@@ -27,9 +27,11 @@ def seed_weights(graph: Graph) -> Arrays:
 
 
 def seed_inputs(graph: Graph, batch: int) -> Arrays:
-    """Draw standard normal inputs at the sizes of the graph."""
+    """Draw standard normal inputs, or rows of tables, at the sizes of the graph."""
     return {
-        name: _random(name).standard_normal((batch, *node.shape)).astype(np.float32)
+        name: _random(name).randint(graph.rows[name], size=(batch, *node.shape))
+        if name in graph.rows
+        else _random(name).standard_normal((batch, *node.shape)).astype(np.float32)
         for name, node in graph.inputs.items()
     }
 

@@ -17,7 +17,7 @@ from archspec.ops.values import Layout
 from archspec.precision import BYTES, FloatPrecision
 from compiler.analysis.certainty import Mark, estimate
 from compiler.analysis.memory.saved import FULL, count_saved, find_layouts, find_storages
-from compiler.graph import Graph, Node
+from compiler.graph import INTEGERS, Graph, Node
 
 OPTIMIZERS = {"sgd": 0, "momentum": 1, "adam": 2}
 """The numbers that an optimizer keeps for each trainable parameter."""
@@ -168,13 +168,14 @@ def _mark(graph: Graph, layouts: Mapping[str, Layout]) -> dict[str, Mark]:
 
 def _name_types(graph: Graph) -> str:
     """Name the types of numbers where no precision is asked for: fp32, or the types in a file, in numpy's words."""
-    types = dict.fromkeys(node.type for node in graph if node.type)
+    types = dict.fromkeys(node.type for node in graph if node.type and not node.holds_integers)
     return ", ".join(types) if types.keys() - {"float32"} else "fp32"
 
 
 def _count_bytes(count: int, type: str | None, precision: FloatPrecision | None) -> int:
-    """Count the bytes of so many numbers: by the precision that is asked for, else by their own type."""
-    if precision or not type:
+    """Count the bytes of so many numbers: whole ones by their own type, others by the precision that is asked for, and
+    where none is by their type."""
+    if (precision and type != INTEGERS) or not type:
         return count * BYTES[precision or "fp32"]
     bits = re.search(r"\d+", "8" if type == "bool" else type)
     return -(-count * int(bits[0] if bits else 8 * FULL) // 8)

@@ -58,13 +58,15 @@ def count_saved(graph: Graph, layouts: Mapping[str, Layout], batch: int, narrow:
         shapes = graph.operands(node)
         operands = [widths[operand] for operand in node.inputs]
         casting = node.op.casting(*shapes) if node.inputs else "full"
-        width = widths[node.id] = _find_width(casting, operands[: node.op.data_inputs], narrow)
+        width = _find_width(casting, operands[: node.op.data_inputs], narrow)
+        widths[node.id] = INDEX if node.holds_integers else width
         if not wants[node.id]:
             continue
         kept = node.op.saved_for_backward(
             *shapes, batch=batch, needs=tuple(wants[operand] for operand in node.data_inputs)
         )
         cast = casting in ("narrow", "full")
+        cast = cast and node.op.takes == "float"
         copied = {position for position in kept.operands if cast and operands[position] != width}
         copied |= {0} & {*kept.operands} if node.op.straightens(layouts[node.inputs[0]], shapes[0]) else set()
         held |= {roots[node.inputs[position]] for position in kept.operands if position not in copied}

@@ -310,6 +310,8 @@ def _send(node: Node, gradient: Gradient | None, operands: Sequence[Moments | No
 
 
 def _describe(node: Node, value: Moments | None, gradient: Gradient | None) -> NodeSignal:
+    if node.holds_integers:  # they name rows, and are no signal
+        value = gradient = None
     part: ChannelMoments | None = value.whole if value else None
     return NodeSignal(
         id=node.id,

@@ -15,8 +15,8 @@ from archspec.ops import Input
 from archspec.spec.blocks import Block
 from archspec.spec.body import CallNode
 from archspec.spec.definitions import check_value
-from archspec.spec.document import is_size
 from archspec.spec.expressions import lookup_of
+from archspec.spec.inputs import is_size
 from archspec.spec.marked import place_in
 from archspec.spec.params import explain_mismatch
 from archspec.spec.spec import Spec
@@ -93,6 +93,10 @@ def _build_at(
             message = f"the network {spec.name} takes {taken} as its input '{name}', found {value.shape}"
             place = step.place() if name == next(iter(spec.inputs)) else step.place(name)
             walk.reporter.fail("shape-mismatch", message, place, step.calls)
+        if value.holds_integers != (entries.type == "int"):
+            taken, found = ("whole", "any") if entries.type == "int" else ("any", "whole")
+            message = f"the network {spec.name} takes {taken} numbers as its input '{name}', found {found} ones"
+            walk.reporter.fail("wrong-numbers", message, step.place(), step.calls)
     room = max(walk.reporter.max_nodes - walk.reporter.spent // NODE, 0)
     inner, graph = build_graph(spec, sizes, room, walk.extensions, inside.depth)
     walk.reporter.spend(inner.reporter.spent, node.place, step.calls)

@@ -63,9 +63,13 @@ def lay_out(call: NodeCall, shape: Sequence[int]) -> FileValue:
         return call.add(Flatten(), x)  # axes of one position may stand anywhere
     if call.is_map(x) and x.straight and len(shape) == 3 < len(x.shape) and shape[:2] == x.shape[:2]:
         return call.add(Tokens(), x)
-    x = call.straighten(x)
+    return lay_straight(call, call.straighten(x), shape)
+
+
+def lay_straight(call: NodeCall, x: FileValue, shape: Sequence[int]) -> FileValue:
+    """Lay out the numbers of a straight value in another shape; no operation where the graph has it already."""
     samples = follow_reshape(x.samples, call.writer.batch, x.shape, shape)
-    again = replace(x, shape=shape, order=tuple(range(len(shape))), samples=samples)
+    again = replace(x, shape=tuple(shape), order=tuple(range(len(shape))), samples=samples)
     same = call.writer.per_sample(again) == call.writer.per_sample(x)  # but for axes of one position in front
     return again if same else call.move("reshape", x, shape, samples=samples)
 
@@ -217,28 +221,6 @@ def sample(call: NodeCall) -> Operand:
     return call.foreign(Sampled, values, shape, samples=samples, stored=stored, details=details)
 
 
-def gather(call: NodeCall) -> Operand:
-    """Gather chosen positions along an axis; of a stored table it is an embedding."""
-    data, indices = call.operand(0), call.operand(1)
-    if data is None or indices is None:
-        call.fail("should have a value and positions")
-    axis = call.axis(call.attribute("axis", 0), len(data.shape))
-    shape = (*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :])
-    values = [call.straighten(item) for item in (data, indices) if isinstance(item, FileValue)]
-    places = []
-    if isinstance(data, FileValue) and data.samples:
-        if data.samples.axis == axis:
-            raise MixedSamplesError
-        behind = len(indices.shape) - 1 if data.samples.axis > axis else 0
-        places.append(replace(data.samples, axis=data.samples.axis + behind))
-    if isinstance(indices, FileValue) and indices.samples:
-        places.append(replace(indices.samples, axis=indices.samples.axis + axis))
-    stored = call.stored_values()
-    details = (("axis", str(axis)), *call.tell_constants())
-    fields: dict[str, Any] = {"function": "gather", "details": details}
-    return call.foreign(Rearrange, values, shape, samples=agree(places), stored=stored, **fields)
-
-
 def expand(call: NodeCall) -> Operand:
     x, wanted = call.value(), call.given("shape", 1) or []
     whole = broadcast(call, [x.shape, wanted])
@@ -278,7 +260,6 @@ RULES: Mapping[str, NodeRule] = {
     "Concat": concat,
     "Split": split,
     "Slice": slice_,
-    "Gather": gather,
     "Expand": expand,
     "Tile": tile,
     "SpaceToDepth": space_to_depth,

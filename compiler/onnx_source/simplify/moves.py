@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from archspec.ops import DepthToSpace, Op, Shape, ShuffleChannels, SpaceToDepth, Tokens, Transpose
+from archspec.ops import DepthToSpace, Flatten, Op, Shape, ShuffleChannels, SpaceToDepth, Tokens, Transpose
 from compiler.graph import Graph, Node
 from compiler.onnx_source.ops.moves import DepthBeforeSpace, OrderChannels, Rearrange, SpaceBeforeDepth
 
@@ -64,7 +64,7 @@ def _follow(graph: Graph, first: Node) -> list[Node]:
 
 
 def _is_piece(node: Node) -> bool:
-    if isinstance(node.op, Tokens | Transpose):
+    if isinstance(node.op, Tokens | Transpose | Flatten):
         return True
     if not isinstance(node.op, Rearrange) or len(node.inputs) != 1:
         return False

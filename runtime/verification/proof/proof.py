@@ -17,7 +17,7 @@ from archspec.errors import ArchspecError, InputError
 from archspec.extras import extra
 from archspec.finite import is_finite
 from compiler.torch_target.modes import device_of, evaluating, unaffected
-from runtime.session.inputs import list_shapes
+from runtime.session.inputs import draw_input, list_shapes
 from runtime.session.model_file import ModelFile
 from runtime.session.session import Session
 from runtime.verification.differences import Limits, compare, compare_votes
@@ -88,15 +88,17 @@ def prove(
     options: VerifyOptions = DEFAULTS,
     *,
     votes: Collection[str] = (),
+    rows: Mapping[str, int] = MappingProxyType({}),
     names_in_file: Mapping[str, str] = MappingProxyType({}),
 ) -> Proof:
     """Run torch and ONNX Runtime on the same standard normal inputs, once per case, and compare.
 
     A case gives the shape of every input by name, batch included; the module, of float32, takes its inputs in that
-    order. `options` give tolerance, seed and providers (the CPU's, where they say nothing). `votes` are the
-    outputs (N, C, *S) that count how often each channel was the largest; `names_in_file` has the file's name of an
-    input or output that it calls otherwise. A file of half precision also runs with every node's result rounded, as
-    GPUs round (bfloat16 runs so alone: the CPU provider has no kernels for it), and is compared with what torch
+    order. `options` give tolerance, seed and providers (the CPU's, where they say nothing). `votes` are the outputs
+    (N, C, *S) that count how often each channel was the largest; `rows` are those that the whole numbers of an input
+    name; `names_in_file` has the file's name of an input or output that it calls otherwise. A file of half precision
+    also runs with every node's result rounded, as GPUs round (bfloat16 runs so alone: the CPU provider has no kernels
+    for it), and is compared with what torch
     computes in float32.
 
     Raises ArchspecError, naming output, case and difference, where a shape differs, a number is not finite, or
@@ -110,7 +112,7 @@ def prove(
         kinds = [*([Session] if dtype in ON_CPU else []), *([RoundedSession] if half else [])]
         sessions = [kind(onnx_path, providers=options.providers, settings="default", as_written=True) for kind in kinds]
         limits = options.limits(dtype)
-        prover = _Prover(module, sessions, limits, frozenset(votes), dtype, names_in_file)
+        prover = _Prover(module, sessions, limits, frozenset(votes), dtype, names_in_file, rows)
         generator = np.random.default_rng(options.seed)
         proven = tuple(prover.prove_case(shapes, generator) for shapes in cases)
     return Proof(limits.numbers, proven, dtype)
@@ -126,6 +128,7 @@ class _Prover:
     votes: frozenset[str]
     dtype: str
     names_in_file: Mapping[str, str]
+    rows: Mapping[str, int]
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -140,7 +143,7 @@ class _Prover:
         return dict(zip(self.outputs, found.values(), strict=True))
 
     def prove_case(self, shapes: Shapes, generator: np.random.Generator) -> ProofCase:
-        feed = {name: generator.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+        feed = draw_feed(generator, shapes, self.rows)
         expected = _run_torch(self.module, torch.float32, feed, self.outputs)
         where = f"for the input {list_shapes(shapes)}"
         worst = dict.fromkeys(expected, 0.0)
@@ -195,13 +198,22 @@ class _Prover:
         )
 
 
+def draw_feed(generator: np.random.Generator, shapes: Shapes, rows: Mapping[str, int]) -> dict[str, Array]:
+    """Draw inputs of these shapes, by name: whole numbers that name one of so many rows, and normal ones else."""
+    types = {name: np.int64 if name in rows else np.float32 for name in shapes}
+    return {name: draw_input(generator, shape, types[name], rows.get(name, 1)) for name, shape in shapes.items()}
+
+
 def _draw_near(feed: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
     """The inputs, and others that differ from them in the last digit of float32."""
     yield dict(feed)
     generator, step = np.random.default_rng(0), np.finfo(np.float32).eps
     for _ in range(NEIGHBOURS - 1):
         factors = {name: 1 + step * generator.choice((-1, 0, 1), array.shape) for name, array in feed.items()}
-        yield {name: (array * factors[name]).astype(np.float32) for name, array in feed.items()}
+        yield {
+            name: (array * factors[name]).astype(np.float32) if array.dtype == np.float32 else array
+            for name, array in feed.items()
+        }
 
 
 def _count_equal(expected: Mapping[str, Array], found: Mapping[str, Array]) -> tuple[int, int]:
@@ -217,7 +229,8 @@ def _run_torch(
     """Outputs by name of a module of this type; those of half precision become float32."""
     device = device_of(module)
     with evaluating(module):
-        found = module(*(torch.from_numpy(array).to(device, dtype) for array in feed.values()))
+        given = map(torch.from_numpy, feed.values())
+        found = module(*(x.to(device, dtype if x.is_floating_point() else None) for x in given))
     if isinstance(found, Tensor):
         if len(outputs) != 1:
             raise ArchspecError(

@@ -21,7 +21,7 @@ from runtime.verification.model.input_ranges import InputRange, find_ranges
 from runtime.verification.model.inside import ModelInside
 from runtime.verification.options import Original, VerifyOptions
 from runtime.verification.proof.cases import proof_cases
-from runtime.verification.proof.proof import Shapes, prove
+from runtime.verification.proof.proof import Shapes, draw_feed, prove
 from runtime.verification.source.bisection import Bisection, ComparedFile, bisect
 from runtime.verification.source.interface_match import InterfaceMatch, match_interface
 from runtime.verification.source.model_diff import compare_attributes, compare_stored
@@ -134,7 +134,8 @@ def _choose_cases(
 def _prove(pair: ComparedFile, cases: Sequence[Shapes], options: VerifyOptions) -> Check:
     votes = {name for name, id in pair.graph.outputs.items() if isinstance(pair.graph[id].op, Vote)}
     try:
-        proof = prove(pair.inside.path, pair.module, cases, options, votes=votes, names_in_file=pair.names_in_file)
+        path, rows = pair.inside.path, pair.graph.rows
+        proof = prove(path, pair.module, cases, options, votes=votes, rows=rows, names_in_file=pair.names_in_file)
     except ArchspecError as error:
         return Check("torch", "failed", str(error))
     return Check(
@@ -150,9 +151,8 @@ def _check_details(inside: ModelInside, built: OnnxModel) -> Iterator[Check]:
 
 
 def _make_feed(pair: ComparedFile, shapes: Shapes, seed: int) -> dict[str, Array]:
-    """Standard normal numbers, by the network's names of its inputs."""
-    generator = np.random.default_rng(seed)
-    feed = {name: generator.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+    """Standard normal numbers, or whole ones that name rows, by the network's names of its inputs."""
+    feed = draw_feed(np.random.default_rng(seed), shapes, pair.graph.rows)
     if pair.dtype != "int8":
         return feed
     ranges = find_ranges(pair.inside)

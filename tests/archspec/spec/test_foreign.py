@@ -32,6 +32,7 @@ HEAD = f"archspec: 1\nimport: [{LIBRARIES}]\ninputs: {{a: [32, 8, 8], b: [32, 8,
 
 def compute(written: str, *values: Tensor) -> Tensor:
     """What a suggestion computes, written into a spec as a message has it."""
+    values = (torch.arange(8).reshape(1, 1, 8),) if written.startswith("embedding") else values
     module = to_torch(graph_of(in_spec(written)), seed=0).eval()
     with torch.no_grad():
         found = module(*values)
@@ -42,6 +43,8 @@ def in_spec(written: str) -> str:
     """A spec of a node or a list of nodes; linear layers get a vector."""
     before = "  - flatten\n" if written.startswith("linear") else ""
     nodes = written if written.startswith("[") else f"[{written}]"
+    if written.startswith("embedding"):
+        return f"archspec: 1\ninputs: {{ids: {{shape: [1, 8], type: int}}}}\nnetwork: {nodes}\n"
     return f"{HEAD}{before}  - repeat: {{n: 1, body: {nodes}}}\n"
 
 

@@ -118,3 +118,40 @@ def test_what_comes_up_is_resized_to_the_skip(order: str) -> None:
     (resize,) = (node for node in graph if node.op.kind == "resize")
     assert resize.inputs == ("encoder_decoder_0.i0.up.upsample_0", "x")
     assert graph.resize({"H": 20}).nodes[graph.outputs["output"]].shape == (6, 20, 7)
+
+
+IDS = "archspec: 1\ninputs: {ids: {shape: [1, 8], type: int}, x: [1, 8]}\n"
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        ("[▸conv: 4]", "conv takes no whole numbers, which 'ids' has by its type; put `embedding` before it"),
+        ("[▸relu]", "relu takes no whole numbers"),
+        ("[tap: words, from: x, ▸add: [[], [from: words]]]", "add takes no whole numbers"),
+        (
+            "[from: x, ▸embedding: {rows: 4, out: 2}]",
+            "embedding looks up rows by whole numbers, which an input of type",
+        ),
+        ("[embedding: {rows: 4, out: 2}, ▸embedding: {rows: 4, out: 2}]", "embedding looks up rows by whole numbers"),
+        ("[residual: {body: [▸conv: 1]}]", "conv takes no whole numbers"),
+    ],
+)
+def test_whole_numbers_name_rows_and_nothing_else(network: str, message: str) -> None:
+    text, [place] = unmarked(f"{IDS}network: {network}\n")
+    mistake = mistakes_of(text)[0]
+    assert (mistake.code, mistake.place.line, mistake.place.column) == ("wrong-numbers", *place)
+    assert mistake.message.startswith(message)
+
+
+@pytest.mark.parametrize("network", ["[tap: words]", "[output: y, embedding: {rows: 4, out: 2}]"])
+def test_an_output_is_no_input_of_whole_numbers(network: str) -> None:
+    text = f"{IDS}network: {network}\n"
+    (mistake,) = mistakes_of(text)
+    assert mistake.code == "wrong-numbers"
+    assert "is the input 'ids' of type int, with which nothing was computed" in mistake.message
+
+
+def test_whole_numbers_lend_their_extents_and_their_batch() -> None:
+    network = "[tap: words, embedding: {rows: 4, out: 2}, max_pool: 2, resize: words, learned: [3, 8]]"
+    assert listed(network, IDS)[-2:] == ["resize_0 = resize(max_pool_0, ids) 2×8", "learned_0 = learned(resize_0) 3×8"]

@@ -57,11 +57,11 @@ def behind_scales(op: Op, shapes: tuple[Shape, ...]) -> Graph:
     nodes = {}
     for node in graph:
         nodes[node.id] = node
-        if node.id in graph.inputs:
+        if node.id in graph.inputs and not node.holds_integers:
             shift = replace(node, id=f"{node.id}_moved", op=Shift(trainable=True), inputs=(node.id,))
             nodes[shift.id] = shift
     last = nodes["op"]
-    nodes["op"] = replace(last, inputs=tuple(f"{id}_moved" for id in last.inputs))
+    nodes["op"] = replace(last, inputs=tuple(id if id in graph.rows else f"{id}_moved" for id in last.inputs))
     return replace(graph, nodes={id: nodes[id] for id in (*(i for i in nodes if i != "op"), "op")})
 
 
@@ -112,10 +112,13 @@ def test_each_operation_keeps_what_autocast_keeps(op: Op, shapes: tuple[Shape, .
         return
     graph = graph_of(op, *shapes)
     nodes = dict(graph.nodes)
+    made = {id: id if x.holds_integers else f"{id}_made" for id, x in graph.inputs.items()}
     for id, x in graph.inputs.items():
+        if x.holds_integers:
+            continue
         before = Conv(out=x.shape.channels, kernel=1) if x.shape.rank else Linear(out=x.shape.channels)
         nodes[f"{id}_made"] = replace(x, id=f"{id}_made", op=before, inputs=(id,))
-    nodes["behind"] = replace(graph["op"], id="behind", inputs=tuple(f"{id}_made" for id in graph["op"].inputs))
+    nodes["behind"] = replace(graph["op"], id="behind", inputs=tuple(map(made.__getitem__, graph["op"].inputs)))
     graph = replace(graph, nodes=nodes, outputs={"y": "op", "z": "behind"})
     found = measure_memory(graph, batch=4, precision="bf16").training.saved
     assert found == saved_bytes(to_torch(graph), draw_inputs(graph, 4), torch.bfloat16)

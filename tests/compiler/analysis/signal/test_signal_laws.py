@@ -31,6 +31,7 @@ from archspec.ops import (
     Div,
     Dropout,
     Elu,
+    Embedding,
     EnterWindows,
     Exp,
     Flatten,
@@ -94,7 +95,7 @@ from archspec.ops import (
     Vote,
 )
 from compiler.analysis.signal.signal import predict_signal
-from compiler.graph import Graph, Node, NodeSource
+from compiler.graph import INTEGERS, Graph, Node, NodeSource
 
 VECTOR, SIGNAL, IMAGE = Shape(256), Shape(64, 40), Shape(64, 8, 10)
 
@@ -197,6 +198,8 @@ CASES: list[tuple[Op, tuple[Shape, ...]]] = [
     (Resize(), (IMAGE, Shape(2, 13, 7))),
     (Resize(mode="linear"), (SIGNAL, Shape(2, 64))),
     (Flatten(), (IMAGE,)),
+    (Embedding(rows=500, out=64), (Shape(1, 40),)),
+    (Embedding(rows=500, out=64, std=0.2), (Shape(1),)),
     (Attention(heads=4), (SIGNAL, SIGNAL, SIGNAL)),
     (Attention(heads=4, scale=0.05), (IMAGE, Shape(64, 30), Shape(128, 30))),
     (Attention(heads=4, causal=True), (SIGNAL, SIGNAL, SIGNAL)),
@@ -230,6 +233,9 @@ def graph_on(op: Op, shapes: Sequence[Shape], shift: float) -> Graph:
     source = NodeSource(Place("test.yaml"))
     nodes = []
     for i, shape in enumerate(shapes):
+        if op.takes == "int":
+            nodes.append(Node(f"s{i}", Input(dims=tuple(shape), type="int"), (), shape, source, type=INTEGERS))
+            continue
         nodes.append(Node(f"x{i}", Input(dims=tuple(shape)), (), shape, source))
         nodes.append(Node(f"s{i}", Shift(value=shift), (f"x{i}",), shape, source))
     nodes.append(Node("op", op, tuple(f"s{i}" for i in range(len(shapes))), op.infer(*shapes), source))
@@ -242,7 +248,12 @@ def sample(graph: Graph, batch: int, seeds: int) -> dict[str, float]:
     torch.manual_seed(0)
     for seed in range(seeds):
         module = to_torch(graph, seed=seed).train()
-        inputs = [torch.randn(batch, *node.shape, requires_grad=True) for node in graph.inputs.values()]
+        inputs = [
+            torch.randint(graph.rows[id], (batch, *node.shape))
+            if id in graph.rows
+            else torch.randn(batch, *node.shape, requires_grad=True)
+            for id, node in graph.inputs.items()
+        ]
         result = module(*inputs)
         numbers = {"mean": result.mean(), "second": result.square().mean()}
         if result.requires_grad:
@@ -271,7 +282,7 @@ def test_each_law_is_torchs(op: Op, shapes: tuple[Shape, ...], shift: float) -> 
     assert not is_close(1.5 * node.second_moment + 1e-6, found["second"], node.estimate)
     for id in graph.inputs:
         gradient = signal[id]
-        if id == "x0" or op.data_inputs is None:
+        if (id == "x0" or op.data_inputs is None) and id not in graph.rows:
             assert gradient.gradient_second_moment is not None
             assert is_close(gradient.gradient_second_moment, found[id], gradient.gradient_estimate), id
             assert not is_close(1.5 * gradient.gradient_second_moment + 1e-6, found[id], gradient.gradient_estimate)
