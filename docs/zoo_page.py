@@ -129,7 +129,11 @@ SHOWN: dict[str, Sequence[Shown]] = {
         ("esrgan", "residual_dense", {}, ()),
         ("nafnet_width32", "naf_block", {}, ("simple_gate",)),
     ],
-    "generative": [("pix2pix_generator", None, {}, ()), ("cyclegan_generator", None, {}, ()), ("vae", None, {}, ())],
+    "generative": [
+        ("pix2pix_generator", None, {}, ()),
+        ("cyclegan_generator", None, {}, ()),
+        ("ddpm_unet", "timed_block", {"attended": False}, ("diffusion_block",)),
+    ],
     "sequence": [("wavenet", None, {}, ("gated_conv",)), ("tcn", None, {}, ()), ("conformer", None, {}, ())],
     "games": [("alphazero", None, {}, ())],
     "retrieval": [("siamese", None, {}, ()), ("two_tower", None, {}, ())],

@@ -36,7 +36,7 @@ MODULES = {
     "smp": "segmentation_models_pytorch",
     "monai": "monai.networks.nets",
     "nnunet": "dynamic_network_architectures.architectures.unet",
-    "diffusers": "diffusers",
+    "diffusers": "tests.zoo.diffusers_models",
 }
 
 DISTRIBUTIONS = {"smp": "segmentation-models-pytorch", "nnunet": "dynamic-network-architectures"}
