@@ -6,7 +6,11 @@ import numpy as np
 
 from archspec.ops import L2Norm, LocalResponseNorm, RmsNorm
 from compiler.onnx_target.emitter import Emitter, OnnxValue
+from compiler.onnx_target.formats import FLOAT16
 from compiler.onnx_target.rules.table import rule
+
+LEAST_HALF = float(np.finfo(np.float16).smallest_subnormal)
+"""The smallest positive number of half precision, 2**-24."""
 
 
 @rule(RmsNorm)
@@ -19,8 +23,11 @@ def rms_norm(op: RmsNorm, emit: Emitter, x: OnnxValue) -> OnnxValue:
 
 @rule(L2Norm)
 def l2_norm(op: L2Norm, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    """Lower a division by the length. In half precision a bound below all its numbers is the least of them: lengths
+    other than zero are not below it either, and with a length of zero the channels are zeros, whatever divides them."""
     length = _over_channels("ReduceL2", emit, x)
-    return emit.op("Div", [x, emit.op("Clip", [length, emit.constant("eps", op.eps)])])
+    least = max(op.eps, LEAST_HALF) if emit.float_type == FLOAT16 else op.eps
+    return emit.op("Div", [x, emit.op("Clip", [length, emit.constant("eps", least)])])
 
 
 @rule(LocalResponseNorm)
