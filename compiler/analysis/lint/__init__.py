@@ -14,7 +14,7 @@ from archspec.errors import ArchspecError, suggest
 from archspec.spec.codes import Code
 from archspec.spec.spec import Spec
 from compiler.analysis.analysis_cache import AnalysisCache
-from compiler.analysis.lint import hardware, kernels, layers, norms, residuals, signals, space, unused
+from compiler.analysis.lint import attention, hardware, kernels, layers, norms, residuals, signals, space, unused
 from compiler.analysis.lint.comments import UNUSED, read_ignores, report_unused, silence
 from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Finding, Hit, LintRule
@@ -25,6 +25,7 @@ MAX_FINDINGS = 1000
 
 RULES: tuple[LintRule, ...] = (
     *layers.RULES,
+    *attention.RULES,
     *norms.RULES,
     *residuals.RULES,
     *signals.RULES,

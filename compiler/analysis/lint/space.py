@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import gcd, prod
 from typing import TypeAlias
 
-from archspec.ops import Conv, OpError, Shape, Window
+from archspec.ops import Attention, Conv, OpError, Shape, Window
 from archspec.ops.pooling import Pool
 from archspec.ops.values import ONE
 from archspec.wording import write_shape
@@ -96,8 +96,13 @@ def _keeps_all(graph: Graph, sizes: Mapping[str, int]) -> bool:
 
 
 def find_misaligned_merges(context: LintContext) -> Iterable[Hit]:
-    apart = (merge for merge in context.receptive_field.misaligned if not merge.slight)
-    merges = {merge.node: merge for merge in apart if not _end_together(context, merge)}
+    apart = [merge for merge in context.receptive_field.misaligned if not merge.slight]
+    windowed = _find_behind_windows(context) if apart else frozenset()
+    merges = {
+        merge.node: merge
+        for merge in apart
+        if not _end_together(context, merge) and (merge.node not in windowed or len(set(merge.strides)) > 1)
+    }
 
     def tell(group: Sequence[Node]) -> str:
         merge = merges[group[0].id]
@@ -109,6 +114,17 @@ def find_misaligned_merges(context: LintContext) -> Iterable[Hit]:
         return f"{told}: the centres lie {_listed(merge.offsets[1:])} pixels from those of its first operand"
 
     return at_each_place((context.graph[id] for id in merges), tell)
+
+
+def _find_behind_windows(context: LintContext) -> frozenset[str]:
+    """The nodes behind attention in windows: what a position sees there begins and ends with windows, wherever in them
+    it lies, so that the centre of that says nothing of the position."""
+    behind: set[str] = set()
+    for node in context.graph:
+        in_windows = isinstance(node.op, Attention) and node.op.window is not None
+        if in_windows or not behind.isdisjoint(node.data_inputs):
+            behind.add(node.id)
+    return frozenset(behind)
 
 
 def _end_together(context: LintContext, merge: Misalignment) -> bool:
@@ -191,7 +207,7 @@ RULES = (
         "grow. Usual causes are even kernels on one way alone, and strides with paddings that do not match (Araujo, "
         "Norris and Sim, 2019). Centres that lie apart by less than neighbours do are not reported: doubling a map by "
         "repetition, as decoders do, moves them by half a position. Nor are operands whose fields end at one place, as "
-        "behind causal convolutions.",
+        "behind causal convolutions, nor centres behind attention in windows, which are those of windows.",
         check=find_misaligned_merges,
     ),
     LintRule(

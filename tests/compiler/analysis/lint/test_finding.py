@@ -9,10 +9,10 @@ import pytest
 from compiler.analysis.lint import CODES, RULES, lint_graph
 from compiler.graph import NodeSource
 from tests.archspec.spec.texts import unmarked
-from tests.support.lint_cases import hardware, kernels, layers, norms, residuals, signals, space, unused
+from tests.support.lint_cases import attention, hardware, kernels, layers, norms, residuals, signals, space, unused
 from tests.support.lint_texts import IMAGE, VECTOR, Case, build, lint_text, places
 
-FILES = (hardware, kernels, layers, norms, residuals, signals, space, unused)
+FILES = (attention, hardware, kernels, layers, norms, residuals, signals, space, unused)
 CASES = [case for file in FILES for case in file.CASES]
 
 
@@ -59,7 +59,7 @@ def test_a_comment_silences_it(case: Case, alone: bool) -> None:
 def test_a_rule_looks_at_a_graph_without_a_spec(case: Case) -> None:
     """As graphs of other origin have none; what a spec declares, and how weights start, is then not asked."""
     graph, findings = build(unmarked(case.wrong)[0])
-    needs_spec = case.code.startswith(("unused-", "signal-", "gradient-", "softmax-"))
+    needs_spec = case.code.startswith(("unused-", "signal-", "gradient-", "softmax-", "lone-"))
     expected = [] if needs_spec else [finding for finding in findings if finding.code == case.code]
     of_files = next((rule.remedy_of_files for rule in RULES if rule.code == case.code), "")
     assert [finding for finding in lint_graph(graph) if finding.code == case.code] == [

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from archspec.api import to_torch
+from compiler.analysis.field.receptive_field import measure_receptive_field
 from compiler.graph import Graph
 from tests.support.lint_texts import (
     IMAGE,
@@ -129,3 +130,13 @@ def rows_seen(text: str) -> int:
     to_torch(build(text)[0])(x)[0, :, 4, 4].abs().sum().backward()
     assert x.grad is not None
     return int((x.grad.abs().sum((0, 1, 3)) > 0).sum())
+
+
+def test_centres_behind_windows_are_those_of_windows() -> None:
+    """Windows of 7 behind a stride: all positions of one see the same, and more before it than behind."""
+    attended = "  - windows: {size: 7, body: [residual: {body: [attend]}]}\n"
+    text = "archspec: 1\ninputs: {x: [4, 56, 56]}\nnetwork:\n" + attended + "  - conv: {out: 4, stride: 2}\n" + attended
+    graph = graph_without(text, "misaligned-merge")
+    assert any(not merge.slight for merge in measure_receptive_field(graph).misaligned)
+    strides = "  - add: [[conv: 4], [upsample: 2, conv: 4, slice: {axis: 1, stop: 28}, slice: {axis: 2, stop: 28}]]\n"
+    graph_with(text + strides, "misaligned-merge")
