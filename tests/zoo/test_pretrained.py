@@ -62,6 +62,8 @@ MODELS = {
     "swin_v2_t": {"H": 96, "W": 96},
     "maxvit_t": {},
     "convnext_tiny": SMALL,
+    "convnext_base": SMALL,
+    "alexnet": SMALL,
     "vgg16_bn": {},  # its first linear layer reads 7×7 positions, those of 224 pixels
 }
 FIXED = {"vgg16_bn", "vit_b_16", "maxvit_t"}

@@ -26,6 +26,7 @@ LIBRARIES = [path for path in FILES if path.parent == ZOO / "blocks"]
 SPECS = [path for path in FILES if path not in LIBRARIES]
 
 ALSO_FIT: dict[str, Callable[[int], bool]] = {
+    "dla": lambda size: size % 32 == 31,
     "hourglass": lambda size: size > 2 and size % 64 in (63, 1, 2),
     "generative": lambda size: size == 257,
 }
