@@ -29,7 +29,7 @@ def call_block(walk: Interpreter, word: str, fields: dict[str, Any], value: str,
     for key, label in (given if isinstance(given, dict) else dict(zip(given, given, strict=True))).items():
         wanted = expand(label, names)
         require(wanted in inside.taps, f"{word} taps no {wanted}")
-        around.taps[f"{name}.{key}"] = inside.taps[wanted]  # an unnamed call is read by nobody
+        around.taps[f"{name}.{key}"] = inside.taps[wanted]
     return result
 
 

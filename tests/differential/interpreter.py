@@ -144,13 +144,15 @@ class Interpreter:
         taken: set[str] = set() if around.path else set(self.document["inputs"])
         for node in body:
             word, fields = read_node(node, around.bodies, self.blocks)
-            name = fields.pop("name", None)
-            if name is None:
-                name = f"{word}_{ordinals[word]}"
-                ordinals[word] += 1
+            given = fields.pop("name", None)
+            name = given or f"{word}_{ordinals[word]}"
+            ordinals[word] += given is None
             require(name not in taken, f"two nodes are called {name}")
             taken.add(name)
             value = self.run_node(word, fields, value, name, around)
+            if given is None:  # what an unnamed call gives is read by nobody
+                for label in [label for label in around.taps if label.startswith(f"{name}.")]:
+                    del around.taps[label]
         return value
 
     def run_node(self, word: str, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
