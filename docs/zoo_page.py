@@ -62,7 +62,9 @@ FAMILIES: dict[str, str] = {
     "restoration": "Super-resolution and restoration",
     "generative": "Networks that make and translate images",
     "games": "Games",
+    "mixer": "Perceptrons that mix",
     "sequence": "Sequences",
+    "language": "Language",
     "retrieval": "Retrieval and comparison",
     "transformer": "Vision transformers",
     "segmentation": "Segmentation",
@@ -151,6 +153,8 @@ SHOWN: dict[str, Sequence[Shown]] = {
         ("ddpm_unet", "timed_block", {"attended": False}, ("diffusion_block",)),
     ],
     "sequence": [("wavenet", None, {}, ("gated_conv",)), ("tcn", None, {}, ()), ("conformer", None, {}, ())],
+    "mixer": [("mixer_b16_224", None, {}, ()), ("gmlp_s16_224", None, {}, ("spatial_gate",))],
+    "language": [("bert_tiny", None, {}, ()), ("gpt2", None, {}, ())],
     "games": [("alphazero", None, {}, ())],
     "retrieval": [("siamese", None, {}, ()), ("two_tower", None, {}, ())],
 }

@@ -68,6 +68,14 @@ def sample_inputs(graph: Graph, batch: int, sizes: Mapping[str, int] | None = No
     }
 
 
+def empty_inputs(graph: Graph, batch: int) -> list[torch.Tensor]:
+    """Inputs without values, on `meta`: whole numbers where a graph takes such."""
+    return [
+        torch.empty(batch, *node.shape, dtype=torch.int64 if name in graph.rows else None, device="meta")
+        for name, node in graph.inputs.items()
+    ]
+
+
 def choose_other_sizes(graph: Graph, turns: int = 1) -> dict[str, int]:
     """AcceptedSize sizes, so many steps beyond the graph's own, of all that may change at once."""
     rules = accepted_sizes(graph)

@@ -22,6 +22,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from archspec.api import accepted_sizes, elaborate, load
 from archspec.errors import ArchspecError
 from archspec.spec.params import parse_value
+from compiler.graph import Graph
+from tests.support.lowering import empty_inputs
 from tests.support.torchvision_models import find_torchvision_model
 from tests.zoo.rows import FACTS
 from tests.zoo.witness import DISTRIBUTIONS, choose_own, make_model
@@ -31,11 +33,11 @@ WITH_WEIGHTS = ("convolution", "addmm", "mm")
 """The products with stored weights, in aten's words; those of attention are `bmm` and others."""
 
 
-def count_macs(model: nn.Module, shapes: Sequence[tuple[int, ...]]) -> int:
+def count_macs(model: nn.Module, graph: Graph) -> int:
     """Count the multiply-accumulates of convolutions and linear layers for one sample, as torch's own counter does."""
     torch.backends.mha.set_fastpath_enabled(False)  # its one piece is counted as nothing
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model.to("meta")(*(torch.empty(1, *shape, device="meta") for shape in shapes))
+        model.to("meta")(*empty_inputs(graph, 1))
     counts: Mapping[Any, int] = counter.get_flop_counts()["Global"]
     return sum(flops for op, flops in counts.items() if str(op).removeprefix("aten.") in WITH_WEIGHTS) // 2
 
@@ -58,7 +60,7 @@ def make_row(library: str, witnessed: WitnessedRow, sets: Sequence[str], small: 
         "sizes": dict(graph.sizes),
         "parameters": sum(parameters[name].numel() for name in own),
         "buffers": sum(buffers),
-        "macs": count_macs(model.eval(), [tuple(node.shape) for node in graph.inputs.values()]),
+        "macs": count_macs(model.eval(), graph),
         "figures": f"{library} {version(DISTRIBUTIONS.get(library, library))}'s model {witnessed.model}",
         "accepted": next(iter(rules.values())) if alike else rules or None,
         "small": dict(small),

@@ -3,6 +3,7 @@ order in which values pass them, so that state dicts line up. Values are (N, C, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -170,11 +171,13 @@ def conformer(width: int = 144, heads: int = 4, blocks: int = 16, kernel: int = 
 class EncoderLayer(nn.Module):
     """Vaswani et al., 2017, section 3.1, on (N, L, C)."""
 
-    def __init__(self, width: int, heads: int, inner: int) -> None:
+    def __init__(
+        self, width: int, heads: int, inner: int, eps: float = 1e-5, activation: nn.Module | None = None
+    ) -> None:
         super().__init__()
-        self.attention, self.norm1 = Attention(width, heads), nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, inner), nn.ReLU(), nn.Linear(inner, width))
-        self.norm2 = nn.LayerNorm(width)
+        self.attention, self.norm1 = Attention(width, heads), nn.LayerNorm(width, eps=eps)
+        self.mlp = nn.Sequential(nn.Linear(width, inner), activation or nn.ReLU(), nn.Linear(inner, width))
+        self.norm2 = nn.LayerNorm(width, eps=eps)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.norm1(x + self.attention(x))
@@ -195,3 +198,79 @@ class LSTMClassifier(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.lstm(x.transpose(1, 2))[0].mean(1))
+
+
+class TextCNN(nn.Module):
+    """Kim, 2014, section 2."""
+
+    def __init__(
+        self,
+        words: int = 18765,
+        classes: int = 2,
+        width: int = 300,
+        filters: int = 100,
+        kernels: Sequence[int] = (3, 4, 5),
+    ) -> None:
+        super().__init__()
+        self.table = nn.Embedding(words, width)
+        self.convs: Any = nn.ModuleList(nn.Conv1d(width, filters, kernel) for kernel in kernels)
+        self.head = nn.Linear(len(kernels) * filters, classes)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.table(ids[:, 0]).transpose(1, 2)
+        return self.head(torch.cat([f.relu(conv(x)).amax(2) for conv in self.convs], 1))
+
+
+class Bert(nn.Module):
+    """Devlin et al., 2019, section 3, with the pooler of the authors' code."""
+
+    def __init__(
+        self,
+        words: int = 30522,
+        longest: int = 512,
+        width: int = 128,
+        heads: int = 2,
+        inner: int = 512,
+        layers: int = 2,
+    ) -> None:
+        super().__init__()
+        self.tables: Any = nn.ModuleList(nn.Embedding(rows, width) for rows in (words, 2, longest))
+        self.norm = nn.LayerNorm(width, eps=1e-12)
+        self.layers = nn.Sequential(
+            *(EncoderLayer(width, heads, inner, eps=1e-12, activation=nn.GELU()) for _ in range(layers))
+        )
+        self.pooler = nn.Linear(width, width)
+
+    def forward(self, *numbers: Tensor) -> dict[str, Tensor]:
+        rows = [table(given[:, 0]) for table, given in zip(self.tables, numbers, strict=True)]
+        hidden = self.layers(self.norm(rows[0] + rows[1] + rows[2]))
+        return {"hidden": hidden.transpose(1, 2), "pooled": torch.tanh(self.pooler(hidden[:, 0]))}
+
+
+class GPT2Layer(nn.Module):
+    """Radford et al., 2019, section 2.3, on (N, L, C)."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.attention = nn.Sequential(nn.LayerNorm(width), Attention(width, heads, causal=True))
+        mlp = [nn.Linear(width, 4 * width), nn.GELU("tanh"), nn.Linear(4 * width, width)]
+        self.mlp = nn.Sequential(nn.LayerNorm(width), *mlp)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attention(x)
+        return x + self.mlp(x)
+
+
+class GPT2(nn.Module):
+    """Radford et al., 2019, without the products with the vocabulary."""
+
+    def __init__(
+        self, words: int = 50257, longest: int = 1024, width: int = 768, heads: int = 12, layers: int = 12
+    ) -> None:
+        super().__init__()
+        self.words, self.places = nn.Embedding(words, width), nn.Embedding(longest, width)
+        self.layers = nn.Sequential(*(GPT2Layer(width, heads) for _ in range(layers)), nn.LayerNorm(width))
+
+    def forward(self, ids: Tensor, positions: Tensor) -> Tensor:
+        x = self.words(ids[:, 0]) + self.places(positions[:, 0])
+        return self.layers(x).transpose(1, 2)

@@ -63,6 +63,9 @@ CASES = {
         sequence.transformer_encoder, {"width": 16, "heads": 2, "inner": 32, "layers": 2}, {"L": 9}
     ),
     "lstm_classifier": Case(sequence.LSTMClassifier, {"features": 6, "classes": 4, "width": 5}, {"L": 9}),
+    "text_cnn": Case(sequence.TextCNN, {"words": 20, "width": 6, "filters": 4, "kernels": [2, 3]}, {"L": 9}),
+    "bert_tiny": Case(sequence.Bert, {"words": 20, "longest": 12, "width": 16, "inner": 32, "layers": 2}, {"L": 9}),
+    "gpt2": Case(sequence.GPT2, {"words": 20, "longest": 12, "width": 16, "heads": 2, "layers": 2}, {"L": 9}),
 }
 
 

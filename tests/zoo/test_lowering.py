@@ -14,7 +14,7 @@ import torch
 from archspec.api import to_torch
 from archspec.ops import Shake, ShakeDrop, StochasticDepth
 from compiler.analysis.cost.cost import measure_cost
-from tests.support.lowering import TOLERANCE, difference, export, run_onnx, run_torch, sample_inputs, stir
+from tests.support.lowering import TOLERANCE, difference, empty_inputs, export, run_onnx, run_torch, sample_inputs, stir
 from tests.zoo.rows import NAMES, ROWS, at_home, build_small, choose_sizes
 
 BATCHES = (1, 3)
@@ -39,7 +39,7 @@ def test_parameters_and_shapes_are_torchs(name: str) -> None:
     assert cost.parameters == sum(parameter.numel() for parameter in module.parameters())
     assert cost.buffers == sum(buffer.numel() for buffer in module.buffers())
     on_meta = module.to("meta").eval()
-    result = on_meta(*(torch.empty(2, *node.shape, device="meta") for node in graph.inputs.values()))
+    result = on_meta(*empty_inputs(graph, 2))
     found = result if isinstance(result, dict) else {next(iter(graph.outputs)): result}
     assert {key: tuple(value.shape) for key, value in found.items()} == {
         key: (2, *graph[id].shape) for key, id in graph.outputs.items()
