@@ -186,8 +186,7 @@ def _exact_scale(value: Any) -> Any:
     if not is_scale(near) or abs(near - number) > 1e-9:
         parts = ", ".join(map(str, sorted(SCALE_PARTS)))
         raise ValueError(
-            f"should be a whole number from 1, or a fraction such as 3 / 2: 1 to {MAX_SCALE_TIMES} over one of {parts};"
-            f" found {number:g}"
+            f"should be a whole number from 1, or a fraction such as 3 / 2: 1 to {MAX_SCALE_TIMES} over one of {parts}"
         )
     return float(near)
 

@@ -61,6 +61,11 @@ def describe_problem(detail: ErrorDetails, subject: str, path: str, known: Itera
         return f"{subject} needs `{path}`" + ("; start it with `archspec: 1`" if path == "archspec" else "")
     if detail["type"] == "too_short":
         return f"`{path}` of {subject} should not be empty"
+    if detail["type"] == "too_long":
+        limits = detail["ctx"]
+        return (
+            f"`{path}` of {subject} should have at most {limits['max_length']} entries, not {limits['actual_length']}"
+        )
     text = detail["msg"].removeprefix("Value error, ")
     text = text.replace("Input should be", "should be").replace("valid ", "")
     described = f"`{path}` of {subject} {text}" if path else f"{subject} {text}"

@@ -110,6 +110,14 @@ NODES = [
         "groups and input", BODY + "  - conv: {out: 6, groups: ▸3}\n", ("shape-mismatch", "does not divide the 4 input")
     ),
     bad("groups and output", BODY + "  - conv: {out: 6, groups: ▸4}\n", ("shape-mismatch", "divide the 6 output")),
+    bad(
+        "too many extents",
+        BODY + "  - learned: ▸[4, 3, 3, 3, 3]\n",
+        ("bad-value", "should have at most 4 entries, not 5"),
+    ),
+    bad(
+        "no such scale", BODY + "  - upsample: ▸7 / 3\n", ("bad-value", "over one of 2, 3, 4, 5, 6, 8, 16, found 2.33")
+    ),
     bad("groups of channels", BODY + "  - group_norm: ▸3\n", ("shape-mismatch", "does not divide the 4 channels")),
     bad("window too large", BODY + "  - max_pool: ▸9\n", ("shape-mismatch", "a window of 9 does not fit into 4×8×8")),
     bad("padding too large", BODY + "  - max_pool: {kernel: 2, padding: ▸2}\n", ("shape-mismatch", "half the kernel")),
