@@ -103,7 +103,10 @@ def _write_own(word: str) -> str:
     if word in STRUCTURE:
         return f"{word}: [[], [relu]]" if issubclass(STRUCTURE[word], Branching) else word
     op = LAYERS[word]
-    return f"{word}: 16" if op.main and op.model_fields[op.main].is_required() else word
+    needed = [name for name, field in op.model_fields.items() if field.is_required()]
+    if len(needed) > 1 or (needed and needed != [op.main]):
+        return f"{word}: {{{', '.join(f'{name}: 16' for name in needed)}}}"
+    return f"{word}: 16" if needed else word
 
 
 def list_rows(names: str) -> list[Row]:

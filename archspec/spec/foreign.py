@@ -291,6 +291,14 @@ def _read(table: str) -> Iterator[tuple[str, Saying]]:
 VALUES = {
     "valid": "`padding: 0` pads nothing",
     "same_upper": "ONNX's SAME_UPPER is `same_end`",
+    **dict.fromkeys(("bilinear", "trilinear"), "along any number of axes it is `linear`"),
+    "bicubic": "it is `cubic`",
+    "replicate": "it is `edge`",
+    "constant": "it is `zeros`",
+    "avg": "it is `mean`",
+    "spatial": "it is `positions`",
+    "cos": "it is `cosine`",
+    "same": "TensorFlow's SAME is `same_end`",
     "half": "`padding: same` is half of the kernel at both ends",
 }
 """The words that other frameworks have for values, and how they are said here."""

@@ -40,8 +40,50 @@ mode
     interpolation
 value
     gamma factor initvalue initvalues
-over | `channels` or `sample`
-    normalizedshape axis dim
+over | `channels` or the others that it names
+    normalizedshape axis dim dims
+axis
+    dim dims axes dimension
+heads
+    numheads nheads nhead numattentionheads
+query
+    q
+key
+    k
+value
+    v
+causal
+    iscausal mask attnmask
+size
+    window windowsize ws outputsize
+start
+    begin from offset
+stop
+    end to
+taps
+    names parts outputs
+sizes
+    splitsize sections
+shape
+    size dims
+like | a tap or an input, which lends its extents
+    size scale scalefactor outputsize shape target
+corners | `aligned` or `half`
+    aligncorners
+count | `inside` or `all`
+    countincludepad
+before | and `after`: how many positions are added there
+    size padding pad pads amount
+both
+    bidirectional
+out
+    hiddensize hidden numhiddens embeddingdim
+rows
+    numembeddings inputdim vocabsize
+low
+    min minvalue minval
+high
+    max maxvalue maxval
 n
     times num count repeats number depth numlayers numblocks blocks levels
 body
@@ -88,6 +130,10 @@ sizes
     dims dimensions
 | the channels are those of the value that comes in
     inchannels infeatures inputdim indim inplanes inputshape channelsin numparameters
+| a `dropout` is a node of its own
+    dropout attndrop projdrop attentiondropout
+| it is what the layers in `query`, `key` and `value` say
+    qkvbias headdim embeddim dmodel keydim
 | an activation is a node of its own: `activation`, or one of a kind
     activation act nonlinearity
 | a normalization is a node of its own

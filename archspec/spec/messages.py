@@ -9,8 +9,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from archspec.errors import Diagnostic, Place
+from archspec.spec.foreign import explain_value, node_sayings
 from archspec.spec.marked import place_in
-from archspec.spec.suggestions import suggest_field
+from archspec.spec.suggestions import spell, suggest_field
 from archspec.wording import cut
 
 
@@ -69,8 +70,17 @@ def describe_problem(detail: ErrorDetails, subject: str, path: str, known: Itera
     text = detail["msg"].removeprefix("Value error, ")
     text = text.replace("Input should be", "should be").replace("valid ", "")
     described = f"`{path}` of {subject} {text}" if path else f"{subject} {text}"
-    explained = not found or ", found " in text or detail["type"] in _SELF_EXPLAINING
-    return described if explained else f"{described}, found {found}"
+    explained = not found or " found " in text or detail["type"] in _SELF_EXPLAINING
+    return (described if explained else f"{described}, found {found}") + _explain_found(detail["input"], text)
+
+
+def _explain_found(value: Any, text: str) -> str:
+    """Tell what another framework's word for a value is here: in words, or one of those that the text lists."""
+    if not isinstance(value, str):
+        return ""
+    saying = node_sayings().get(spell(value))
+    listed = saying is not None and f"'{saying.written}'" in text
+    return f"; here it is `{saying.written}`" if saying and listed else explain_value(value)
 
 
 _SELF_EXPLAINING = {"bad-expression", "bad-branches", "bad-loop", "bad-residual", "unknown-name", "bad-shape"}

@@ -20,7 +20,7 @@ LIBRARIES = "blocks/squeeze_excite, blocks/resnet, blocks/inverted_residual"
 HEAD = "archspec: 1\nimport: [{libraries}]\ninputs: {{x: {shape}, y: {shape}, a: {shape}}}\n"
 ROWS = [row for rows in TORCH.values() for row in rows]
 SAID = [row for row in ROWS if row.ours]
-FITTING = {"linear": "vector", "gru": "row", "lstm": "row"}
+FITTING = {"linear": "vector", "gru": "row", "lstm": "row", "embedding": "ids"}
 """Words that take no map."""
 NORMS_BEHIND = re.compile(r"norm[12]\.")
 """Weights that torch lists behind those of linear layers, and that a spec has where they are used."""
@@ -28,7 +28,8 @@ NORMS_BEHIND = re.compile(r"norm[12]\.")
 
 def write_spec(written: str, x: str = "map") -> str:
     nodes = written if written.startswith("[") else f"[{written}]"
-    return f"{HEAD.format(libraries=LIBRARIES, shape=list(SHAPES[x]))}network:\n  - repeat: {{n: 1, body: {nodes}}}\n"
+    shape = "{shape: [1, 9], type: int}" if x == "ids" else list(SHAPES[x])
+    return f"{HEAD.format(libraries=LIBRARIES, shape=shape)}network:\n  - repeat: {{n: 1, body: {nodes}}}\n"
 
 
 def values_of(row: TorchRow) -> dict[str, Tensor]:
