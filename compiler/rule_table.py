@@ -1,4 +1,4 @@
-"""Dispatch on an operation's exact type, for the targets."""
+"""Dispatch on an operation's exact type, for the targets; and by name, where nothing may be imported for it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 from archspec.errors import ArchspecError, InputError, tell_value
 from archspec.ops import Op
 
+HOME = "archspec.ops."
+"""The package of the classes that have rules by name; a caller's class may have any name."""
 Rule = TypeVar("Rule", bound=Callable[..., object])
 
 
@@ -52,6 +54,34 @@ class RuleTable(Generic[Rule]):
         return op in self._rules
 
     def __iter__(self) -> Iterator[type[Op]]:
+        return iter(self._rules)
+
+
+class NamedRules(Generic[Rule]):
+    """Rules by the names of operations' classes, which are not imported for their rules; one holds for what derives
+    from its class, too."""
+
+    def __init__(self) -> None:
+        self._rules: dict[str, Rule] = {}
+        self._found: dict[type[Op], Rule] = {}
+
+    def rule(self, name: str) -> Callable[[Rule], Rule]:
+        """A decorator that enters the rule of the class with this name."""
+
+        def enter(rule: Rule) -> Rule:
+            self._rules[name] = rule
+            return rule
+
+        return enter
+
+    def find(self, op: type[Op]) -> Rule:
+        """Find the rule of an operation: its own, or the nearest of what it derives from."""
+        if op not in self._found:
+            names = [base.__name__ for base in op.__mro__ if base.__module__.startswith(HOME)]
+            self._found[op] = next(self._rules[name] for name in names if name in self._rules)
+        return self._found[op]
+
+    def __iter__(self) -> Iterator[str]:
         return iter(self._rules)
 
 

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from archspec.ops import LAYERS
+from archspec.spec.body import STRUCTURE
 from archspec.spec.foreign import node_sayings
-from archspec.spec.nodes import STRUCTURE, Branching
+from archspec.spec.nodes.merges import Branching
 from archspec.spec.suggestions import spell
 from docs.how_to_say_torch import TORCH, TorchRow
 

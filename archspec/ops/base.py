@@ -1,6 +1,5 @@
 """The class of all operations, and what each can say of itself."""
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from fractions import Fraction
@@ -12,6 +11,7 @@ from archspec.ops.bounds import UNKNOWN, Bounds
 from archspec.ops.signal.moments import Gradient, Moments
 from archspec.ops.values import ONE, Casting, Layout, NumberType, Saved, Saves, Shape, Weights
 from archspec.ops.window import Fill, Positions, Span, run
+from archspec.ops.words import spell_word
 
 Family: TypeAlias = Literal["kernel", "norm", "activation", "resize", "chance", "merge", "input", "other"]
 """The families by which pictures colour operations, and the documentation groups them."""
@@ -70,7 +70,7 @@ class Op(BaseModel, ABC):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        cls.kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+        cls.kind = spell_word(cls.__name__)
 
     @property
     def word(self) -> str:

@@ -21,12 +21,11 @@ from pydantic_core import PydanticCustomError
 
 from archspec.errors import Place
 from archspec.ops import LAYERS
-from archspec.spec.body import Body
+from archspec.spec.body import STRUCTURE, Body
 from archspec.spec.defaults import Defaults, merge_defaults
 from archspec.spec.definitions import Defined
 from archspec.spec.expressions import Expression, ExpressionError, Template, is_name
 from archspec.spec.marked import place_in
-from archspec.spec.nodes import STRUCTURE
 from archspec.spec.reading import ARGUMENT_TYPES, Argument, reading_of
 from archspec.spec.values import MAX_NAMES, Numeric, Variable, read_reference
 

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from archspec.errors import Place, suggest
 from archspec.ops import LAYERS
+from archspec.ops.words import Words
 from archspec.spec.layers import ErrorNode, SpecNode, WeightedNode, layer_node
 from archspec.spec.marked import Table, place_in
 from archspec.spec.messages import report_invalid
@@ -21,9 +22,37 @@ from archspec.spec.reading import Reading, reading_of
 from archspec.spec.suggestions import suggest_node
 from archspec.spec.values import NumberList, Numeric, Reference, read_node_name, read_template
 
-STRUCTURE: dict[str, type[SpecNode]] = {}
-"""The words that stand for no operation, and their models. They hold bodies, so `archspec.spec.nodes`, where they are
-declared, puts them in."""
+STRUCTURE: Words[type[SpecNode]] = Words(
+    "archspec.spec",
+    {
+        "residual": "nodes.residual.Residual",
+        "dense": "nodes.flow.Dense",
+        "add": "nodes.merges.AddNode",
+        "sub": "nodes.merges.SubNode",
+        "mul": "nodes.merges.MulNode",
+        "div": "nodes.merges.DivNode",
+        "max": "nodes.merges.MaxNode",
+        "min": "nodes.merges.MinNode",
+        "concat": "nodes.merges.ConcatNode",
+        "shake": "nodes.merges.ShakeNode",
+        "encoder_decoder": "nodes.levels.EncoderDecoder",
+        "repeat": "nodes.flow.Repeat",
+        "when": "nodes.flow.When",
+        "tap": "nodes.taps.Tap",
+        "from": "nodes.taps.From",
+        "output": "nodes.taps.Output",
+        "norm": "choices.NormNode",
+        "activation": "choices.ActivationNode",
+        "ext": "nodes.ext.Ext",
+        "attend": "nodes.attention.AttendNode",
+        "windows": "nodes.attention.WindowsNode",
+        "resize": "nodes.like.ResizeNode",
+        "map": "nodes.like.MapNode",
+        "split": "nodes.split.SplitNode",
+    },
+)
+"""The words that stand for no operation, and where their models are. They hold bodies, so each is loaded when a spec
+uses it."""
 COMMON = frozenset(WeightedNode.model_fields)
 """The fields that nodes have whatever their word."""
 
@@ -42,6 +71,8 @@ Body: TypeAlias = Annotated[tuple[Any, ...], PlainValidator(_read_body), WithJso
 
 class CallNode(WeightedNode):
     """A call of a block, or the place of a body that was handed in."""
+
+    word = ""
 
     block: str
     arguments: Mapping[str, Any] = Field(default_factory=lambda: MappingProxyType({}))

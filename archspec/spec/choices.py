@@ -1,7 +1,8 @@
 """The nodes that choose one of several operations for a whole network: its normalization, and its activation."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, create_model
 from pydantic.fields import FieldInfo
@@ -57,5 +58,16 @@ def _choice_of(base: type[ChoiceNode], name: str, what: str, *others: str) -> ty
     return model
 
 
-NormNode = _choice_of(NormChoice, "NormNode", "normalization", "weight", "none")
-ActivationNode = _choice_of(ActivationChoice, "ActivationNode", "activation", "none")
+if TYPE_CHECKING:
+    NormNode: type[ChoiceNode]
+    ActivationNode: type[ChoiceNode]
+
+
+@cache
+def __getattr__(name: str) -> Any:
+    """Make a node of all the operations that it may be, when a spec uses it."""
+    if name == "NormNode":
+        return _choice_of(NormChoice, name, "normalization", "weight", "none")
+    if name == "ActivationNode":
+        return _choice_of(ActivationChoice, name, "activation", "none")
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

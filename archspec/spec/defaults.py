@@ -9,10 +9,10 @@ from pydantic import PlainValidator, ValidationError, ValidationInfo, WithJsonSc
 from pydantic_core import PydanticCustomError
 
 from archspec.ops import LAYERS
+from archspec.spec.body import STRUCTURE
 from archspec.spec.layers import SpecNode, adapter_of, annotation_of, layer_node, overlay
 from archspec.spec.marked import Table
 from archspec.spec.messages import report_invalid
-from archspec.spec.nodes import STRUCTURE
 from archspec.spec.reading import Reading, reading_of
 from archspec.spec.suggestions import suggest_field, suggest_kind
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+from pydantic_core.core_schema import CoreSchema, is_instance_schema
+
 from archspec.errors import suggest
 from archspec.spec.arithmetic import (
     ARITHMETIC,
@@ -54,8 +56,17 @@ def is_name(text: str) -> bool:
     return bool(_NAME.fullmatch(text)) and not taken
 
 
+class Parsed:
+    """What was parsed from a text: pydantic takes an instance for what it is. It would make a schema of its fields for
+    every field of every node that may hold one."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:
+        return is_instance_schema(cls)
+
+
 @dataclass(frozen=True)
-class Expression:
+class Expression(Parsed):
     """A parsed expression.
 
     >>> Expression.parse("4 * width if wide else width")(dict(width=16, wide=True).__getitem__)
@@ -84,7 +95,7 @@ class Expression:
 
 
 @dataclass(frozen=True)
-class Template:
+class Template(Parsed):
     """A name that may hold expressions in braces: `heatmap{i}`."""
 
     text: str

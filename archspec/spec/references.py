@@ -7,7 +7,7 @@ from typing import Any
 
 from archspec.spec.expressions import Template
 from archspec.spec.layers import SpecNode
-from archspec.spec.nodes import Output, Tap
+from archspec.spec.nodes.taps import Output, Tap
 
 
 def walk_nodes(value: Any) -> Iterator[SpecNode]:

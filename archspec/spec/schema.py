@@ -7,9 +7,9 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from archspec.ops import LAYERS
+from archspec.spec.body import STRUCTURE
 from archspec.spec.document import Document
 from archspec.spec.layers import SpecNode, layer_node
-from archspec.spec.nodes import STRUCTURE
 
 REF = "#/$defs/{model}"
 

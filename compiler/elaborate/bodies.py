@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from typing import Any, NoReturn, TypeAlias
 
+from archspec.spec.body import STRUCTURE
 from archspec.spec.layers import ErrorNode, SpecNode
 from compiler.elaborate.reporter import NODE, SkipNode
 from compiler.elaborate.scope import MaybeNode, Scope, Step
@@ -59,7 +61,10 @@ def stop_too_deep(walk: Walk, step: Step) -> NoReturn:
 
 @cache
 def _find_word(kind: type[SpecNode]) -> Word:
-    """Find what nodes of a kind, or of what it derives from, do on their turn."""
+    """Find what nodes of a kind, or of what it derives from, do on their turn. Of a word of structure that stands in
+    the file that has the name of its model's file, and is imported now."""
+    if kind.word in STRUCTURE:
+        import_module(f"compiler.elaborate.words.{STRUCTURE.name_file(kind.word)}")
     return next(_WORDS[base] for base in kind.__mro__ if base in _WORDS)
 
 

@@ -16,7 +16,6 @@ from compiler.elaborate.scope import MaybeNode, Scope, Step
 from compiler.graph import Node, NodeSource
 from compiler.scope_tree import scopes_around
 
-MERGES: dict[str, type[Op]] = {op.kind: op for op in ops.OPS if issubclass(op, ops.Merge)}
 PAIR = 4
 """The cost, in parts of a node of the budget, of fitting one operand to another."""
 

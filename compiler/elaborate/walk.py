@@ -13,7 +13,7 @@ from archspec.ops import Input, Op
 from archspec.spec.expressions import lookup_of
 from archspec.spec.inputs import InputShape, is_size, place_of_entry
 from archspec.spec.marked import place_in
-from archspec.spec.nodes import Turns
+from archspec.spec.nodes.flow import Turns
 from archspec.spec.spec import Spec
 from compiler.elaborate.builder import GraphBuilder
 from compiler.elaborate.evaluator import Evaluator, is_whole, tell

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import singledispatch
 from math import prod
 
 from archspec import ops
@@ -19,6 +18,7 @@ from archspec.ops.fields import at_axis
 from archspec.ops.merge import Repeating
 from archspec.ops.values import ONE
 from compiler.graph import Node
+from compiler.rule_table import NamedRules
 from compiler.sizes.conditions import AtMost, ExtentCondition, Same, are_equal, can_be_repeated, differ_evenly
 from compiler.sizes.laws import (
     ConstantLaw,
@@ -73,7 +73,7 @@ class GraphExtents:
             self.of[node.id] = self._followed[key]
             return
         self._alive.append(node.op)
-        self.of[node.id] = self._followed[key] = tuple(_follow(node.op, self, node, *operands))
+        self.of[node.id] = self._followed[key] = tuple(_FOLLOWED.find(type(node.op))(node.op, self, node, *operands))
         self._keep_weights(node, operands)
 
     def letters(self, extents: Iterable[int]) -> frozenset[str]:
@@ -187,18 +187,22 @@ class GraphExtents:
             self.kept[number] = None
 
 
-@singledispatch
+_FOLLOWED: NamedRules[Callable[..., Iterable[int]]] = NamedRules()
+_follows = _FOLLOWED.rule
+
+
+@_follows("Op")
 def _follow(op: Op, to: GraphExtents, node: Node, *operands: tuple[int, ...]) -> Iterable[int]:
     """The extents of an operation's result. What has no rule here takes values of one shape, and gives that shape."""
     return [to.equal(extents) for extents in zip(*operands, strict=True)]
 
 
-@_follow.register
+@_follows("Input")
 def _follow_input(op: ops.Input, to: GraphExtents, node: Node) -> Iterable[int]:
     return [to.put(SizeLaw(entry), (), entry) if isinstance(entry, str) else to.constant(entry) for entry in op.dims]
 
 
-@_follow.register
+@_follows("Layer")
 def _follow_layer(op: Layer, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
     if type(op).infer is Pointwise.infer:
         return x
@@ -213,29 +217,29 @@ def _follow_layer(op: Layer, to: GraphExtents, node: Node, x: tuple[int, ...]) -
     return [number for number in found if number is not None]
 
 
-@_follow.register
+@_follows("Flatten")
 def _follow_flatten(op: ops.Flatten, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
     return [to.gather(ProductLaw, x)]
 
 
-@_follow.register
+@_follows("Tokens")
 def _follow_tokens(op: ops.Tokens, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
     return [x[0], to.gather(ProductLaw, x[1:])]
 
 
-@_follow.register
+@_follows("Transpose")
 def _follow_transpose(op: ops.Transpose, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
     return reversed(x)
 
 
-@_follow.register
+@_follows("Map")
 def _follow_map(op: ops.Map, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     x, like = xs
     to.equal((x[1], to.gather(ProductLaw, like[1:])))
     return [x[0], *like[1:]]
 
 
-@_follow.register
+@_follows("ConcatPositions")
 def _follow_concat_positions(
     op: ops.ConcatPositions, to: GraphExtents, node: Node, *xs: tuple[int, ...]
 ) -> Iterable[int]:
@@ -243,35 +247,35 @@ def _follow_concat_positions(
         yield to.gather(SumLaw, extents) if axis == op.axis else to.equal(extents)
 
 
-@_follow.register
+@_follows("Learned")
 def _follow_learned(op: ops.Learned, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
     return [to.constant(extent) for extent in op.shape]
 
 
-@_follow.register
+@_follows("Linear")
 def _follow_linear(op: ops.Linear, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
     return [to.constant(op.out)]
 
 
-@_follow.register
+@_follows("PadChannels")
 def _follow_pad_channels(op: ops.PadChannels, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
     to.demand(ExtentCondition(AtMost(op.out), x[:1], compares=True, constants=(op.out,)))
     return [to.constant(op.out), *x[1:]]
 
 
-@_follow.register
+@_follows("GroupNorm")
 def _follow_group_norm(op: ops.GroupNorm, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
     to.demand(ExtentCondition(Same(0, op.groups), x[:1], modulus=op.groups))
     return x
 
 
-@_follow.register
+@_follows("Concat")
 def _follow_concat(op: ops.Concat, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     channels, *space = zip(*xs, strict=True)
     return [to.gather(SumLaw, channels), *map(to.equal, space)]
 
 
-@_follow.register
+@_follows("Attention")
 def _follow_attention(op: ops.Attention, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     query, key, value = xs
     places = [to.equal(extents) for extents in zip(key[1:], value[1:], strict=True)]
@@ -286,18 +290,18 @@ def _follow_attention(op: ops.Attention, to: GraphExtents, node: Node, *xs: tupl
         yield extent
 
 
-@_follow.register
+@_follows("EnterWindows")
 def _follow_enter_windows(op: ops.EnterWindows, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
     laws = [MultipleLaw(at_axis(op.size, axis)) for axis in range(len(x) - 1)]
     return [x[0], *(to.put(law, (extent,), law) for law, extent in zip(laws, x[1:], strict=True))]
 
 
-@_follow.register
+@_follows("LeaveWindows")
 def _follow_leave_windows(op: ops.LeaveWindows, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     return [xs[0][0], *xs[1][1:]]
 
 
-@_follow.register
+@_follows("Repeating")
 def _follow_repeating(op: Repeating, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     one = to.constant(1)
     if not op.repeats:
@@ -310,7 +314,7 @@ def _follow_repeating(op: Repeating, to: GraphExtents, node: Node, *xs: tuple[in
         yield to.extreme(max, factors)
 
 
-@_follow.register
+@_follows("Crop")
 def _follow_crop(op: ops.Crop, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     yield xs[0][0]
     for extents in [*zip(*xs, strict=True)][1:]:
@@ -332,11 +336,11 @@ def _demand_parity(to: GraphExtents, whole: int, cut: int) -> None:
         to.demand(ExtentCondition(differ_evenly, (whole, cut), modulus=2))
 
 
-@_follow.register
+@_follows("PadSpace")
 def _follow_pad_space(op: ops.PadSpace, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     return [xs[0][0], *(to.extreme(max, extents) for extents in [*zip(*xs, strict=True)][1:])]
 
 
-@_follow.register
+@_follows("Resize")
 def _follow_resize(op: ops.Resize, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     return [xs[0][0], *xs[1][1:]]

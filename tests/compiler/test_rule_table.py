@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from archspec.errors import ArchspecError, InputError
-from archspec.ops import Elu, Relu, Tanh
-from compiler.rule_table import RuleTable
+from archspec.ops import Elu, Layer, Op, Relu, Shape, Tanh
+from compiler.rule_table import NamedRules, RuleTable
 
 
 def make_table() -> RuleTable[Callable[[], str]]:
@@ -58,3 +58,25 @@ def test_rules_of_a_caller_are_in_a_copy() -> None:
     longer = table.extended({Tanh: lambda: "squash"})
     assert (longer[Tanh](), longer[Relu]()) == ("squash", "bend")
     assert Tanh not in table
+
+
+def test_a_rule_by_name_holds_for_what_derives_from_its_class() -> None:
+    rules: NamedRules[Callable[[], str]] = NamedRules()
+    rules.rule("Op")(lambda: "any")
+    rules.rule("Rectifier")(lambda: "bend")
+    assert [rules.find(op)() for op in (Relu, Tanh, Relu)] == ["bend", "any", "bend"]
+    assert [*rules] == ["Op", "Rectifier"]
+
+
+def test_a_callers_class_has_no_rule_by_its_name() -> None:
+    class Tanh(Layer):
+        """A caller's operation that has the name of another."""
+
+        def infer(self, x: Shape) -> Shape:
+            return x
+
+    rules: NamedRules[Callable[[], str]] = NamedRules()
+    rules.rule("Tanh")(lambda: "squash")
+    rules.rule("Op")(lambda: "any")
+    own: type[Op] = Tanh
+    assert rules.find(own)() == "any"

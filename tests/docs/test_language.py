@@ -12,7 +12,7 @@ from archspec import errors
 from archspec.api import accepted_sizes, elaborate, load
 from archspec.bounds import MAX_NODES, MAX_WHOLE
 from archspec.ops import LAYERS
-from archspec.spec import arithmetic, blocks, document, expressions, nodes, text, values
+from archspec.spec import arithmetic, blocks, body, document, expressions, text, values
 from archspec.spec import load as loading
 from archspec.spec.body import COMMON
 from compiler.elaborate import bodies
@@ -37,7 +37,7 @@ def test_main_fields_are_listed() -> None:
 
 def test_defaults_of_structure_nodes_are_listed() -> None:
     listed = {row for row in read_rows(LANGUAGE, "### defaults") if row[0].startswith("`")}
-    words = {word: ", ".join(f"`{name}`" for name in node.settings) for word, node in nodes.STRUCTURE.items()}
+    words = {word: ", ".join(f"`{name}`" for name in node.settings) for word, node in body.STRUCTURE.items()}
     assert listed == {(f"`{word}`", settings) for word, settings in words.items() if settings}
 
 
@@ -46,11 +46,11 @@ def test_keys_of_a_document_are_listed() -> None:
     assert keys == {row[0] for row in read_rows(LANGUAGE, "## A document") if row[0].startswith("`") and len(row) == 3}
 
 
-@pytest.mark.parametrize("word", [*nodes.STRUCTURE, "blocks"])
+@pytest.mark.parametrize("word", [*body.STRUCTURE, "blocks"])
 def test_fields_of_a_structure_node_are_named(word: str) -> None:
     """Between the node's heading and the next one, or in that of the family it belongs to."""
     page = LANGUAGE.read_text(encoding="utf-8")
-    model = nodes.STRUCTURE.get(word) or blocks.Block
+    model = body.STRUCTURE.get(word) or blocks.Block
     part = next(part for part in re.split(r"^##+ ", page, flags=re.M) if re.match(rf"(.*\W)?{word}\b.*\n", part, re.I))
     fields = {info.alias or name for name, info in model.model_fields.items()} - COMMON
     loop = {"n", "each", "as"} if "#repeat" in part else set()  # told once, there

@@ -10,7 +10,8 @@ from archspec.spec.blocks import Block
 from archspec.spec.body import CallNode
 from archspec.spec.expressions import Expression, ExpressionError, Template, list_names
 from archspec.spec.layers import SpecNode
-from archspec.spec.nodes import Ext, Turns
+from archspec.spec.nodes.ext import Ext
+from archspec.spec.nodes.flow import Turns
 from archspec.spec.references import walk_nodes
 
 

@@ -11,7 +11,8 @@ from archspec.spec.blocks import Block
 from archspec.spec.body import CallNode
 from archspec.spec.expressions import Template
 from archspec.spec.marked import Table, place_in
-from archspec.spec.nodes import Tap, Turns
+from archspec.spec.nodes.flow import Turns
+from archspec.spec.nodes.taps import Tap
 from archspec.spec.references import list_references, walk_nodes
 from archspec.spec.spec import Spec
 from compiler.analysis.lint.context import LintContext

@@ -12,7 +12,7 @@ from archspec.errors import InputError, SpecError, suggest
 from archspec.ops import NORMALIZATIONS, OPS, Init
 from archspec.ops.signal.moments import Doubt
 from archspec.spec.defaults import merge_defaults
-from archspec.spec.nodes import Scaling
+from archspec.spec.nodes.residual import Scaling
 from archspec.spec.spec import Spec
 from compiler.analysis.signal.signal import NodeSignal, Signal, predict_signal
 from compiler.elaborate.elaborate import elaborate

@@ -12,7 +12,7 @@ from archspec.spec.body import CallNode
 from archspec.spec.defaults import merge_defaults
 from archspec.spec.expressions import Expression, ExpressionError
 from archspec.spec.layers import LayerNode, SpecNode, overlay
-from archspec.spec.nodes import Turns
+from archspec.spec.nodes.flow import Turns
 from archspec.spec.spec import Spec
 from archspec.wording import write_shape
 from compiler.draw.labels import SILENT, USUAL

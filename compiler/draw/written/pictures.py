@@ -12,18 +12,11 @@ from typing import Any
 
 from archspec.spec.body import CallNode
 from archspec.spec.layers import LayerNode
-from archspec.spec.nodes import (
-    Branching,
-    Dense,
-    EncoderDecoder,
-    From,
-    Output,
-    Repeat,
-    Residual,
-    Tap,
-    Turns,
-    When,
-)
+from archspec.spec.nodes.flow import Dense, Repeat, Turns, When
+from archspec.spec.nodes.levels import EncoderDecoder
+from archspec.spec.nodes.merges import Branching
+from archspec.spec.nodes.residual import Residual
+from archspec.spec.nodes.taps import From, Output, Tap
 from compiler.draw.frame import Caption, Polyline, Primitive, write_drawing
 from compiler.draw.theme import KINDS, text_width
 from compiler.draw.written.drawings import (

@@ -1,33 +1,7 @@
-"""What each word of the language does on its turn: a file for each subject."""
+"""What each word of the language does on its turn: a file for each subject. Those that every spec may need are loaded
+here, those of a word of structure when a spec uses it."""
 
 from compiler.elaborate.bodies import run_body
-from compiler.elaborate.words import (
-    attention,
-    blocks,
-    ext,
-    flow,
-    layers,
-    levels,
-    like,
-    merges,
-    networks,
-    residual,
-    split,
-    taps,
-)
+from compiler.elaborate.words import blocks, layers
 
-__all__ = [
-    "attention",
-    "blocks",
-    "ext",
-    "flow",
-    "layers",
-    "levels",
-    "like",
-    "merges",
-    "networks",
-    "residual",
-    "run_body",
-    "split",
-    "taps",
-]
+__all__ = ["blocks", "layers", "run_body"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from archspec.ops import Attention
 from archspec.ops.partition import EnterWindows, LeaveWindows
-from archspec.spec.nodes import Attending, Windowing
+from archspec.spec.nodes.attention import Attending, Windowing
 from compiler.elaborate.bodies import elaborates, run_body
 from compiler.elaborate.scope import MaybeNode, Step
 from compiler.elaborate.walk import Walk

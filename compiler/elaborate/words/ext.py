@@ -11,7 +11,7 @@ from archspec.errors import Diagnostic
 from archspec.ops import Op
 from archspec.spec.layers import node_of
 from archspec.spec.messages import report_invalid
-from archspec.spec.nodes import Ext
+from archspec.spec.nodes.ext import Ext
 from archspec.wording import tell_count
 from compiler.elaborate.bodies import elaborates
 from compiler.elaborate.reporter import SkipNode

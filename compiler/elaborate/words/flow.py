@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.ops import Concat
-from archspec.spec.nodes import Dense, Repeat, When
+from archspec.spec.nodes.flow import Dense, Repeat, When
 from compiler.elaborate.bodies import elaborates, run_body
 from compiler.elaborate.scope import MaybeNode, Step
 from compiler.elaborate.walk import Walk

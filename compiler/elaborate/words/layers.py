@@ -1,10 +1,8 @@
-"""Layers: the operations of the language, and the network's normalization."""
+"""Layers: the operations of the language."""
 
 from __future__ import annotations
 
-from archspec.spec.choices import ChoiceNode
-from archspec.spec.layers import LayerNode, overlay
-from archspec.spec.suggestions import suggest_field
+from archspec.spec.layers import LayerNode
 from compiler.elaborate.bodies import elaborates
 from compiler.elaborate.scope import MaybeNode, Step
 from compiler.elaborate.walk import Walk
@@ -14,21 +12,3 @@ from compiler.elaborate.walk import Walk
 def layer(walk: Walk, node: LayerNode, step: Step) -> MaybeNode:
     """Put in a primitive operation."""
     return walk.builder.apply_layer(step, walk.evaluator.build_op(step, node.op, node.given))
-
-
-@elaborates(ChoiceNode)
-def choice(walk: Walk, node: ChoiceNode, step: Step) -> MaybeNode:
-    """Put in the network's normalization or activation: of the kind that `defaults` choose, or that is given here, or
-    none."""
-    fields = overlay(walk.evaluator.settings(node.word, step.scope), node.given)
-    kind = fields.pop("kind", node.usual)
-    known = node.fields_of(kind)
-    for key in [key for key in fields if key not in known]:
-        message = f"{node.word} of kind {kind} has no field '{key}'{suggest_field(key, known)}"
-        walk.reporter.fail("unknown-field", message, step.place(key, key=True), step.calls)
-    if kind in node.ops:
-        return walk.builder.apply_layer(step, walk.evaluator.build_op(step, node.ops[kind], fields))
-    if kind == "weight" and walk.spec.defaults.get("norm", {}).get("kind") != "weight":
-        message = "weight normalization is of a whole network: choose it in the spec's `defaults`"
-        walk.reporter.fail("bad-value", message, step.place("kind"), step.calls)
-    return step.value

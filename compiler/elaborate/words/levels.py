@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from archspec.spec.nodes import EncoderDecoder
+from archspec.ops import MERGES
+from archspec.spec.nodes.levels import EncoderDecoder
 from archspec.spec.references import list_references
 from compiler.elaborate.bodies import elaborates, run_body
-from compiler.elaborate.builder import MERGES
 from compiler.elaborate.scope import MaybeNode, Scope, Step
 from compiler.elaborate.walk import Walk
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.spec.nodes import LikeNode
+from archspec.spec.nodes.like import LikeNode
 from compiler.elaborate.bodies import elaborates
 from compiler.elaborate.scope import MaybeNode, Step
 from compiler.elaborate.walk import Walk

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from archspec.ops import ConcatPositions
+from archspec.ops import MERGES, ConcatPositions
 from archspec.ops.axes import settle_axis
-from archspec.spec.nodes import Branching
+from archspec.spec.nodes.merges import Branching
 from compiler.elaborate.bodies import elaborates, run_body
-from compiler.elaborate.builder import MERGES
 from compiler.elaborate.evaluator import is_whole, tell
 from compiler.elaborate.scope import MaybeNode, Step
 from compiler.elaborate.walk import Walk

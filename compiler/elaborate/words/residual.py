@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import sqrt
 
 from archspec.ops import Add, Scale
-from archspec.spec.nodes import Residual
+from archspec.spec.nodes.residual import Residual
 from compiler.elaborate.bodies import elaborates, run_body
 from compiler.elaborate.scope import MaybeNode, Step
 from compiler.elaborate.walk import Walk

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from archspec.ops import OpError, Slice
 from archspec.ops.axes import find_axis, name_places
-from archspec.spec.nodes import SplitNode
+from archspec.spec.nodes.split import SplitNode
 from compiler.elaborate.bodies import elaborates
 from compiler.elaborate.evaluator import is_whole, tell
 from compiler.elaborate.reporter import NODE

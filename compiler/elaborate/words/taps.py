@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.spec.expressions import Template
-from archspec.spec.nodes import From, Output, Tap
+from archspec.spec.nodes.taps import From, Output, Tap
 from compiler.elaborate.bodies import elaborates
 from compiler.elaborate.reporter import SkipNode
 from compiler.elaborate.scope import MaybeNode, Step

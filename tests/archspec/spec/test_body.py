@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from archspec.spec.body import CallNode
+from archspec.spec.body import STRUCTURE, CallNode
 from archspec.spec.expressions import Expression
 from archspec.spec.layers import ErrorNode, SpecNode
-from archspec.spec.nodes import STRUCTURE, Repeat, Residual
+from archspec.spec.nodes.flow import Repeat
+from archspec.spec.nodes.residual import Residual
 from tests.archspec.spec.texts import read_one
 
 

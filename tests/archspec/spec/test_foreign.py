@@ -13,12 +13,12 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from archspec.ops import LAYERS
+from archspec.spec.body import STRUCTURE
 from archspec.spec.document import Document
 from archspec.spec.foreign import NODES, field_sayings, node_sayings
 from archspec.spec.foreign_blocks import BLOCKS
 from archspec.spec.foreign_fields import FIELDS
 from archspec.spec.layers import layer_node
-from archspec.spec.nodes import STRUCTURE
 from archspec.spec.suggestions import spell, suggest_node, suggest_slip
 from compiler.torch_target.module import to_torch
 from tests.archspec.spec.texts import graph_of

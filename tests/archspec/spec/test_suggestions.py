@@ -7,8 +7,8 @@ import re
 import pytest
 
 from archspec.ops import LAYERS
+from archspec.spec.body import STRUCTURE
 from archspec.spec.layers import layer_node
-from archspec.spec.nodes import STRUCTURE
 from archspec.spec.suggestions import count_edits, suggest_field, suggest_kind, suggest_node, suggest_slip
 
 KNOWN = (*LAYERS, *STRUCTURE)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from archspec.ops import OPS
+from compiler.sizes import extents
 from compiler.sizes.accepted_sizes import accepted_sizes, fits
 from tests.archspec.spec.texts import graph_of
 
@@ -75,3 +77,8 @@ def test_each_size_has_its_own_rule_at_the_others_value() -> None:
     )
     rules = {name: str(rule) for name, rule in accepted_sizes(equal).items()}
     assert rules == {"H": "6 alone while L is 6", "L": "6 alone while H is 6"}
+
+
+def test_rules_are_of_classes_that_there_are() -> None:
+    """A rule is entered by its class's name alone, so that a slip would be silent."""
+    assert {*extents._FOLLOWED} <= {base.__name__ for op in OPS for base in op.__mro__}

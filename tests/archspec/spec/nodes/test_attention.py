@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.ops import Attention
-from archspec.spec.nodes import STRUCTURE
+from archspec.spec.body import STRUCTURE
 from tests.archspec.spec.texts import HEAD, graph_of, mistakes_of
 
 
