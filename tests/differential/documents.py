@@ -47,9 +47,9 @@ class DocumentWriter(BodyWriter):
 
     def spec(self) -> Spec:
         """With libraries, and as a variant, where chance says so."""
-        return self.vary(self.write(libraries=self.chance(25)))
+        return self.vary(self.write(libraries=self.chance(25), integers=True))
 
-    def write(self, *, libraries: bool = False) -> Spec:
+    def write(self, *, libraries: bool = False, integers: bool = False) -> Spec:
         self.parameters()
         shape, inputs = self.inputs()
         if self.chance(50):
@@ -69,7 +69,22 @@ class DocumentWriter(BodyWriter):
             del network[len(network) - len(more) :]
             self.take_back_blocks(known)
         self.head(shape, network)
+        if integers and self.chance(15):
+            self.look_up(network, scope)
         return Spec(self.document, self.files)
+
+    def look_up(self, network: list[Any], scope: Scope) -> None:
+        """Rows that another input names, of the extents of the first, and what a layer makes of them."""
+        first = next(iter(self.document["inputs"].values()))
+        self.document["inputs"]["ids"] = {"shape": [1, *first[1:]], "type": "int"}
+        out = self.one(*CHANNELS)
+        fields: dict[str, Any] = {"rows": self.whole(self.number(1, 9), scope), "out": self.whole(out, scope)}
+        fields |= {"std": self.real(self.one(0.5, 1.0), scope)} if self.chance(40) else {}
+        fields |= {"trainable": self.flag(self.chance(50), scope)} if self.chance(40) else {}
+        network += [{"output": "whole"}, {"from": "ids"}, {"embedding": fields}, self.keeping_layer((out,), scope)]
+        network += [{"output": "rows"}]
+        if not self.fits():
+            del network[-2]
 
     def fits(self) -> bool:
         try:

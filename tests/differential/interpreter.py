@@ -119,6 +119,9 @@ class Interpreter:
 
     def run(self) -> Interpreter:
         for name, entries in self.document["inputs"].items():
+            if isinstance(entries, dict):
+                self.network.integers |= {name} if entries["type"] == "int" else set()
+                entries = entries["shape"]
             extents = [self.extent(entry) for entry in entries]
             self.network.letters[name] = tuple(
                 entry if is_letter(entry) else extent for entry, extent in zip(entries, extents, strict=True)
@@ -128,6 +131,7 @@ class Interpreter:
         last = self.run_body(self.document["network"], first, self.outermost())
         if not self.network.outputs:
             self.network.outputs["output"] = last
+        require(self.network.integers.isdisjoint(self.network.outputs.values()), "whole numbers are no output")
         return self
 
     def outermost(self) -> Around:
@@ -178,7 +182,10 @@ class Interpreter:
     def put(self, name: str, kind: str, fields: Mapping[str, Any], inputs: list[str], shape: Shape) -> str:
         require(name not in self.network.operations, f"two operations are called {name}")
         require(len(self.network.operations) < LARGEST_NETWORK, "too many operations")
-        self.network.operations[name] = Operation(name, kind, dict(fields), tuple(inputs), shape)
+        operation = Operation(name, kind, dict(fields), tuple(inputs), shape)
+        whole = [operand in self.network.integers for operand in operation.data_inputs]
+        require(all(whole) if kind == "embedding" else not any(whole), "whole numbers name rows and nothing else")
+        self.network.operations[name] = operation
         return name
 
     def put_layer(self, kind: str, given: Mapping[str, Any], value: str, name: str) -> str:

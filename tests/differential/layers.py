@@ -210,6 +210,7 @@ FIELDS: dict[str, dict[str, Field]] = {
     "shuffle_channels": {"groups": whole(1)},
     "reduce": {"over": word("channels", "positions"), "by": word("mean", "max", "sum", "norm")},
     "learned": {"shape": Field(extents, needed=True), "start": number(0.0), "std": number(0.02, 0)},
+    "embedding": {"rows": whole(1), "out": whole(1), "std": number(1.0, 0), "trainable": flag(True)},
     "pad": {"before": whole(0, 0), "after": whole(0, 0), "mode": word("zeros", "reflect", "edge")},
     "scale": {"value": number(1.0), **_LEARNED},
     "shift": {"value": number(0.0), **_LEARNED},
@@ -386,6 +387,11 @@ def _shuffled(f: Fields, shape: Shape) -> Shape:
     return shape
 
 
+def _looked_up(f: Fields, shape: Shape) -> Shape:
+    require(shape[0] == 1, "embedding looks up one number")
+    return (f["out"], *shape[1:])
+
+
 _REARRANGED: dict[str, Callable[[Fields, Shape], Shape]] = {
     "tokens": _to_tokens,
     "transpose": _transposed,
@@ -394,6 +400,7 @@ _REARRANGED: dict[str, Callable[[Fields, Shape], Shape]] = {
     "shuffle_channels": _shuffled,
     "reduce": _reduced,
     "learned": lambda f, shape: tuple(f["shape"]),
+    "embedding": _looked_up,
 }
 
 
@@ -486,6 +493,8 @@ def weights(kind: str, f: Fields, shape: Shape) -> dict[str, tuple[Shape, bool]]
     if kind in ("scale", "shift") and f["trainable"]:
         own: dict[str, Shape] = {"value": (), "channel": (channels,), "position": shape}
         return {"factor" if kind == "scale" else "term": (own[f["per"]], True)}
+    if kind == "embedding":
+        return {"weight": ((f["rows"], f["out"]), f["trainable"])}
     if kind == "learned":
         return {"value": (tuple(f["shape"]), True)}
     if kind == "attention":

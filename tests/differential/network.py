@@ -38,6 +38,13 @@ class Network:
     outputs: dict[str, str] = field(default_factory=dict)
     letters: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     """Each input's entries: extents and the letters of dynamic sizes."""
+    integers: set[str] = field(default_factory=set)
+    """The inputs of whole numbers."""
+
+    def rows(self, name: str) -> int:
+        """The rows of the smallest table in which the whole numbers of an input are looked up."""
+        readers = [operation for operation in self.operations.values() if name in operation.data_inputs]
+        return min((int(operation.fields["rows"]) for operation in readers), default=1)
 
     def operand_shapes(self, operation: Operation) -> list[Shape]:
         return [self.operations[name].shape for name in operation.inputs]

@@ -18,9 +18,12 @@ CLOSE = 1e-10
 
 def sample_inputs(network: Network, batch: int = 2) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(0)
+    shapes = {name: (batch, *network.operations[name].shape) for name in network.letters}
     return {
-        name: torch.randn(batch, *network.operations[name].shape, generator=generator, dtype=torch.float64)
-        for name in network.letters
+        name: torch.randint(network.rows(name), shape, generator=generator)
+        if name in network.integers
+        else torch.randn(shape, generator=generator, dtype=torch.float64)
+        for name, shape in shapes.items()
     }
 
 

@@ -154,7 +154,8 @@ def compare_counts(network: Network, graph: Graph) -> Iterator[Disagreement]:
     stored = network.weights().values()
     sizes = [(torch.Size(shape).numel(), trained) for shape, trained in stored]
     yield from differ("parameters", "", sum(size for size, trained in sizes if trained), cost.parameters)
-    yield from differ("buffers", "", sum(size for size, trained in sizes if not trained), cost.buffers)
+    frozen = sum(node.frozen for node in cost.nodes)
+    yield from differ("buffers", "", sum(size for size, trained in sizes if not trained), cost.buffers + frozen)
     yield from differ("macs", "", network.macs(), cost.macs["conv-linear"])
     idle = sum(graph[name].shape.elements for name in idle_fits(graph))
     yield from differ("activations", "", network.activations() + idle, cost.activations)
@@ -171,7 +172,8 @@ def compare_values(network: Network, module: torch.nn.Module, where: str = "") -
     with torch.no_grad():
         expected = run(network, weights, inputs)
         found = run_module(module, network.outputs, inputs)
-        moved = run(network, weights, {name: value * (1 + 2**-49) for name, value in inputs.items()})
+        near = {name: value * (1 + 2**-49) for name, value in inputs.items() if value.is_floating_point()}
+        moved = run(network, weights, {**inputs, **near})
     yield from differ("output names", where, list(expected), list(found))
     for name, value in expected.items():
         off, shaken = distance(value, found[name]), distance(value, moved[name])
