@@ -35,6 +35,7 @@ FAMILIES: dict[str, str] = {
     "densenet": "Densely connected networks",
     "unet": "U-Nets",
     "nnunet": "nnU-Net",
+    "detection": "Detection",
     "hourglass": "Stacked hourglasses",
     "inception": "Inception",
     "squeezenet": "SqueezeNet",

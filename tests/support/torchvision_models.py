@@ -32,12 +32,12 @@ def import_torchvision_models() -> ModuleType:
 
 
 def find_torchvision_model(name: str) -> Callable[..., nn.Module]:
-    """The function that makes a model of torchvision: for pictures, clips or segmentation."""
+    """The function that makes a model of torchvision: for pictures, clips, segmentation or detection."""
     models = import_torchvision_models()
-    rooms = (models, models.video, models.segmentation)
+    rooms = (models, models.video, models.segmentation, models.detection)
     room = next(room for room in rooms if hasattr(room, name))
     make: Callable[..., nn.Module] = getattr(room, name)
-    return partial(make, weights_backbone=None) if room is models.segmentation else make
+    return partial(make, weights_backbone=None) if room in rooms[2:] else make
 
 
 def build_on_meta(name: str) -> nn.Module:

@@ -25,6 +25,7 @@ from archspec.spec.params import parse_value
 from compiler.graph import Graph
 from tests.support.lowering import empty_inputs
 from tests.support.torchvision_models import find_torchvision_model
+from tests.zoo import raw_heads
 from tests.zoo.rows import FACTS
 from tests.zoo.witness import DISTRIBUTIONS, choose_own, make_model
 from tests.zoo.witnessed_rows import LIBRARIES, WitnessedRow, read_witnessed
@@ -45,7 +46,7 @@ def count_macs(model: nn.Module, graph: Graph) -> int:
 def make_row(library: str, witnessed: WitnessedRow, sets: Sequence[str], small: Mapping[str, int]) -> dict[str, Any]:
     """Make the row of a network, at its usual sizes."""
     graph = elaborate(load(witnessed.name, witnessed.params), witnessed.sizes)
-    if library == "torchvision":
+    if library == "torchvision" and not hasattr(raw_heads, witnessed.model):
         model: nn.Module = find_torchvision_model(witnessed.model)(weights=None, **witnessed.arguments)
     else:
         model = make_model(library, witnessed)

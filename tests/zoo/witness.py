@@ -37,6 +37,7 @@ MODULES = {
     "monai": "monai.networks.nets",
     "nnunet": "dynamic_network_architectures.architectures.unet",
     "diffusers": "tests.zoo.diffusers_models",
+    "torchvision": "tests.zoo.raw_heads",
 }
 
 DISTRIBUTIONS = {"smp": "segmentation-models-pytorch", "nnunet": "dynamic-network-architectures"}
