@@ -126,6 +126,7 @@ TORCH: Mapping[str, tuple[TorchRow, ...]] = {
         TorchRow("nn.InstanceNorm2d(32)", "instance_norm: {affine: false}"),
         _row("nn.RMSNorm(32, eps=1e-6)", "rms_norm", "", ROWS_OF_TORCH.format("nn.RMSNorm(32, eps=1e-6)")),
         TorchRow("F.normalize(x)", "l2_norm", "over the channels"),
+        TorchRow("nn.LocalResponseNorm(5)", "local_response_norm: 5"),
         TorchRow(
             "nn.utils.parametrizations.weight_norm(nn.Conv2d(32, 16, 3))",
             "conv: {out: 16, padding: 0, weight_norm: true}",
@@ -135,9 +136,8 @@ TORCH: Mapping[str, tuple[TorchRow, ...]] = {
         TorchRow("nn.ReLU()", "relu"),
         TorchRow("nn.ReLU6()", "relu6"),
         TorchRow("nn.LeakyReLU(0.1)", "leaky_relu: 0.1", "0.01 unless given"),
-        TorchRow(
-            "nn.PReLU(32)", "prelu", "one slope for each channel; torch's `nn.PReLU()` is `prelu: {per: network}`"
-        ),
+        TorchRow("nn.PReLU(32)", "prelu", "one slope for each channel"),
+        TorchRow("nn.PReLU()", "prelu: {per: network}"),
         TorchRow("nn.ELU()", "elu"),
         TorchRow("nn.SELU()", "selu"),
         TorchRow("nn.GELU()", "gelu"),
