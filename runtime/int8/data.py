@@ -152,13 +152,13 @@ def _tell_broken(folder: Path, paths: Sequence[Path], preprocess: Preprocess, gr
 
 
 def _open_array(path: Path, graph: Graph) -> CalibrationData:
-    images = map_array(path)
+    type = INTEGERS if graph.rows else "float32"
+    images = map_array(path, type)
     if len(graph.inputs) == 1 and images.ndim == 1 + next(iter(graph.inputs.values())).shape.rank:
         images = images[None]  # one image, as `run` takes it
     if images.ndim < 2 or not images.size:
         raise InputError(f"{path} has shape {images.shape}; calibration data is (N, C, ...), and not empty")
     numbers = _spread(len(images), MAX_IMAGES)
-    type = INTEGERS if graph.rows else "float32"
     read = partial(read_numbers, path=path, dtype=type)
     return CalibrationData(str(path), images.shape[1:], numbers, lambda taken: read(images[list(taken)]))
 
