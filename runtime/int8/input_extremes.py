@@ -44,7 +44,7 @@ class InputExtremes:
         """Take images, (N, C, ...), into account."""
         self.places_low = np.minimum(self.places_low, images.min(axis=0))
         self.places_high = np.maximum(self.places_high, images.max(axis=0))
-        self.whole = self.whole and bool((images == np.rint(images)).all())
+        self.whole = self.whole and images.dtype.kind == "f" and bool((images == np.rint(images)).all())
 
     @property
     def lows(self) -> npt.NDArray[np.float64]:
