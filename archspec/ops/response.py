@@ -41,7 +41,7 @@ class LocalResponseNorm(Pointwise):
         return x
 
     def bound(self, x: Bounds) -> Bounds:
-        """What is divided by is k ^ beta or more."""
+        """The bounds where the divisor is the least that it can be, k ^ beta."""
         return x.times(Bounds(0.0, self.k**-self.beta))
 
     def elementwise(self, x: Shape) -> int:
@@ -62,7 +62,7 @@ class LocalResponseNorm(Pointwise):
         return Saved((0,), full=made) if x.rank > 1 else Saved((0,), values=made)
 
     def factor(self, x: Moments) -> float:
-        """What squares are multiplied by, as far as means of squares are the same for all."""
+        """The factor of squares, as far as means of squares are the same for all."""
         pairs = sum(2 * max(0, x.channels - offset) for offset in range(1, self.size // 2 + 1)) + x.channels
         inside = pairs / (self.size * x.channels)
         return float((self.k + self.alpha * inside * x.whole.second) ** (-2 * self.beta))

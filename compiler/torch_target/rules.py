@@ -5,6 +5,7 @@ Modules are built on the meta device, without storage; the weights' first values
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from functools import reduce
 from typing import Any, TypeAlias
@@ -312,39 +313,20 @@ def leave_windows(op: ops.LeaveWindows, *shapes: Shape) -> nn.Module:
     return attention.LeaveWindows(op)
 
 
-@rule(ops.Add)
-def add(op: ops.Add, *shapes: Shape) -> Callable[..., Tensor]:
-    return lambda *values: reduce(lambda a, b: a + b, values)
+for _merge, _combine in (
+    (ops.Add, operator.add),
+    (ops.Mul, operator.mul),
+    (ops.Sub, operator.sub),
+    (ops.Div, operator.truediv),
+    (ops.Max, torch.maximum),
+    (ops.Min, torch.minimum),
+):
+    rule(_merge)(lambda op, *shapes, _combine=_combine: lambda *values: reduce(_combine, values))
 
 
 @rule(ops.Mean)
 def mean(op: ops.Mean, *shapes: Shape) -> Callable[..., Tensor]:
-    return lambda *values: reduce(lambda a, b: a + b, values) / len(values)
-
-
-@rule(ops.Mul)
-def mul(op: ops.Mul, *shapes: Shape) -> Callable[..., Tensor]:
-    return lambda *values: reduce(lambda a, b: a * b, values)
-
-
-@rule(ops.Sub)
-def sub(op: ops.Sub, *shapes: Shape) -> Callable[..., Tensor]:
-    return lambda *values: reduce(lambda a, b: a - b, values)
-
-
-@rule(ops.Div)
-def div(op: ops.Div, *shapes: Shape) -> Callable[..., Tensor]:
-    return lambda *values: reduce(lambda a, b: a / b, values)
-
-
-@rule(ops.Max)
-def largest(op: ops.Max, *shapes: Shape) -> Callable[..., Tensor]:
-    return lambda *values: reduce(torch.maximum, values)
-
-
-@rule(ops.Min)
-def smallest(op: ops.Min, *shapes: Shape) -> Callable[..., Tensor]:
-    return lambda *values: reduce(torch.minimum, values)
+    return lambda *values: reduce(operator.add, values) / len(values)
 
 
 @rule(ops.Concat)
