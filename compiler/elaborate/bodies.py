@@ -47,7 +47,8 @@ def run_body(walk: Walk, body: tuple[SpecNode, ...], value: MaybeNode, scope: Sc
                 message = f"another node of this body, or an input, is called '{name}'"
                 walk.reporter.fail("duplicate-name", message, step.place("name"), scope.calls)
             taken.add(name)
-            value = _find_word(type(node))(walk, node, step._replace(home=walk.labels.find_home(step)))
+            home = walk.labels.find_home(step)
+            value = _find_word(type(node))(walk, node, step if home is None else step._replace(home=home))
         except SkipNode:
             walk.incomplete, value = True, None
     return value

@@ -81,7 +81,8 @@ class Step(NamedTuple):
 
     def enter(self) -> Scope:
         """Make the scope of the bodies inside the node."""
-        return replace(self.scope.enter(self.name), home=self.home)
+        inside = self.scope.enter(self.name)
+        return inside if inside.home == self.home else replace(inside, home=self.home)
 
     def find_home(self, id: str) -> str | None:
         """Find under which path the weights of one of the nodes that it puts in are named, where they are shared."""
