@@ -26,6 +26,8 @@ NETWORKS: Mapping[str, int] = {
     "unet": 188,
     "hourglass2": 128,
     "mobilenet_v2": 224,
+    "vit_b_16": 224,
+    "swin_t": 224,
 }
 """Height and width in pixels of the images that each is measured with: the usual ones, but for U-Net (572) and the
 hourglass (256), which are given less so that a batch of 32 takes seconds."""
