@@ -192,7 +192,9 @@ def test_settings_reach_the_memory() -> None:
 @pytest.mark.parametrize("name", sorted(zoo_specs())[::12])
 def test_every_alias_leads_to_a_number(name: str) -> None:
     graph = elaborate(load(name))
-    paths = [path for alias, path in ALIASES.items() if alias != "receptive_field" or graph.sizes]
+    lacking = {"receptive_field"} if not graph.sizes else set()
+    lacking |= {"output"} - set(graph.outputs)  # those of several outputs have names
+    paths = [path for alias, path in ALIASES.items() if alias not in lacking]
     data = answer(graph, paths)
     assert all(find_numbers(data, path) for path in paths)
 
