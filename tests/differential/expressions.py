@@ -49,9 +49,13 @@ def name_values(document: Mapping[str, Any]) -> dict[str, Any]:
     return names
 
 
+WORDS_ALONE = ("init", "over", "mode", "corners", "count", "by", "per", "draw", "approximate")
+"""The fields that take words, and no expressions."""
+
+
 def evaluate_field(key: str, written: Any, names: Mapping[str, Any]) -> Any:
     """The value of a layer's field; a field that takes words takes no expression."""
-    if written in ("same", "null") or key in ("init", "over", "mode", "per", "draw", "approximate"):
+    if written in ("same", "same_end", "causal", "null") or key in WORDS_ALONE:
         return written
     return evaluate(written, names)
 

@@ -149,7 +149,7 @@ class Writer:
             return [self.field_value(kind, name, shape[:1], scope) or 1 for _ in shape[1:]]
         if name == "mode" and kind == "pad":
             return self.one("zeros", "reflect", "edge")
-        if kind == "local_response_norm" and name == "size":
+        if (kind, name) in (("local_response_norm", "size"), ("channel_conv", "kernel")):
             return self.one(1, 3, 5)
         if name in WORDS:
             return self.one(*("channel", "network") if kind == "prelu" else WORDS[name])
@@ -183,7 +183,7 @@ class Writer:
         if self.chance(6):
             fields["name"] = self.fresh("part")
         main = layers.MAIN.get(kind)
-        if main and list(fields) == [main] and fields[main] is not None and self.chance(80):
+        if main and list(fields) == [main] and fields[main] is not None and self.chance(60):
             return {kind: fields[main]}
         return {kind: fields} if fields else self.one(kind, kind, {kind: {}})
 
@@ -223,7 +223,8 @@ class Writer:
         if len(shape) == 2 and self.chance(20):
             return self.layer(self.one("lstm", "gru"), shape, scope, often=60)
         kind = self.one(*ANYWHERE, *(ON_MAPS if len(shape) > 1 else ON_ROWS))
-        return self.layer(kind, shape, scope, often=70 if kind == "upsample" else 35)
+        rare = kind == "upsample" or len(layers.FIELDS[kind]) == 1
+        return self.layer(kind, shape, scope, often=70 if rare else 35)
 
 
 KINDS_OF_NORM: dict[str, str | None] = {
@@ -294,14 +295,14 @@ KEEPING = (
     *("scale", "shift", "dropout", "stochastic_depth", "shake_drop"),
 )
 """Layers that keep every shape they take."""
-REARRANGING = ("shuffle_channels", "reduce", "learned", "slice", "slice", "slice")
+REARRANGING = ("shuffle_channels", "reduce", "reduce", "learned", "learned", "slice", "slice", "slice")
 ANYWHERE = (*KEEPING, *GROWING, *REARRANGING, "glu", "glu", "flatten", "pad_channels", "pad_channels")
-ON_ROWS = (*("linear",) * 12, "channel_conv")
+ON_ROWS = (*("linear",) * 12, *("channel_conv",) * 2)
 ON_MAPS = (
     *("conv",) * 12,
     *("conv_transpose",) * 4,
     *("max_pool", "avg_pool") * 3,
     *("adaptive_avg_pool", "adaptive_max_pool") * 2,
     *("global_avg_pool", "global_max_pool", *("upsample",) * 4, "roll", "pad", "pad"),
-    *("tokens", "transpose", "space_to_depth", "depth_to_space"),
+    *("tokens", "transpose", *("space_to_depth", "depth_to_space") * 2),
 )
