@@ -40,8 +40,8 @@ def count_flops(node: NodeCost) -> int:
 
 def count_as_torchinfo(node: NodeCost) -> int:
     """Count each weight and bias once for each position that it makes; those of other layers once."""
-    named = node.kind in BATCH_NORMS | SAMPLE_NORMS | {"prelu", "embedding"}
-    return node.macs + node.bias_adds + (node.learned if named else 0)
+    named = node.kind in BATCH_NORMS | SAMPLE_NORMS | {"prelu", "embedding", "rms_norm"}
+    return node.macs + node.bias_adds + (node.learned + node.frozen if named else 0)
 
 
 def count_as_fvcore(node: NodeCost) -> int:

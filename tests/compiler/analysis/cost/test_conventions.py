@@ -27,7 +27,9 @@ IMAGE = (3, 224, 224)
 
 def count_by_torchinfo(module: nn.Module, shape: tuple[int, ...]) -> int:
     torchinfo = pytest.importorskip("torchinfo")
-    summary = torchinfo.summary(module, input_size=(1, *shape), verbose=0, device="cpu")
+    rows = any(isinstance(item, nn.Embedding) for item in module.modules())
+    types = [torch.long] if rows else None
+    summary = torchinfo.summary(module, input_size=(1, *shape), dtypes=types, verbose=0, device="cpu")
     return int(summary.total_mult_adds)
 
 
@@ -127,10 +129,19 @@ def test_count_is_the_tools_on_the_modules_made_here(name: str, tool: str) -> No
 # Each operation by itself
 
 UNKNOWN = {
-    "torchinfo": {"lstm", "gru", "conv_transpose"},
+    "torchinfo": {"lstm", "gru", "conv_transpose", "channel_conv"},
     "ptflops-aten": {"lstm", "gru"},
     "flops": {"lstm"},
-    "ptflops": {"lstm", "gru", "batch_norm", "ghost_batch_norm", "batch_renorm", "layer_norm", "local_response_norm"},
+    "ptflops": {
+        "lstm",
+        "gru",
+        "channel_conv",
+        "batch_norm",
+        "ghost_batch_norm",
+        "batch_renorm",
+        "layer_norm",
+        "local_response_norm",
+    },
     "thop": {
         *("lstm", "gru"),
         "conv_transpose",
@@ -157,7 +168,8 @@ def counts_alike(op: Op, shape: Shape, convention: str, tool: Tool) -> bool:
     as_function = convention in ("torchinfo", "ptflops", "thop") and not getattr(op, "stores_kernel", True)
     fraction = convention == "ptflops" and isinstance(op, Upsample) and not _is_whole(op.scale)
     kernel_too = convention == "fvcore" and getattr(op, "standardize", False)  # as a batch normalization in each call
-    if op.kind in UNKNOWN.get(convention, ()) or as_function or fraction or kernel_too:
+    rows = op.kind == "embedding" and convention != "torchinfo"  # which alone can be told to try whole numbers
+    if op.kind in UNKNOWN.get(convention, ()) or as_function or fraction or kernel_too or rows:
         return True
     graph = graph_of(op, shape)
     module = nn.Sequential(to_torch(graph).get_submodule("op"))
