@@ -10,7 +10,22 @@ import torch
 from torch import Tensor
 
 from archspec.api import to_torch
-from archspec.ops import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Op, Scale, Span
+from archspec.ops import (
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    Add,
+    AvgPool,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    Max,
+    MaxPool,
+    Min,
+    Op,
+    Reduce,
+    Scale,
+    Span,
+    Sub,
+)
 from archspec.ops.scalar import Activation
 from compiler.analysis.field.fields import OutputField
 from compiler.analysis.field.receptive_field import ReceptiveField, measure_receptive_field
@@ -41,11 +56,20 @@ def make_transparent(graph: Graph) -> Graph:
     alone, and an activation may have none."""
 
     def swap(op: Op) -> Op:
-        if isinstance(op, MaxPool):
-            return AvgPool(**op.model_dump())
-        return (
-            GlobalAvgPool() if isinstance(op, GlobalMaxPool) else Scale(value=0.9) if isinstance(op, Activation) else op
-        )
+        match op:
+            case MaxPool():
+                return AvgPool(**op.model_dump())
+            case AdaptiveMaxPool():
+                return AdaptiveAvgPool(**op.model_dump())
+            case GlobalMaxPool():
+                return GlobalAvgPool()
+            case Reduce(by="max"):
+                return op.model_copy(update={"by": "mean"})
+            case Max() | Min() | Sub():
+                return Add(repeat=op.repeat)
+            case Activation():
+                return Scale(value=0.9)
+        return op
 
     return replace(graph, nodes={node.id: replace(node, op=swap(node.op)) for node in graph})
 

@@ -87,6 +87,8 @@ def test_clipped_runs_are_those_of_the_gradient(document: Document) -> None:
     graph = graph_from(document)
     if any(isinstance(node.op, Vote) for node in graph):  # it has no gradient
         return
+    if any(getattr(node.op, "causal", False) for node in graph):  # it is said to see what comes after, too
+        return
     for own, *others in filter(None, measure_receptive_field(graph).outputs.values()):
         node = graph[own.field.node]
         (seen,) = look(graph, node.id, [[(extent - 1) // 2 for extent in node.shape.space]])
@@ -135,7 +137,8 @@ def test_each_output_and_each_input_has_its_own() -> None:
 def test_every_spec_of_the_zoo_is_measured(name: str) -> None:
     graph = elaborate(load(name))
     found = measure_receptive_field(graph)
-    assert found.unmeasured == ()
+    free = {node.id for node in graph if node.op.kind == "resize" or getattr(node.op, "corners", "") == "aligned"}
+    assert {*found.unmeasured} <= free, "only what lays positions by the extents may be far from a progression"
     assert json.loads(json.dumps(found.to_dict())) == found.to_dict()
     for node in graph:
         for field in found.of(node.id):
