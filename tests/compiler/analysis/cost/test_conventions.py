@@ -174,8 +174,8 @@ def counts_alike(op: Op, shape: Shape, convention: str, tool: Tool) -> bool:
     graph = graph_of(op, shape)
     module = nn.Sequential(to_torch(graph).get_submodule("op"))
     _take_for_torchs_own(module[0])
-    if convention == "ptflops" and not type(module[0]).__module__.startswith("torch."):
-        return True  # a module that it does not know
+    if convention in ("ptflops", "thop") and not type(module[0]).__module__.startswith("torch."):
+        return True  # a module that they do not know
     return measure_cost(graph).macs[convention] == tool(module, shape)
 
 
