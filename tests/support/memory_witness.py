@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, fx, nn
 
 from archspec.api import elaborate, load, to_torch
-from archspec.ops import Add, Mean, Mul
+from archspec.ops import Mean
+from archspec.ops.merge import Repeating
 from compiler.analysis.memory.memory import measure_memory
 from compiler.graph import Graph, Node
 
@@ -57,7 +58,7 @@ class Holding(fx.Interpreter):
 
 def count_steps(graph: Graph, node: Node) -> int:
     """In how many steps the module computes a node: sums and products are taken two by two."""
-    pairs = isinstance(node.op, Add | Mul | Mean)
+    pairs = isinstance(node.op, Repeating | Mean)
     return len(node.inputs) - 1 + isinstance(node.op, Mean) if pairs else int(bool(node.inputs))
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from math import isclose, sqrt
 from typing import NamedTuple
 
-from archspec.ops import Attention, Scale
+from archspec.ops import Attention, Scale, Transpose
 from compiler.graph import Node
 from compiler.onnx_source.call import NodeCall, build
 from compiler.onnx_source.ops.along import SoftmaxAlong
@@ -83,9 +83,11 @@ def _find_cut(nodes: Mapping[str, Node], id: str, perm: Dims) -> tuple[str, ...]
     found = [id]
     for wanted in (perm, (), (1, 0)):
         node = nodes[found[-1]]
-        if not isinstance(node.op, Rearrange) or node.op.perm != wanted or len(node.inputs) != 1:
+        exchanged = wanted == (1, 0) and isinstance(node.op, Transpose)
+        moved = isinstance(node.op, Rearrange) and node.op.perm == wanted and len(node.inputs) == 1
+        if not exchanged and not moved:
             return ()
-        if not wanted and (node.op.function != "reshape" or len(node.shape) != 3):
+        if not wanted and (node.op.word != "reshape" or len(node.shape) != 3):
             return ()
         found.append(node.inputs[0])
     return tuple(found) if nodes[found[2]].shape[0] == nodes[found[1]].shape[0] else ()

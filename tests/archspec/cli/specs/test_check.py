@@ -12,7 +12,7 @@ from tests.support.commands import run_process
 def test_check_takes_a_block_library() -> None:
     library = ZOO / "blocks" / "resnet.yaml"
     assert run_process("check", library).strip() == f"{library}: ok"
-    assert "block library" in run_process("show", library, expect=2)
+    assert "block library" in run_process("analyze", library, expect=2)
 
 
 def test_check_reports_every_mistake_with_its_place(tmp_path: Path) -> None:

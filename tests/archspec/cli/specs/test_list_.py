@@ -20,7 +20,8 @@ def run(*words: str) -> str:
 def test_table_fits_its_width_and_has_every_column() -> None:
     lines = run("vgg").splitlines()
     assert lines[0].split() == ["spec", "family", "input", "parameters", "MACs", "source"]
-    assert lines[3].split()[:7] == ["vgg16", "vgg", "3×224×224", "138", "M", "15.5", "G"]
+    (row,) = (line.split() for line in lines if line.startswith("vgg16 "))
+    assert row[:7] == ["vgg16", "vgg", "3×224×224", "138", "M", "15.5", "G"]
     assert max(map(len, lines)) <= 120
 
 
