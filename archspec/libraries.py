@@ -43,7 +43,7 @@ def list_blocks(words: Sequence[str] = ()) -> list[dict[str, Any]]:
     With `words`, only the blocks that have one of them in their name or in that of their library. Raises InputError
     where a word fits none.
 
-    >>> [row["name"] for row in archspec.list_blocks(["unet"])]
+    >>> [row["name"] for row in archspec.list_blocks(["double_conv"])]
     ['double_conv']
     """
     rows = [row for path in zoo_libraries().values() for row in describe_library(read_library(path))]

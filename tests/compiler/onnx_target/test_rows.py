@@ -13,7 +13,7 @@ import pytest
 from archspec.api import elaborate, load, to_torch
 from archspec.errors import Place
 from archspec.ops import Input, LayerNorm, Op, Shape
-from compiler.graph import Graph, Node, NodeSource
+from compiler.graph import INTEGERS, Graph, Node, NodeSource
 from compiler.onnx_source.read import read_graph
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import ExportOptions
@@ -75,9 +75,10 @@ def surround(op: Op, shapes: tuple[Shape, ...]) -> Graph:
         return nodes[-1].id
 
     operands = []
+    numbers = INTEGERS if op.takes == "int" else None
     for number, shape in enumerate(shapes):
-        nodes.append(Node(f"x{number}", Input(dims=tuple(shape)), (), shape, source))
-        operands.append(normalize(f"x{number}", shape))
+        nodes.append(Node(f"x{number}", Input(dims=tuple(shape), type=op.takes), (), shape, source, type=numbers))
+        operands.append(normalize(f"x{number}", shape) if op.takes == "float" else f"x{number}")
     nodes.append(Node("op", op, tuple(operands), op.infer(*shapes), source))
     last = normalize("op", nodes[-1].shape)
     return Graph("surrounded", {node.id: node for node in nodes}, {"y": last})

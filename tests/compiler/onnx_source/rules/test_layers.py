@@ -27,7 +27,7 @@ NODES: list[tuple[Node, Arrays, str]] = [
     (node("InstanceNormalization", "x s s"), {"s": floats(4)}, "instance_norm"),
     (node("BatchNormalization", "x s s s s"), {"s": floats(4)}, "batch_norm"),
     (node("LayerNormalization", "x s s", axis=-1), {"s": floats(12)}, "normalize_along"),
-    (node("LRN", "x", size=3), {}, "normalize_along"),
+    (node("LRN", "x", size=3), {}, "local_response_norm"),
     (node("MatMul", "x w"), {"w": floats(12, 5)}, "rows"),
     (node("MatMul", "w x"), {"w": floats(5, 9)}, "product"),
     (node("Einsum", "x w", equation="nchw,cd->ndhw"), {"w": floats(4, 5)}, "product"),
