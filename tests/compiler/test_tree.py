@@ -77,5 +77,5 @@ def test_a_layer_is_named_by_what_is_not_usual_of_it(op: Op, layer: LayerName, t
     assert str(layer) == text
 
 
-def test_values_keep_their_parentheses() -> None:
-    assert LayerName("mean", (("axes", (2, 3)),)).words == "axes=(2, 3)"
+def test_several_values_are_a_list_as_in_a_spec() -> None:
+    assert LayerName("mean", (("axes", (2, 3)),)).words == "axes=[2, 3]"

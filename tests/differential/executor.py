@@ -413,7 +413,7 @@ LAYERS: dict[str, Compute] = {
     "depth_to_space": lambda x, f, w: to_space(x, f["block"]),
     "shuffle_channels": lambda x, f, w: torch.stack(x.chunk(f["groups"], 1), 2).flatten(1, 2),
     "reduce": lambda x, f, w: reduced(x, f),
-    "embedding": lambda x, f, w: torch.stack([w["weight"][:, i][x[:, 0]] for i in range(f["out"])], 1),
+    "embedding": lambda x, f, w: torch.stack([w["weight"][:, i][x[:, 0].long()] for i in range(f["out"])], 1),
     "learned": lambda x, f, w: w["value"].expand(x.shape[0], *w["value"].shape),
     "roll": lambda x, f, w: torch.roll(x, [f["shift"]] * (x.dim() - 2), spatial(x)),
     "pad": lambda x, f, w: pad(x, f),

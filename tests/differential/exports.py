@@ -68,6 +68,9 @@ def compare(spec: Spec, wish: Wish, words: Counter[str]) -> Iterator[Disagreemen
     words.update(wish.words())
     spec.interpret()
     graph = compile_spec(spec)
+    if graph.rows:  # numbers at random name no rows; the tests of `embedding` draw their own
+        words["whole numbers"] += 1
+        return
     given = give_weights(graph, wish)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -115,9 +115,26 @@ def with_free_axes(op: Layer, shape: Shape, free: list[bool]) -> Graph:
     return Graph("free", {node.id: node for node in nodes}, {"y": "sum"}, sizes)
 
 
+BESIDE = (
+    *(
+        "adaptive_avg_pool",
+        "adaptive_max_pool",
+        "channel_conv",
+        "depth_to_space",
+        "space_to_depth",
+        "glu",
+        "gru",
+        "lstm",
+    ),
+    *("l2_norm", "rms_norm", "learned", "local_response_norm", "clip", "pad", "reduce", "roll", "scale", "shift"),
+    *("shuffle_channels", "slice", "tokens", "transpose"),
+)
+"""The layers whose fields and sizes are tried by tests of their own, beside their classes and rules."""
+
+
 def test_every_layer_with_a_shape_rule_of_its_own_is_here() -> None:
     own = {op for op in LAYERS.values() if op.infer is not Pointwise.infer}
-    assert own <= {*FIELDS, Linear, Embedding}  # which take no map of any numbers
+    assert own <= {*FIELDS, Linear, Embedding} | {LAYERS[word] for word in BESIDE}
 
 
 EDGES: list[Case] = [

@@ -65,7 +65,7 @@ class Witness:
         self, network: Network, inputs: Inputs, dtype: torch.dtype, kind: torch.dtype | None = None
     ) -> Outputs:
         """The outputs of all members, (M, N, C, *S)."""
-        fed = {name: torch.from_numpy(value).to(dtype) for name, value in inputs.items()}
+        fed = {name: _take(torch.from_numpy(value), dtype) for name, value in inputs.items()}
         with torch.no_grad():
             cast = [{name: value.to(dtype) for name, value in weights.items()} for weights in self.members]
             found = [run(network, weights, fed, kind) for weights in cast]
@@ -90,7 +90,7 @@ class Run:
         options.intra_op_num_threads = 1
         options.log_severity_level = 4
         self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self.kinds = {item.name: np.float16 if "16" in item.type else np.float32 for item in self.session.get_inputs()}
+        self.kinds = {item.name: _find_kind(item.type) for item in self.session.get_inputs()}
 
     def __call__(self, inputs: Inputs) -> Outputs:
         found = self.session.run(None, {name: value.astype(self.kinds[name]) for name, value in inputs.items()})
@@ -136,3 +136,12 @@ class Written:
         """What they say of each size."""
         found: dict[str, dict[str, Any]] = json.loads(self.facts["archspec.sizes"])
         return found
+
+
+def _take(value: Tensor, dtype: torch.dtype) -> Tensor:
+    """An input in a type of numbers; whole numbers, which name rows, as they are."""
+    return value.to(dtype) if value.is_floating_point() else value
+
+
+def _find_kind(type: str) -> Any:
+    return np.int64 if "int" in type else np.float16 if "16" in type else np.float32
