@@ -188,7 +188,9 @@ class Attention(Op):
         return Layout()
 
     def is_measured(self, *xs: Shape) -> bool:
-        return self.similarity == "dot" and self.bias != "continuous"
+        """False: alone it is as measured, but torch keeps fewer copies of operands that are one value, and more where
+        its kernels lay them out anew."""
+        return False
 
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         """The operands, laid out by head, the result, and the logarithm of each sum of the softmax. Where a term is

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 
 from archspec.api import to_torch
-from archspec.ops import Attention, Conv, Crop, Dropout, Flatten, GhostBatchNorm, Linear, Op, Shape, Shift
+from archspec.ops import Conv, Crop, Dropout, Flatten, GhostBatchNorm, Linear, Op, Shape, Shift
 from archspec.precision import FloatPrecision
 from compiler.analysis.memory.memory import measure_memory
 from compiler.analysis.memory.saved import find_layouts, find_storages
@@ -69,9 +69,10 @@ def behind_scales(op: Op, shapes: tuple[Shape, ...]) -> Graph:
 @given(specs())
 def test_random_networks_keep_what_autograd_keeps(document: Document) -> None:
     graph = graph_from(document)
-    if any(isinstance(node.op, Attention) for node in graph):  # of one value as query and key torch keeps one copy
+    found = measure_memory(graph, batch=4)
+    if found.marks:  # it says itself that it is not exact
         return
-    assert measure_memory(graph, batch=4).training.saved == saved_bytes(to_torch(graph), draw_inputs(graph, 4))
+    assert found.training.saved == saved_bytes(to_torch(graph), draw_inputs(graph, 4))
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 4, 5, 7])
