@@ -1,5 +1,6 @@
 """torchvision's models as witnesses, also beside a build of torch with which its own operators do not load."""
 
+import warnings
 from collections.abc import Callable
 from functools import cache, partial
 from importlib import import_module
@@ -44,6 +45,7 @@ def build_on_meta(name: str) -> nn.Module:
     """A model of torchvision with shapes and without numbers, in evaluation mode."""
     make = find_torchvision_model(name)
     model: nn.Module
+    warnings.filterwarnings("ignore", "The default weight initialization", FutureWarning)
     try:
         with torch.device("meta"):
             model = make(weights=None)
