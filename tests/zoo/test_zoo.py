@@ -33,6 +33,10 @@ ALSO_FIT: dict[str, Callable[[int], bool]] = {
     "fpn_resnet34": lambda size: size % 32 in (29, 30, 31),
     "linknet_resnet34": lambda size: size % 32 == 31,
     "unet_plus_plus_resnet34": lambda size: size % 32 == 31,
+    **dict.fromkeys(
+        ("swin_t", "swin_s", "swin_b", "swin_v2_t", "swin_v2_s", "swin_v2_b"),
+        lambda size: size > 32 and size % 32 in (1, 2, 3),
+    ),
     "hrnet": lambda size: size > 188 and size % 32 in (29, 30, 31),
 }
 """Sizes beyond the rule of a family, or of one spec, that fit too, since a stride drops pixels that nothing misses."""
