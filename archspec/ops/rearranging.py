@@ -161,9 +161,8 @@ class Map(Op):
         return (replace(gradient, axes=(x.axes[0].flat(),), doubts=gradient.doubts | (NONE if even else BORDER)),)
 
 
-class SpaceToDepth(Rearranging):
-    """Makes each block of positions one position, and its numbers channels, those of one channel beside each other
-    (torch.pixel_unshuffle): (C, *S) -> (C · block ^ rank, *S / block)."""
+class Blocks(Rearranging):
+    """Moves values between channels and blocks of positions, with as many along each axis."""
 
     main: ClassVar[str | None] = "block"
 
@@ -171,6 +170,17 @@ class SpaceToDepth(Rearranging):
 
     def changes_nothing(self, *xs: Shape) -> str:
         return "its blocks are single positions" if self.block == 1 else ""
+
+    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
+        return layouts[0].by_format(xs[0]) if xs[0].rank == 2 else Layout()
+
+    def settles(self, layout: Layout, x: Shape) -> bool:
+        return layout.is_told(x)
+
+
+class SpaceToDepth(Blocks):
+    """Makes each block of positions one position, and its numbers channels, those of one channel beside each other
+    (torch.pixel_unshuffle): (C, *S) -> (C · block ^ rank, *S / block)."""
 
     def infer(self, x: Shape) -> Shape:
         _require_map(self, x)
@@ -185,12 +195,6 @@ class SpaceToDepth(Rearranging):
     def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return (run((span[0] * self.block, (span[1] + 1) * self.block - 1)),)
 
-    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
-        return layouts[0].by_format(xs[0]) if xs[0].rank == 2 else Layout()
-
-    def settles(self, layout: Layout, x: Shape) -> bool:
-        return layout.is_told(x)
-
     def moments(self, x: Moments) -> Moments:
         return put_into_blocks(x, self.block)
 
@@ -198,16 +202,9 @@ class SpaceToDepth(Rearranging):
         return (flow_out_of_blocks(gradient, self.block),)
 
 
-class DepthToSpace(Rearranging):
+class DepthToSpace(Blocks):
     """Makes each position a block of positions, out of channels that stand beside each other (torch.pixel_shuffle):
     (C, *S) -> (C / block ^ rank, *S · block)."""
-
-    main: ClassVar[str | None] = "block"
-
-    block: Positive = Field(2, description="extent of a block along each axis")
-
-    def changes_nothing(self, *xs: Shape) -> str:
-        return "its blocks are single positions" if self.block == 1 else ""
 
     def infer(self, x: Shape) -> Shape:
         _require_map(self, x)
@@ -221,12 +218,6 @@ class DepthToSpace(Rearranging):
 
     def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return (run((span[0] // self.block, span[1] // self.block)),)
-
-    def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
-        return layouts[0].by_format(xs[0]) if xs[0].rank == 2 else Layout()
-
-    def settles(self, layout: Layout, x: Shape) -> bool:
-        return layout.is_told(x)
 
     def moments(self, x: Moments) -> Moments:
         return take_out_of_blocks(x, self.block)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tests.differential import layers
+from tests.differential import layers, shapes
 from tests.differential.attending import attend
 from tests.differential.layers import Fields
 from tests.differential.network import Network, Operation
+from tests.differential.recurring import gru_step, lstm_step, recur
+from tests.differential.resampling import pool_evenly, resize, upsample
 
 Weights = Mapping[str, Tensor]
 
@@ -113,7 +114,7 @@ def conv(x: Tensor, f: Fields, w: Weights) -> Tensor:
         weight = weight * (w["length"] / norms).reshape(-1, *(1,) * (weight.dim() - 1))
     function = (F.conv1d, F.conv2d, F.conv3d)[x.dim() - 3]
     along = [layers.at(f, axis) for axis in range(x.dim() - 2)]
-    sides = [layers.conv_padding(own, extent) for own, extent in zip(along, x.shape[2:], strict=True)]
+    sides = [shapes.conv_padding(own, extent) for own, extent in zip(along, x.shape[2:], strict=True)]
     padded = F.pad(x, [end for side in reversed(sides) for end in side])
     strides, dilations = ([own[name] for own in along] for name in ("stride", "dilation"))
     return function(padded, weight, w.get("bias"), strides, 0, dilations, f["groups"])
@@ -176,7 +177,7 @@ def pool(x: Tensor, f: Fields, reduce: Callable[[Tensor, int, int], Tensor]) -> 
         extent = x.shape[axis]
         slices = []
         own = layers.at(f, axis - 2)
-        for start, end in layers.windows(own, extent):
+        for start, end in shapes.windows(own, extent):
             inside = x.narrow(axis, max(start, 0), min(end, extent) - max(start, 0))
             counted = min(end, extent + own["padding"]) - start
             counted = inside.shape[axis] if f.get("count") == "inside" else counted
@@ -204,87 +205,6 @@ def largest(inside: Tensor, axis: int, counted: int) -> Tensor:
 
 def average(inside: Tensor, axis: int, counted: int) -> Tensor:
     return inside.sum(axis) / counted
-
-
-def recur(x: Tensor, f: Fields, w: Weights, step: Callable[..., tuple[Tensor, Tensor]]) -> Tensor:
-    """Position by position, and back where both directions are wanted."""
-    found = []
-    for way in ("_l0", "_l0_reverse")[: 1 + f["both"]]:
-        own = {name.removesuffix(way): value for name, value in w.items() if name.endswith(way)}
-        places = [*range(x.shape[2])][:: -1 if "reverse" in way else 1]
-        h = c = x.new_zeros(x.shape[0], f["out"])
-        results = {}
-        for place in places:
-            given = x[:, :, place] @ own["weight_ih"].T + own["bias_ih"]
-            h, c = step(given, h @ own["weight_hh"].T + own["bias_hh"], h, c)
-            results[place] = h
-        found.append(torch.stack([results[place] for place in sorted(results)], 2))
-    return torch.cat(found, 1)
-
-
-def lstm_step(given: Tensor, before: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    i, f, g, o = (given + before).chunk(4, 1)
-    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-    return o.sigmoid() * c.tanh(), c
-
-
-def gru_step(given: Tensor, before: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    (r, z, n), (r0, z0, n0) = given.chunk(3, 1), before.chunk(3, 1)
-    z = (z + z0).sigmoid()
-    return (1 - z) * (n + (r + r0).sigmoid() * n0).tanh() + z * h, c
-
-
-def pool_evenly(x: Tensor, size: int, reduce: Callable[..., Tensor]) -> Tensor:
-    for axis in range(2, x.dim()):
-        extent = x.shape[axis]
-        ends = [(math.floor(i * extent / size), math.ceil((i + 1) * extent / size)) for i in range(size)]
-        parts = [reduce(x.narrow(axis, start, end - start), axis, keepdim=True) for start, end in ends]
-        x = torch.cat(parts, axis)
-    return x
-
-
-def upsample(x: Tensor, f: Fields, w: Weights) -> Tensor:
-    scale = Fraction(f["scale"]).limit_denominator(16)
-    for axis in range(2, x.dim()):
-        extent = x.shape[axis]
-        x = resample(x, axis, int(extent * scale), float(1 / scale), f)
-    return x
-
-
-def resize(operands: list[Tensor], f: Fields) -> Tensor:
-    x, like = operands
-    for axis in range(2, x.dim()):
-        x = resample(x, axis, like.shape[axis], x.shape[axis] / like.shape[axis], f)
-    return x
-
-
-def resample(x: Tensor, axis: int, new: int, step: float, f: Fields) -> Tensor:
-    """One axis by a matrix of weights."""
-    old, places = x.shape[axis], torch.arange(new, dtype=torch.float64)
-    if f["corners"] == "aligned":
-        at = places * ((old - 1) / max(1, new - 1))
-    else:
-        at = places * step if f["mode"] == "nearest" else (places + 0.5) * step - 0.5
-    low, reach = (at + 1e-9).floor(), {"nearest": (0,), "linear": (0, 1), "cubic": (-1, 0, 1, 2)}[f["mode"]]
-    matrix = torch.zeros(new, old, dtype=torch.float64)
-    for offset in reach:
-        weight = KERNELS[f["mode"]]((at - low - offset).abs())
-        position = (low + offset).long().clamp(0, old - 1)
-        matrix[torch.arange(new), position] += weight
-    return torch.tensordot(x, matrix.to(x.dtype), ([axis], [1])).movedim(-1, axis)
-
-
-def cubic_kernel(d: Tensor, a: float = -0.75) -> Tensor:
-    """Keys (1981)."""
-    near, far = (a + 2) * d**3 - (a + 3) * d**2 + 1, a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a
-    return torch.where(d <= 1, near, torch.where(d < 2, far, torch.zeros_like(d)))
-
-
-KERNELS: dict[str, Callable[[Tensor], Tensor]] = {
-    "nearest": torch.ones_like,
-    "linear": lambda d: 1 - d,
-    "cubic": cubic_kernel,
-}
 
 
 def pad_channels(x: Tensor, f: Fields, w: Weights) -> Tensor:

@@ -10,12 +10,13 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from tests.differential import layers
+from tests.differential import layers, shapes
+from tests.differential.adding import run_residual
 from tests.differential.around import Around
 from tests.differential.attending import run_attend
 from tests.differential.calls import call_block
 from tests.differential.expressions import evaluate, evaluate_field, expand, name_values
-from tests.differential.layers import RefusedError, Shape, is_number, require
+from tests.differential.layers import RefusedError, Shape, require
 from tests.differential.network import Network, Operation
 from tests.differential.reading import (
     MERGES,
@@ -190,7 +191,7 @@ class Interpreter:
 
     def put_layer(self, kind: str, given: Mapping[str, Any], value: str, name: str) -> str:
         fields = layers.complete(kind, given)
-        result = layers.infer(kind, fields, self.shape(value))
+        result = shapes.infer(kind, fields, self.shape(value))
         if kind == "slice":
             fields["axis"] %= len(result)  # counted from 0, whichever way it is written
         return self.put(name, kind, fields, [value], result)
@@ -241,12 +242,12 @@ class Interpreter:
             fitted = []
             for i, value in enumerate(values):
                 operands = [value, *(other for j, other in enumerate(values) if j != i)]
-                shape = layers.merge(kind, [self.shape(operand) for operand in operands])
+                shape = shapes.merge(kind, [self.shape(operand) for operand in operands])
                 changed = shape != self.shape(value)
                 fitted.append(self.put(f"{path}.{label}{i}", kind, {}, operands, shape) if changed else value)
             values = fitted
         fields: dict[str, Any] = {} if draw is None else {"draw": draw}
-        shape = layers.merge(word, list(map(self.shape, values)), repeat=fit == "repeat")
+        shape = shapes.merge(word, list(map(self.shape, values)), repeat=fit == "repeat")
         return self.put(f"{path}.{word}", word, fields, values, shape)
 
     def branches(self, word: str, fields: dict[str, Any], value: str, inside: Around) -> str:
@@ -264,7 +265,7 @@ class Interpreter:
             require(settings["fit"] == "error", "only channels are fitted")
             if len(values) == 1:
                 return values[0]
-            shape = layers.concat_along(axis, list(map(self.shape, values)))
+            shape = shapes.concat_along(axis, list(map(self.shape, values)))
             return self.put(f"{inside.path}.concat", "concat_positions", {"axis": axis}, values, shape)
         return self.merge(word, values, settings["fit"], settings.get("draw"), inside.path)
 
@@ -343,9 +344,9 @@ class Interpreter:
         return self.resize(value, around.taps[label], how, around.inside(name).path)
 
     def resize(self, value: str, like: str, how: dict[str, Any], path: str) -> str:
-        shape = layers.merge("resize", [self.shape(value), self.shape(like)])
+        shape = shapes.merge("resize", [self.shape(value), self.shape(like)])
         require(len(shape) > 1, "resize needs a map")
-        layers.check_places(how, shape)
+        shapes.check_places(how, shape)
         return value if shape == self.shape(value) else self.put(path, "resize", how, [value, like], shape)
 
     def run_attend(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
@@ -385,73 +386,5 @@ class Interpreter:
         self.network.outputs[label] = value
         return value
 
-    # Residuals
-
     def run_residual(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
-        self.met += 1
-        ordinal, inside = self.met, around.inside(name)
-        f = {**STRUCTURE_FIELDS["residual"], **self.settings("residual", around), **fields}
-        kernels: list[str] | None = [] if f["scaling"] == "fixup" else None
-        result = self.run_body(f["body"], value, replace(inside.inside("body"), fixup=kernels))
-        if kernels is not None:
-            self.start_as_fixup(kernels)
-        result = self.scale_body(f["scaling"], result, inside)
-        names = self.names(around, value)
-        if f["scale"] is not None:
-            result = self.put_written(
-                "scale", {"value": evaluate(f["scale"], names)}, result, f"{inside.path}.scale", around
-            )
-        if f["survival"] is not None:
-            result = self.drop(f, ordinal, names, result, f"{inside.path}.survival", around)
-        shortcut = self.shortcut(f, value, result, inside)
-        total = self.merge("add", [shortcut, result], "error", None, inside.path)
-        half = {"value": math.sqrt(1 / 2)}
-        return (
-            self.put_layer("scale", half, total, f"{inside.path}.sqrt_half") if f["scaling"] == "sqrt_half" else total
-        )
-
-    def start_as_fixup(self, kernels: list[str]) -> None:
-        """The last kernel of a body starts at zero, the others smaller."""
-        for path in kernels:
-            operation = self.network.operations[path]
-            m = len(kernels)
-            start = (
-                {"init": "zeros"}
-                if path == kernels[-1]
-                else {"gain": operation.fields["gain"] * self.residuals ** (-1 / (2 * m - 2))}
-            )
-            self.network.operations[path] = replace(operation, fields={**operation.fields, **start})
-
-    def scale_body(self, scaling: str, result: str, inside: Around) -> str:
-        if scaling == "skip_init":
-            return self.put_layer("scale", {"value": 0.0, "trainable": True}, result, f"{inside.path}.multiplier")
-        if scaling == "fixup":
-            result = self.put_layer("scale", {"trainable": True}, result, f"{inside.path}.multiplier")
-            return self.put_layer("shift", {"trainable": True}, result, f"{inside.path}.bias")
-        if scaling == "stable":
-            return self.put_layer("scale", {"value": 1 / math.sqrt(self.residuals)}, result, f"{inside.path}.stable")
-        return result
-
-    def drop(
-        self, f: dict[str, Any], ordinal: int, names: dict[str, Any], result: str, path: str, around: Around
-    ) -> str:
-        survival = evaluate(f["survival"], names)
-        if f["decay"] == "linear":
-            require(is_number(survival), "survival is no number")
-            survival = 1 - ordinal / self.residuals * (1 - survival)
-        if f["drop"] == "shake":
-            return self.put_written("shake_drop", {"survival": survival}, result, path, around)
-        given = {"survival": survival} | ({} if f["drop"] is None else {"draw": f["drop"]})
-        return self.put_written("stochastic_depth", given, result, path, around)
-
-    def shortcut(self, f: dict[str, Any], value: str, result: str, inside: Around) -> str:
-        channels = self.shape(result)[0]
-        if "shortcut" in f:
-            return self.run_body(f["shortcut"], value, inside.inside("shortcut", out_channels=channels))
-        if "project" not in f:
-            return value
-        kept = self.shape(value) == self.shape(result)
-        (self.equal if kept else self.changing).add(inside.path)
-        if kept and inside.path not in self.projected:
-            return value
-        return self.run_body(f["project"], value, inside.inside("project", out_channels=channels))
+        return run_residual(self, fields, value, name, around)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.differential import layers
+from tests.differential import layers, shapes
 from tests.differential.layers import Shape
 
 
@@ -55,14 +55,14 @@ class Network:
             f"{operation.name}.{name}": stored
             for operation in self.operations.values()
             if operation.kind in (*layers.FIELDS, "attention")
-            for name, stored in layers.weights(
+            for name, stored in shapes.weights(
                 operation.kind, operation.fields, self.operand_shapes(operation)[0]
             ).items()
         }
 
     def macs(self) -> int:
         return sum(
-            layers.macs(operation.kind, operation.fields, self.operand_shapes(operation)[0])
+            shapes.macs(operation.kind, operation.fields, self.operand_shapes(operation)[0])
             for operation in self.operations.values()
             if operation.kind in layers.FIELDS
         )
