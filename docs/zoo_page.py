@@ -141,7 +141,11 @@ SHOWN: dict[str, Sequence[Shown]] = {
     ],
     "efficientnet": [("efficientnet_b0", "squeeze_gate", {}, ()), ("efficientnet_b0", "inverted_body", {}, ())],
     "regnet": [("regnet_y_400mf", "regnet_block", {"width": 48, "in_channels": 48}, ())],
-    "convnext": [("convnext_tiny", "convnext_block", {}, ()), ("convnext_tiny", None, {}, ())],
+    "convnext": [
+        ("convnext_tiny", "convnext_block", {}, ()),
+        ("convnextv2_atto", "convnextv2_block", {}, ("global_response",)),
+        ("convnext_tiny", None, {}, ()),
+    ],
     "restoration": [
         ("edsr_baseline", None, {}, ()),
         ("rcan", "channel_gate", {}, ()),
