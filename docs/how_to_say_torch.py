@@ -151,6 +151,8 @@ TORCH: Mapping[str, tuple[TorchRow, ...]] = {
         TorchRow("nn.Softplus()", "softplus"),
         TorchRow("nn.Softmax(dim=1)", "softmax", "over the channels"),
         TorchRow("nn.GLU(dim=1)", "glu"),
+        TorchRow("x.clamp(min=1e-6).sqrt()", "sqrt", "smaller numbers count as `eps`, 1e-6 unless given"),
+        TorchRow("x.clamp(min=1e-3).log()", "log: {eps: 0.001}"),
     ),
     "Pooling and resizing": (
         TorchRow("nn.MaxPool2d(2)", "max_pool"),

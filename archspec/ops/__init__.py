@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from archspec.ops.chance import Dropout, ShakeDrop, StochasticDepth
     from archspec.ops.channel_conv import ChannelConv
     from archspec.ops.embedding import Embedding
-    from archspec.ops.functions import Abs, Clip, Exp, Glu, HardTanh, Mish, Selu
+    from archspec.ops.functions import Abs, Clip, Exp, Glu, HardTanh, Log, Mish, Selu, Sqrt
     from archspec.ops.joining import ConcatPositions
     from archspec.ops.kernel import Kernel
     from archspec.ops.learned import Learned
@@ -68,7 +68,7 @@ _NORMALIZATIONS = {
 _ACTIVATIONS = {
     "activation": "Relu Relu6 LeakyRelu Prelu Elu Gelu Silu Sigmoid HardSigmoid HardSwish Tanh Softplus",
     "softmax": "Softmax",
-    "functions": "Mish Selu HardTanh Clip Exp Abs",
+    "functions": "Mish Selu HardTanh Clip Exp Log Sqrt Abs",
 }
 _LAYERS = {
     "linear": "Conv ConvTranspose Linear",
@@ -193,6 +193,7 @@ __all__ = [
     "LeaveWindows",
     "Linear",
     "LocalResponseNorm",
+    "Log",
     "Lstm",
     "Map",
     "Max",
@@ -231,6 +232,7 @@ __all__ = [
     "Softplus",
     "SpaceToDepth",
     "Span",
+    "Sqrt",
     "StochasticDepth",
     "Sub",
     "Sum",

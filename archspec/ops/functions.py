@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import replace
-from math import exp, expm1, inf, isfinite, tanh
+from math import exp, expm1, inf, isfinite, log, sqrt, tanh
 from typing import ClassVar
 
 from pydantic import Field
@@ -11,16 +12,18 @@ from pydantic import Field
 from archspec.ops.activation import Rectifier, Sigmoid, Softplus, Swish
 from archspec.ops.base import Family, Layer
 from archspec.ops.bounds import POSITIVE, SHARE, Bounds
-from archspec.ops.fields import Number
+from archspec.ops.fields import Epsilon, Number
 from archspec.ops.scalar import Scalar
 from archspec.ops.signal.gaussian import ChannelMoments, Passed
 from archspec.ops.signal.moments import PRODUCT, Gradient, Moments, join_doubts
 from archspec.ops.signal.runs import cut, join
 from archspec.ops.signal.sums import multiply
-from archspec.ops.values import OpError, Saves, Shape
+from archspec.ops.values import OpError, Saved, Saves, Shape
 
 MAX_EXPONENT = 700.0
 """The largest number whose exponential is computed: that of a larger one is no double."""
+DECADES = 16
+"""The number of powers of ten over which a function of positive numbers is looked at closely."""
 
 
 class Mish(Swish):
@@ -144,6 +147,66 @@ class Exp(Scalar):
         second = self.curve(2 * x.mean + 2 * variance)
         common = self.curve(2 * x.mean + variance + shared)
         return Passed(ChannelMoments(self.curve(x.mean + variance / 2), second, common), second)
+
+
+class Floored(Scalar):
+    """A function of positive numbers; those below `eps` count as `eps`, so that it and its slope are finite."""
+
+    rises: ClassVar[bool] = True
+
+    eps: Epsilon = Field(1e-6, description="smallest number that it is taken of; smaller ones count as this")
+
+    @abstractmethod
+    def above(self, x: float) -> float:
+        """The function of a number from `eps` on."""
+
+    @abstractmethod
+    def slope(self, x: float) -> float:
+        """Its derivative there."""
+
+    def curve(self, x: float) -> float:
+        return self.above(max(x, self.eps))
+
+    def derivative(self, x: float) -> float:
+        return self.slope(x) if x > self.eps else 0.0
+
+    def bound(self, x: Bounds) -> Bounds:
+        return Bounds(*map(self.curve, x))
+
+    @property
+    def bends(self) -> tuple[float, ...]:  # type: ignore[override]
+        """The powers of ten from `eps` on: its slope falls by as much from one to the next."""
+        return tuple([self.eps * 10.0**i for i in range(DECADES)])
+
+    def elementwise(self, x: Shape) -> int:
+        return 2 * x.elements  # the comparison and the function
+
+
+class Sqrt(Floored):
+    """√max(x, eps)."""
+
+    def above(self, x: float) -> float:
+        return sqrt(x)
+
+    def slope(self, x: float) -> float:
+        return 0.5 / sqrt(x)
+
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        return Saved((0,), result=True)
+
+
+class Log(Floored):
+    """The natural logarithm of max(x, eps)."""
+
+    def above(self, x: float) -> float:
+        return log(x)
+
+    def slope(self, x: float) -> float:
+        return 1 / x
+
+    def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
+        """The operand, and what of it is not below `eps`."""
+        return Saved((0,), values=batch * xs[0].elements)
 
 
 class Glu(Layer):

@@ -209,6 +209,12 @@ abs
     absolute
 mul: [[], []]
     square
+sqrt: {eps: 0.000001} | of what is at least `eps`, so that its gradient is finite
+    squareroot root
+log: {eps: 0.000001} | of what is at least `eps`, so that its gradient is finite
+    logarithm
+[shift: 1, log]
+    log1p
 shift: {trainable: true, per: channel}
     biasadd addbias bias
 scale: {value: 0.000001, trainable: true, per: channel}
@@ -218,7 +224,7 @@ scale: {value: 0, trainable: true}
 [scale: {trainable: true, per: channel}, shift: {trainable: true, per: channel}]
     affine
 |
-    log sqrt rsqrt pow power reciprocal erf sin cos tan asin acos atan sinh cosh asinh acosh atanh sign
+    rsqrt pow power reciprocal erf sin cos tan asin acos atan sinh cosh asinh acosh atanh sign
     floor ceil round mod cumsum cumprod einsum dot lambda equal greater greaterorequal less lessorequal
     not and or xor argmax argmin topk sort nonzero unique scatter trilu reducemin reduceprod dft stft cast
     reducel1 reducelogsum reducelogsumexp reducesumsquare

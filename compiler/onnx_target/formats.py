@@ -24,6 +24,8 @@ class Format:
 
 FLOAT32, FLOAT16 = np.dtype(np.float32), np.dtype(np.float16)
 BFLOAT16 = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(onnx.TensorProto.BFLOAT16))
+LEAST_HALF = float(np.finfo(np.float16).smallest_subnormal)
+"""The smallest positive number of half precision, 2**-24."""
 
 FORMATS: Mapping[FloatPrecision, Format] = MappingProxyType(
     {

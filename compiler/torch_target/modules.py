@@ -135,6 +135,31 @@ class Exp(nn.Module):
         return x.exp()
 
 
+class Floored(nn.Module):
+    """A function of what is at least `eps`."""
+
+    def __init__(self, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+
+    def extra_repr(self) -> str:
+        return f"eps={self.eps}"
+
+
+class Sqrt(Floored):
+    """The square root."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.clamp(min=self.eps).sqrt()
+
+
+class Log(Floored):
+    """The natural logarithm."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.clamp(min=self.eps).log()
+
+
 class Clip(nn.Module):
     """Keeps x between two numbers, of which one may be missing."""
 

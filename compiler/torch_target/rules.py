@@ -150,6 +150,10 @@ for _op, _module in (
     rule(_op)(lambda op, *shapes, _module=_module: _module())
 
 
+rule(ops.Sqrt)(lambda op, x: modules.Sqrt(op.eps))
+rule(ops.Log)(lambda op, x: modules.Log(op.eps))
+
+
 @rule(ops.GlobalAvgPool)
 def global_avg_pool(op: ops.GlobalAvgPool, x: Shape) -> nn.Module:
     return ADAPTIVE_AVG_POOL[x.rank - 1](1)

@@ -313,6 +313,8 @@ LAYERS: dict[str, Compute] = {
     "hard_tanh": lambda x, f, w: x.clamp(-1, 1),
     "clip": lambda x, f, w: x.clamp(f["low"], f["high"]),
     "exp": lambda x, f, w: torch.exp(x),
+    "sqrt": lambda x, f, w: torch.where(x > f["eps"], x, f["eps"]) ** 0.5,
+    "log": lambda x, f, w: torch.log(torch.where(x > f["eps"], x, f["eps"])),
     "abs": lambda x, f, w: torch.where(x > 0, x, -x),
     "glu": lambda x, f, w: x[:, : x.shape[1] // 2] * torch.sigmoid(x[:, x.shape[1] // 2 :]),
     "max_pool": lambda x, f, w: pool(x, f, largest),

@@ -183,6 +183,7 @@ FIELDS: dict[str, dict[str, Field]] = {
     "leaky_relu": {"slope": number(0.01)},
     "prelu": {"start": number(0.25), "per": word("channel", "network")},
     **{name: {} for name in ("mish", "selu", "hard_tanh", "exp", "abs", "glu")},
+    **{name: {"eps": number(1e-6, above=0)} for name in ("sqrt", "log")},
     "clip": {"low": optional_number(), "high": optional_number()},
     "elu": {"alpha": number(1.0)},
     "gelu": {"approximate": word("none", "tanh")},
@@ -241,6 +242,7 @@ KERNELS = ("conv", "conv_transpose", "linear")
 ACTIVATIONS = (
     *("relu", "relu6", "leaky_relu", "prelu", "elu", "gelu", "silu", "sigmoid", "hard_sigmoid", "hard_swish"),
     *("tanh", "softplus", "softmax", "mish", "selu", "hard_tanh", "clip", "exp", "abs", "glu"),
+    *("sqrt", "log"),
 )
 RUNNING = ("batch_norm", "ghost_batch_norm", "batch_renorm")
 NORMS = (*RUNNING, "layer_norm", "group_norm", "instance_norm")

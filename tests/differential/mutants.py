@@ -28,9 +28,12 @@ FIXED = ("archspec", "inputs", "params", "sizes", "description", "source", "impo
 
 
 def edit(spec: Spec, random: Random) -> Spec:
-    """The spec with one node left out, doubled or exchanged with the next, or one number changed by one."""
+    """The spec with one node left out, doubled or exchanged with the next, or one number changed by one;
+    an empty network stays as it is."""
     data = {"document": spec.document, "files": spec.files}
     edits = list(find_edits(data))
+    if not edits:
+        return spec
     path, part = random.choice(edits)
     edited = put(data, path, part)
     return Spec(edited["document"], edited["files"])

@@ -19,7 +19,7 @@ def each(op: Op, shapes: tuple[Shape, ...]) -> list[tuple[Op, tuple[Shape, ...]]
 POINTWISE = (
     *(ops.Relu, ops.Relu6, ops.Gelu, ops.Silu, ops.Sigmoid, ops.HardSigmoid),
     *(ops.HardSwish, ops.Tanh, ops.Softplus, ops.Softmax, ops.Elu, ops.LeakyRelu),
-    *(ops.Prelu, ops.Mish, ops.Selu, ops.HardTanh, ops.Exp, ops.Abs, ops.Glu),
+    *(ops.Prelu, ops.Mish, ops.Selu, ops.HardTanh, ops.Exp, ops.Log, ops.Sqrt, ops.Abs, ops.Glu),
 )
 
 EXAMPLES: list[tuple[Op, tuple[Shape, ...]]] = [
@@ -76,6 +76,8 @@ EXAMPLES: list[tuple[Op, tuple[Shape, ...]]] = [
     *each(ops.Clip(low=-0.5, high=2), EVERY),
     *each(ops.Clip(low=0.1), EVERY),
     *each(ops.Clip(high=1), EVERY),
+    *each(ops.Sqrt(eps=0.5), EVERY),
+    *each(ops.Log(eps=0.5), EVERY),
     *each(ops.MaxPool(), SPATIAL),
     *each(ops.MaxPool(kernel=3, stride=2, padding=1), SPATIAL),
     *each(ops.MaxPool(kernel=3, stride=2, ceil=True), SPATIAL),

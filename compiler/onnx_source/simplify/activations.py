@@ -10,7 +10,8 @@ from functools import reduce
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.ops import OPS, Clip, Gelu, Layer, Scale, Shape, Shift
+from archspec.ops import LAYERS, OPS, Clip, Gelu, Layer, Scale, Shape, Shift
+from archspec.ops.functions import Floored
 from archspec.ops.merge import Repeating
 from archspec.ops.scalar import Scalar
 from compiler.dominators import find_dominators
@@ -126,6 +127,8 @@ def _identify(start: str, pieces: Mapping[str, Node], last: Node) -> Layer | Non
         return None
     if len(pieces) == 1 and not isinstance(last.op, Elementwise):
         return None
+    if floored := _find_floor(pieces, last):
+        return floored
     values = {start: POINTS}
     with np.errstate(all="ignore"):
         found = _compute(last, pieces, values)
@@ -133,6 +136,16 @@ def _identify(start: str, pieces: Mapping[str, Node], last: Node) -> Layer | Non
             return None
         same = (np.abs(found - CURVES) <= 1e-6 + 1e-5 * np.abs(CURVES)).all(1)
     return next((op for (op, _), fits in zip(KNOWN, same, strict=True) if fits), None)
+
+
+def _find_floor(pieces: Mapping[str, Node], last: Node) -> Layer | None:
+    """The function of positive numbers that two pieces are: a clip from below by some number, and the function."""
+    match [last.op, *(piece.op for piece in pieces.values() if piece.id != last.id)]:
+        case [Elementwise(function=word), Clip(low=low, high=None)] if low is not None and low > 0:
+            known = LAYERS.get(word)
+            return known(eps=low) if known and issubclass(known, Floored) else None
+        case _:
+            return None
 
 
 def _compute(node: Node, pieces: Mapping[str, Node], values: dict[str, Array]) -> Array | None:

@@ -12,7 +12,7 @@ from compiler.onnx_target.onnx_model import OnnxModel
 CHANNELWISE = frozenset(
     {
         *("Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Elu", "Identity"),
-        *("Selu", "Abs", "Exp"),
+        *("Selu", "Abs", "Exp", "Log", "Sqrt"),
         *("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool", "Resize", "Pad", "Flatten"),
         *("BatchNormalization", "Add", "Mul"),
     }

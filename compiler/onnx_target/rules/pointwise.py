@@ -8,6 +8,7 @@ import numpy as np
 
 from archspec import ops
 from compiler.onnx_target.emitter import Emitter, OnnxValue
+from compiler.onnx_target.formats import FLOAT16, LEAST_HALF
 from compiler.onnx_target.rules.table import plain, rule
 
 for _op, _kind in (
@@ -35,6 +36,24 @@ def hard_tanh(op: ops.HardTanh, emit: Emitter, x: OnnxValue) -> OnnxValue:
 @rule(ops.Clip)
 def clip(op: ops.Clip, emit: Emitter, x: OnnxValue) -> OnnxValue:
     return _clip(emit, x, op.low, op.high)
+
+
+@rule(ops.Sqrt)
+def sqrt(op: ops.Sqrt, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    return _floored("Sqrt", op, emit, x)
+
+
+@rule(ops.Log)
+def log(op: ops.Log, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    return _floored("Log", op, emit, x)
+
+
+def _floored(kind: str, op: ops.Sqrt | ops.Log, emit: Emitter, x: OnnxValue) -> OnnxValue:
+    """Lower f(max(x, eps)). In half precision, where a smaller `eps` would be zero, it is max(f(max(x, 0)), f(eps))."""
+    if emit.float_type == FLOAT16 and op.eps < LEAST_HALF:
+        found = emit.op(kind, [_clip(emit, x, 0.0, None)])
+        return emit.op("Max", [found, emit.constant("least", op.above(op.eps))])
+    return emit.op(kind, [_clip(emit, x, op.eps, None)])
 
 
 def _clip(emit: Emitter, x: OnnxValue, low: float | None, high: float | None) -> OnnxValue:

@@ -6,11 +6,8 @@ import numpy as np
 
 from archspec.ops import L2Norm, LocalResponseNorm, RmsNorm
 from compiler.onnx_target.emitter import Emitter, OnnxValue
-from compiler.onnx_target.formats import FLOAT16
+from compiler.onnx_target.formats import FLOAT16, LEAST_HALF
 from compiler.onnx_target.rules.table import rule
-
-LEAST_HALF = float(np.finfo(np.float16).smallest_subnormal)
-"""The smallest positive number of half precision, 2**-24."""
 
 
 @rule(RmsNorm)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from archspec.ops import Abs, Bounds, Clip, Exp, Glu, HardTanh, Mish, Op, OpError, Prelu, Selu, Shape
+from archspec.ops import Abs, Bounds, Clip, Exp, Glu, HardTanh, Log, Mish, Op, OpError, Prelu, Selu, Shape, Sqrt
 from archspec.ops.signal.gaussian import ChannelMoments
 from archspec.ops.values import Saved
 
@@ -21,6 +21,9 @@ from archspec.ops.values import Saved
         (Abs(), Bounds(), (0, inf)),
         (Exp(), Bounds(), (0, inf)),
         (Exp(), Bounds(-inf, 0.0), (0, 1)),
+        (Sqrt(eps=0.25), Bounds(-3.0, 4.0), (0.5, 2)),
+        (Sqrt(eps=0.25), Bounds(), (0.5, inf)),
+        (Log(eps=1.0), Bounds(-inf, 1.0), (0, 0)),
         (HardTanh(), Bounds(-0.5, 4.0), (-0.5, 1)),
         (Clip(low=0.5), Bounds(), (0.5, inf)),
         (Clip(low=-1, high=0.5), Bounds(-3.0, 0.0), (-1, 0)),
@@ -69,3 +72,16 @@ def test_the_moments_of_an_exponential_are_those_of_a_lognormal_value() -> None:
     found = Exp().passed(ChannelMoments(0.3, 0.09 + 0.5, 0.09 + 0.25)).part
     assert list(found) == pytest.approx([float(x.mean()) for x in (one, one.square(), one * other)], rel=0.02)
     assert Exp().curve(1e9) < inf
+
+
+@pytest.mark.parametrize("op", [Sqrt(), Log(), Sqrt(eps=1e-12)], ids=str)
+def test_the_slope_of_a_function_of_positive_numbers_is_finite(op: Sqrt | Log) -> None:
+    """Everywhere, and zero up to `eps`; the control is torch's own function."""
+    own = torch.tensor([-1.0, 0.0, op.eps / 2, 2 * op.eps, 4.0], dtype=torch.double, requires_grad=True)
+    plain = torch.zeros(1, requires_grad=True)
+    function = torch.sqrt if isinstance(op, Sqrt) else torch.log
+    (slopes,) = torch.autograd.grad(function(own.clamp(min=op.eps)).sum(), own)
+    (steep,) = torch.autograd.grad(function(plain).sum(), plain)
+    assert slopes.tolist() == pytest.approx([op.derivative(x) for x in own.tolist()], rel=1e-9)
+    assert slopes.isfinite().all()
+    assert steep.isinf().all()

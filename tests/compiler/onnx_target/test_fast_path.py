@@ -99,7 +99,9 @@ def test_agrees_with_onnx_runtime(name: str, target: Target, tmp_path: Path) -> 
 RESIDUAL = {"residual": {"body": [{"conv": 16}]}}
 BETWEEN: list[Any] = [
     *["relu", "relu6", "sigmoid", "tanh", "hard_swish", "hard_sigmoid", "silu", "gelu", "elu", "prelu", "softplus"],
-    *["mish", "selu", "hard_tanh", "exp", "abs", "glu", {"clip": {"low": 0.5}}, {"prelu": {"per": "network"}}],
+    *["mish", "selu", "hard_tanh", "exp", "log", "sqrt", "abs", "glu"],
+    {"clip": {"low": 0.5}},
+    {"prelu": {"per": "network"}},
     {"gelu": {"approximate": "tanh"}},
     {"leaky_relu": 0.1},
     {"scale": {"trainable": True, "per": "channel"}},
