@@ -13,9 +13,10 @@ On the left `{s}` matches a number and gives it a name, `<m>` a word, `*` matche
 and `**` any number of parts. On the right `{...}` holds an expression of the language, over the matched numbers, `let`
 and the spec's params, and `<m>` is the word. A rule speaks of a whole name (`scale_0.factor`), or of a layer, whose
 weights keep the last part of their name. Where a tensor has other extents in the same order, `{name: …, reshape: true}`
-says so; `rows: [START, STOP]` takes some of its rows, `join: […]` in place of `name` puts several tensors one after the
-other, and `permute` gives the order of the axes. What theirs has and the spec leaves out, such as an auxiliary head or
-places that follow from a window, is named by what its names begin with, or whole: `leaves: [aux, "**.position_index"]`.
+says so; `rows: [START, STOP]` takes some of its rows, beside `parts: N` those of each of N equal parts; `join: […]` in
+place of `name` puts several tensors one after the other, and `permute` gives the order of the axes. What theirs has
+and the spec leaves out, such as an auxiliary head or places that follow from a window, is named by what its names begin
+with, or whole: `leaves: [aux, "**.position_index"]`.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ _Word: TypeAlias = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=MAX_L
 
 _Name: TypeAlias = Annotated[NameTemplate, PlainValidator(NameTemplate.parse)]
 ROWS = "rows"
-"""The name that a cut's expressions have for the number of rows of the tensor."""
+"""The name that a cut's expressions have for the number of rows of the tensor, or of each of its parts."""
+MAX_PARTS = 256
+"""The most equal parts of a tensor that rows are taken of, such as the heads of an attention."""
 
 
 class SourceName(BaseModel):
@@ -77,6 +80,7 @@ class SourceName(BaseModel):
     name: _Name | None = None
     join: list[_Name] | None = Field(None, max_length=MAX_LENGTH)
     rows: Annotated[Any, PlainValidator(_read_value)] = None
+    parts: Annotated[Any, PlainValidator(_read_value)] = 1
     permute: list[Annotated[int, Field(strict=True)]] | None = Field(None, min_length=2, max_length=8)
     reshape: Annotated[bool, Field(strict=True)] = False
 
@@ -88,6 +92,8 @@ class SourceName(BaseModel):
             raise refuse_rule("`join` should have at least two names")
         if self.rows is not None and (not isinstance(self.rows, list) or len(self.rows) not in (2, 3)):
             raise refuse_rule("`rows` should be [start, stop] or [start, stop, step]")
+        if self.rows is None and "parts" in self.model_fields_set:
+            raise refuse_rule("`parts` are those whose `rows` are taken, which are not given")
         if self.permute is not None and sorted(self.permute) != list(range(len(self.permute))):
             raise refuse_rule("`permute` should have each axis from 0 once")
         return self
@@ -97,6 +103,9 @@ class SourceName(BaseModel):
         the rows of the origin does."""
         templates = self.join if self.name is None else [self.name]
         names = tuple(template.write(*scopes) + rest for template in templates or ())
+        parts = _evaluate(self.parts, *scopes)
+        if not isinstance(parts, int) or isinstance(parts, bool) or not 1 <= parts <= MAX_PARTS:
+            raise ExpressionError(f"`parts` should be a whole number from 1 to {MAX_PARTS}, found {parts}")
 
         def find_rows(count: int) -> RowRange:
             found = _evaluate(self.rows, {ROWS: count}, *scopes)
@@ -105,7 +114,8 @@ class SourceName(BaseModel):
             start, stop, step = (*found, 1)[:3]
             return start, stop, step
 
-        return WeightOrigin(names, self.reshape, tuple(self.permute or ()), None if self.rows is None else find_rows)
+        cut = None if self.rows is None else find_rows
+        return WeightOrigin(names, self.reshape, tuple(self.permute or ()), cut, parts)
 
 
 class RuleSet(BaseModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -21,34 +21,41 @@ RowRange: TypeAlias = tuple[int, int, int]
 @dataclass(frozen=True, slots=True)
 class WeightOrigin:
     """The tensors of theirs that a weight is read from, joined along their first axis; of each only some rows, where
-    `find_rows` says which of how many. Then the axes come in the order of `permute`; with `reshape` the numbers may be
-    laid out in other extents."""
+    `find_rows` says which of how many, of each of `parts` equal parts. Then the axes come in the order of `permute`;
+    with `reshape` the numbers may be laid out in other extents."""
 
     names: tuple[str, ...]
     reshape: bool = False
     permute: tuple[int, ...] = ()
     find_rows: Callable[[int], RowRange] | None = None
+    parts: int = 1
 
     def find_pieces(self, state: Mapping[str, StoredTensor], ours: str) -> tuple[Piece, ...] | None:
         """Find the pieces in a state dict; None where a tensor is not there. Raises InputError where a tensor cannot be
         cut or turned so."""
         if not all(name in state for name in self.names):
             return None
-        return tuple(self._cut(name, state[name], ours) for name in self.names)
+        return tuple(piece for name in self.names for piece in self._cut(name, state[name], ours))
 
-    def _cut(self, name: str, stored: StoredTensor, ours: str) -> Piece:
+    def _cut(self, name: str, stored: StoredTensor, ours: str) -> Iterator[Piece]:
         shape = stored.shape
         if self.permute and len(self.permute) != len(shape):
             raise InputError(f"{ours}: {name} is {write_shape(shape)}, and `permute` has {len(self.permute)} axes")
         if self.find_rows is None:
-            return Piece(name, stored, None)
+            yield Piece(name, stored, None)
+            return
         if not shape:
             raise InputError(f"{ours}: {name} is a single number, and has no rows to cut")
-        start, stop, step = self.find_rows(shape[0])
-        if not 0 <= start < stop <= shape[0] or step < 1:
+        rows, left = divmod(shape[0], self.parts)
+        if left or not rows:
+            raise InputError(f"{ours}: {name} has {shape[0]} rows, which are no {self.parts} equal parts")
+        start, stop, step = self.find_rows(rows)
+        if not 0 <= start < stop <= rows or step < 1:
             cut = f"from {start} to {stop}" + (f" by {step}" if step != 1 else "")
-            raise InputError(f"{ours}: {name} has {shape[0]} rows, of which {cut} cannot be cut")
-        return Piece(name, stored, range(start, stop, step))
+            whole = "rows" if self.parts == 1 else f"rows in each of its {self.parts} parts"
+            raise InputError(f"{ours}: {name} has {rows} {whole}, of which {cut} cannot be cut")
+        for first in range(0, shape[0], rows):
+            yield Piece(name, stored, range(first + start, first + stop, step))
 
     def find_shape(self, pieces: Sequence[Piece], ours: str) -> tuple[int, ...]:
         """Find the extents of the joined pieces. Raises InputError where they cannot be joined."""

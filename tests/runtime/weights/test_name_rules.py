@@ -57,6 +57,13 @@ def test_a_variant_takes_the_rules_of_its_base(folder: Path) -> None:
             "for linear_0.weight: `rows` should be whole numbers",
         ),
         ("linear_0.weight: head", "linear_0.weight: {name: head, rows: [0, row]}", "9:24", "unknown name 'row'"),
+        ("linear_0.weight: head", "linear_0.weight: {name: head, parts: 2}", "9:24", "whose `rows` are taken"),
+        (
+            "linear_0.weight: head",
+            "linear_0.weight: {name: head, rows: [0, 1], parts: 257}",
+            "9:24",
+            "`parts` should be a whole number from 1 to 256, found 257",
+        ),
         (
             "linear_0.weight: head",
             "linear_0.weight: {name: head, permute: [1, 2]}",

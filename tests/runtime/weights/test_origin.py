@@ -103,6 +103,9 @@ def test_the_joint_projection_of_an_attention_becomes_three_convolutions() -> No
          "value.weight: attention.in_proj_weight has 24 rows, of which from 16 to 48 cannot be cut"),
         ("rows: [2 * rows // 3, rows]", "rows: [rows, rows]", "from 24 to 24 cannot be cut"),
         ("rows: [2 * rows // 3, rows]", "rows: [2 * rows // 3, rows, 0]", "from 16 to 24 by 0 cannot be cut"),
+        ("rows: [0, rows // 3]", "rows: [0, 1], parts: 5", "query.weight: .* has 24 rows, which are no 5 equal parts"),
+        ("rows: [0, rows // 3]", "rows: [0, 13], parts: 2",
+         "has 12 rows in each of its 2 parts, of which from 0 to 13 cannot be cut"),
         ("place.term: place", "place.term: {name: place, rows: [0, 1]}", "is a single number, and has no rows to cut"),
         ("out: attention.out_proj", "out: {name: attention.out_proj, permute: [1, 0]}",
          "attention.out_proj.bias is 8, and `permute` has 2 axes"),
@@ -138,3 +141,20 @@ def test_tensors_are_joined_and_turned(folder: Path) -> None:
         match({**parts, "f": torch.randn(2, 5)}, rules.replace("RULE", "{join: [i, f]}"))
     missing = match({"i": parts["i"]}, rules.replace("RULE", "{join: [i, f]}"))
     assert [pair.theirs for pair in missing.missing] == ["i + f"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_rows_may_be_those_of_each_of_several_parts() -> None:
+    """Two heads of 4 channels, each with its query, its key and its value."""
+    state = Theirs().state_dict()
+    rules = RULES
+    for old, new in (("0, rows // 3", "0, 4"), ("rows // 3, 2 * rows // 3", "4, 8"), ("2 * rows // 3, rows", "8, 12")):
+        rules = rules.replace(f"rows: [{old}]", f"rows: [{new}], parts: 4 // 2")
+    conversion = match(state, rules)
+    assert [pair.theirs for pair in conversion.pairs][1] == (
+        "attention.in_proj_weight[0:4] + attention.in_proj_weight[12:16]"
+    )
+    heads = state["attention.in_proj_weight"].reshape(2, 3, 4, WIDTH)
+    arrays = conversion.read()
+    for name, part in zip(("query", "key", "value"), heads.unbind(1), strict=True):
+        torch.testing.assert_close(torch.from_numpy(arrays[f"{name}.weight"])[..., 0], part.reshape(WIDTH, WIDTH))
