@@ -36,6 +36,7 @@ FAMILIES: dict[str, str] = {
     "unet": "U-Nets",
     "nnunet": "nnU-Net",
     "detection": "Detection",
+    "yolo": "YOLO",
     "hourglass": "Stacked hourglasses",
     "inception": "Inception",
     "squeezenet": "SqueezeNet",

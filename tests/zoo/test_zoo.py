@@ -37,6 +37,8 @@ ALSO_FIT: dict[str, Callable[[int], bool]] = {
         ("swin_t", "swin_s", "swin_b", "swin_v2_t", "swin_v2_s", "swin_v2_b"),
         lambda size: size > 32 and size % 32 in (1, 2, 3),
     ),
+    "yolo": lambda size: size % 32 > 24,
+    "yolov5nu": lambda size: size > 1 and size % 32 in (1, *range(26, 32)),
     "hrnet": lambda size: size > 188 and size % 32 in (29, 30, 31),
 }
 """Sizes beyond the rule of a family, or of one spec, that fit too, since a stride drops pixels that nothing misses."""

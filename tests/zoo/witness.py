@@ -1,9 +1,9 @@
 """Asks other libraries what their models compute, and stores it: `python -m tests.zoo.witness LIBRARY [NAME …]`.
 
 It needs the library, which the tests do not: timm, segmentation_models_pytorch (`smp`), MONAI (`monai`), nnU-Net's
-networks (`nnunet`: dynamic_network_architectures) or `diffusers`. For each row of `witnessed/LIBRARY.json`, or those
-of the given names, it makes the library's model, gives it weights that follow from *our* names, by the rules beside the
-spec, and writes down the number of parameters and some values of the outputs.
+networks (`nnunet`: dynamic_network_architectures), `diffusers` or `ultralytics`. For each row of
+`witnessed/LIBRARY.json`, or those of the given names, it makes the library's model, gives it weights that follow from
+*our* names, by the rules beside the spec, and writes down the number of parameters and some values of the outputs.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ MODULES = {
     "nnunet": "dynamic_network_architectures.architectures.unet",
     "diffusers": "tests.zoo.diffusers_models",
     "torchvision": "tests.zoo.raw_heads",
+    "ultralytics": "tests.zoo.ultralytics_models",
 }
 
 DISTRIBUTIONS = {"smp": "segmentation-models-pytorch", "nnunet": "dynamic-network-architectures"}
