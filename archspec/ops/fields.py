@@ -150,7 +150,7 @@ PaddingPerAxis: TypeAlias = Annotated[
 def along(value: AlongAxes[AnyNumber], x: Shape, field: str) -> tuple[AnyNumber, ...]:
     """The value of a field along each spatial axis of x. Raises OpError where a list has another number of entries."""
     if not isinstance(value, tuple):
-        return (value,) * x.rank
+        return (value,) * (len(x) - 1)
     if len(value) != x.rank:
         entries, axes = tell_count(len(value), "entry", "entries"), tell_count(x.rank, "spatial axis", "spatial axes")
         remedy = "give one for each axis, or one alone for all"

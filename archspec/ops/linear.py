@@ -31,6 +31,9 @@ from archspec.ops.values import Init, Layout, OpError, Saved, Shape, Weights
 from archspec.ops.window import Positions, Span, Window
 from archspec.wording import write_shape
 
+_EPS = 1e-6
+"""The usual number that is added to a variance."""
+
 
 class Conv(Kernel):
     """Convolution over the one, two or three spatial axes of its input.
@@ -58,7 +61,7 @@ class Conv(Kernel):
     gain: Gain = Field(1.0, description="factor on what the rule draws")
     weight_norm: Flag = Field(False, description="stores the kernel as a direction and lengths")
     standardize: Flag = Field(False, description="makes a kernel of mean 0 and variance 1 for each output")
-    eps: Epsilon = Field(1e-6, description="number that is added to the variance of a kernel that is standardized")
+    eps: Epsilon = Field(_EPS, description="number that is added to the variance of a kernel that is standardized")
 
     @property
     def stores_kernel(self) -> bool:
@@ -84,7 +87,7 @@ class Conv(Kernel):
 
     def _require_variance(self, x: Shape) -> None:
         if not self.standardize:
-            if self.eps != type(self).model_fields["eps"].default:
+            if self.eps != _EPS:
                 raise OpError("eps is added to the variance of a standardized kernel; say `standardize: true`", "eps")
         elif self._count_terms(x) == 1:
             raise OpError(f"standardize needs several weights for an output, and of {x} each has one", "standardize")

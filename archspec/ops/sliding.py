@@ -20,6 +20,8 @@ def find_windows(
     dilation: AlongAxes[int] = 1,
 ) -> tuple[Window, ...]:
     """The window along each spatial axis of x. Raises OpError where a list has not one entry for each."""
+    if padding != "same_end" and tuple not in map(type, (kernel, stride, padding, dilation)):
+        return (pad_window(kernel, stride, padding, dilation, 1),) * x.rank  # one for all axes, whatever their extents
     kernels, strides = along(kernel, x, "kernel"), along(stride, x, "stride")
     paddings, dilations = along(padding, x, "padding"), along(dilation, x, "dilation")
     return tuple(map(pad_window, kernels, strides, paddings, dilations, x.space))

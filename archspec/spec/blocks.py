@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import (
@@ -143,7 +144,6 @@ class Block(BaseModel):
     )
 
     _written: Any = PrivateAttr(default=None)
-    _spec: Any = PrivateAttr(default=None)
 
     @model_validator(mode="wrap")
     @classmethod
@@ -173,34 +173,31 @@ class Block(BaseModel):
         if problem:
             raise PydanticCustomError("bad-block", "{problem}", {"problem": problem})
 
-    @property
+    @cached_property
     def written(self) -> Any:
-        return self._written
+        return self._written  # pydantic's private attributes are slow to get
 
-    @property
+    @cached_property
     def spec(self) -> Any:
         """The `Spec` whose network it is, or None of a body."""
-        return self._spec
+        return None
 
     def with_spec(self, spec: Any) -> Block:
         """Make the block with the spec that `network` names."""
-        block = self.model_copy()
-        block._spec = spec
-        return block
+        return self.model_copy(update={"spec": spec})
 
     @property
     def signature(self) -> Mapping[str, Argument]:
         """The arguments of a call: those that it declares, and of a network the inputs behind the first."""
-        return {**self.args, **list_inputs(self._spec)} if self._spec is not None else self.args
+        return self.args if self.spec is None else {**self.args, **list_inputs(self.spec)}
 
     def place_of(self, *path: Any, key: bool = False) -> Place:
-        return place_in(self._written, path, self._written.at, key=key)
+        return place_in(self.written, path, self.written.at, key=key)
 
     def within(self, defaults: Mapping[str, Any], written: Any) -> Block:
         """Make the block of a library with these defaults, also as written; its own go before them."""
-        block = self.model_copy(update={"defaults": merge_defaults(defaults, self.defaults)})
-        block._written = self._written.copy_with(defaults=merge_defaults(written, self._written.get("defaults")))
-        return block
+        merged = self.written.copy_with(defaults=merge_defaults(written, self.written.get("defaults")))
+        return self.model_copy(update={"defaults": merge_defaults(defaults, self.defaults), "written": merged})
 
 
 def list_inputs(spec: Any) -> Mapping[str, Argument]:

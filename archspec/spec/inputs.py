@@ -17,9 +17,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from archspec.errors import Place
 from archspec.ops.values import NumberType
-from archspec.spec.marked import Table, place_in
+from archspec.spec.marked import Table
 from archspec.spec.values import read_number
 
 
@@ -77,8 +76,8 @@ class InputShape(tuple[Any, ...]):
         return {"anyOf": [_LIST, handler(schema["schema"])]}
 
 
-def place_of_entry(written: Table, name: str, i: int) -> Place:
-    """The place of an entry of an input's shape in the marked data of its document."""
+def path_of_entry(written: Table, name: str, i: int) -> tuple[str | int, ...]:
+    """The path to an entry of an input's shape in the data of its document."""
     inputs = written.get("inputs")
     typed = isinstance(inputs, dict) and isinstance(inputs.get(name), dict)
-    return place_in(written, ("inputs", name, *(("shape",) if typed else ()), i), written.at)
+    return ("inputs", name, *(("shape",) if typed else ()), i)

@@ -63,6 +63,11 @@ class SpecNode(BaseModel):
         """The name by which it is called in a spec, and in ids unless it has its own."""
         return self.word
 
+    @property
+    def weights_label(self) -> Label | None:
+        """The label of the weights that it shares with other nodes."""
+        return None
+
     @cached_property
     def given(self) -> dict[str, Any]:
         """The settings that the spec gives here."""
@@ -86,6 +91,10 @@ class WeightedNode(SpecNode):
     """A node that may hold weights, of its own or of what is inside it; nodes with one label share them."""
 
     share: Annotated[Label | None, Field(description="label of the weights; nodes with one label share them")] = None
+
+    @property
+    def weights_label(self) -> Label | None:
+        return self.share
 
 
 class LayerNode(WeightedNode):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from archspec.errors import Diagnostic, Place
 from archspec.spec.comments import Comment
@@ -36,6 +36,14 @@ class Items(list[Any]):
         super().__init__()
         self.at = at
         self.items_at: list[Place] = []
+
+
+class Written(Protocol):
+    """What was written in a document, and knows where its parts stand there: a node, a block, a network."""
+
+    def place_of(self, *path: Any, key: bool = False) -> Place:
+        """The place of a part (with `key`, of its name); without a path, its own."""
+        ...
 
 
 class Marked(NamedTuple):

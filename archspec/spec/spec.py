@@ -16,7 +16,7 @@ from archspec.spec.blocks import Block
 from archspec.spec.comments import Comment
 from archspec.spec.definitions import Definition, Definitions, check_value
 from archspec.spec.inputs import InputShape
-from archspec.spec.marked import Table
+from archspec.spec.marked import Table, place_in
 from archspec.spec.params import explain_mismatch
 
 
@@ -64,6 +64,10 @@ class Spec:
     def letters(self) -> frozenset[str]:
         """The dynamic sizes of the inputs."""
         return frozenset(entry for shape in self.inputs.values() for entry in shape if isinstance(entry, str))
+
+    def place_of(self, *path: Any, key: bool = False) -> Place:
+        """The place of a part of the document that holds the network, or with `key` of its name."""
+        return place_in(self.written, path, self.written.at, key=key)
 
     def with_params(self, params: Mapping[str, Any]) -> Spec:
         """Make the spec with other values of some params. Raises SpecError where what follows from them has none."""

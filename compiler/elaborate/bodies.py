@@ -38,8 +38,8 @@ def run_body(walk: Walk, body: tuple[SpecNode, ...], value: MaybeNode, scope: Sc
         if isinstance(node, ErrorNode):
             walk.incomplete, value = True, None
             continue
-        walk.reporter.spend(NODE, node.place, scope.calls)
-        step = Step(node, value, name, scope)
+        walk.reporter.spend(NODE, node, scope.calls)
+        step = Step(node, value, name, scope.join(name), scope)
         if is_too_deep:
             stop_too_deep(walk, step)
         try:
@@ -47,8 +47,9 @@ def run_body(walk: Walk, body: tuple[SpecNode, ...], value: MaybeNode, scope: Sc
                 message = f"another node of this body, or an input, is called '{name}'"
                 walk.reporter.fail("duplicate-name", message, step.place("name"), scope.calls)
             taken.add(name)
-            home = walk.labels.find_home(step)
-            value = _find_word(type(node))(walk, node, step if home is None else step._replace(home=home))
+            if scope.home is not None or node.weights_label is not None:
+                step = step._replace(home=walk.labels.find_home(step))
+            value = _find_word(type(node))(walk, node, step)
         except SkipNode:
             walk.incomplete, value = True, None
     return value

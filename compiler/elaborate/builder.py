@@ -13,7 +13,7 @@ from archspec.ops import Op, OpError, Shape
 from archspec.ops.merge import Repeating
 from compiler.elaborate.reporter import Reporter
 from compiler.elaborate.scope import MaybeNode, Scope, Step
-from compiler.graph import Node, NodeSource
+from compiler.graph import INTEGERS, Node, NodeSource
 from compiler.scope_tree import scopes_around
 
 PAIR = 4
@@ -33,8 +33,9 @@ class GraphBuilder:
         others."""
         self._homes: set[str] = set()
         """The paths of shared weights."""
-        self._inferred: dict[tuple[int, tuple[Shape, ...]], tuple[Op, Shape]] = {}
-        """Results by the operation, which is kept so that its id stays its own, and the shapes of its operands."""
+        self._inferred: dict[tuple[int, tuple[Shape, ...]], tuple[Op, Op, Shape]] = {}
+        """The settled operation and its result, by the operation, which is kept so that its id stays its own, and the
+        shapes of its operands."""
         self._settled: dict[tuple[int, int], tuple[Op, Op]] = {}
         """Operations that leave something open, kept so too, and what they are for values of so many axes."""
 
@@ -44,16 +45,14 @@ class GraphBuilder:
         operands = [value for value in values if value is not None]
         if len(operands) < len(values):
             return None
-        self._refuse_taken(step, id)
+        self._take_name(step, id)
         self._refuse_numbers(step, op, operands)
-        shapes = tuple([operand.shape for operand in operands])
-        op = self._settle(op, shapes)
         try:
-            shape = self._infer(op, shapes)
+            op, shape = self._infer(op, tuple([operand.shape for operand in operands]))
         except OpError as error:
             self._refuse_shapes(step, error)
         source = NodeSource(step.node.place, step.scope.calls)
-        home = self._claim_home(step, op, step.find_home(id), operands)
+        home = None if step.home is None else self._claim_home(step, op, step.find_home(id), operands)
         return self.keep(Node(id, op, tuple([operand.id for operand in operands]), shape, source, body, shared=home))
 
     @property
@@ -61,17 +60,16 @@ class GraphBuilder:
         """True if some node has a home for its weights that others may share."""
         return bool(self._homes)
 
-    def _claim_home(self, step: Step, op: Op, home: str | None, operands: list[Node]) -> str | None:
-        """Keep the name for a node's weights where it shares them; None where it does not, or has none."""
-        if home is None or not op.weights(*[operand.shape for operand in operands]):
+    def _claim_home(self, step: Step, op: Op, home: str, operands: list[Node]) -> str | None:
+        """Keep the name for the weights that a node shares; None where it has none."""
+        if not op.weights(*[operand.shape for operand in operands]):
             return None
         if home not in self._homes:
-            taken = self._find_taken(home)
+            taken = self._take(home)
             if taken is not None:
                 message = f"weights that are shared would be called '{home}', and there is a node '{taken}'"
                 self.reporter.fail("duplicate-name", f"{message}; choose another label", step.place(), step.calls)
             self._homes.add(home)
-            self._scopes.update(self._find_new_scopes(home))
         return home
 
     def _settle(self, op: Op, operands: tuple[Shape, ...]) -> Op:
@@ -82,15 +80,18 @@ class GraphBuilder:
         key = id(op), operands[0].rank
         return self._settled.setdefault(key, (op, settled))[1]
 
-    def _infer(self, op: Op, operands: tuple[Shape, ...]) -> Shape:
-        """The shape of a result. Raises OpError. Repeated blocks share their operations, and ask once."""
+    def _infer(self, op: Op, operands: tuple[Shape, ...]) -> tuple[Op, Shape]:
+        """The operation with nothing left open, and the shape of its result. Raises OpError. Repeated blocks share
+        their operations, and ask once."""
         key = id(op), operands
         if key not in self._inferred:
-            shape: Shape = op.infer(*operands)
+            settled = self._settle(op, operands)
+            shape: Shape = settled.infer(*operands)
             if max(shape) > MAX_WHOLE:
                 raise OpError(f"an extent of {max(shape):,} is larger than any value may be")
-            self._inferred[key] = op, shape
-        return self._inferred[key][1]
+            self._inferred[key] = op, settled, shape
+        _, settled, shape = self._inferred[key]
+        return settled, shape
 
     def _refuse_shapes(self, step: Step, error: OpError) -> NoReturn:
         """Report shapes that an operation does not take. Raises SkipNode."""
@@ -102,8 +103,9 @@ class GraphBuilder:
 
     def _refuse_numbers(self, step: Step, op: Op, operands: list[Node]) -> None:
         """Report whole numbers that an operation computes with, and others that should name rows. Raises SkipNode."""
+        taken = INTEGERS if op.takes == "int" else None
         for operand in operands[: op.data_inputs]:
-            if operand.holds_integers == (op.takes == "int"):
+            if operand.type == taken:
                 continue
             message = (
                 f"{op.word} takes no whole numbers, which '{operand.id}' has by its type; put `embedding` before it"
@@ -115,13 +117,15 @@ class GraphBuilder:
 
     def keep_copy(self, step: Step, node: Node) -> Node:
         """Put in the node of another network, whose operands are here, with its shape known."""
-        self._refuse_taken(step, node.id)
-        home = self._claim_home(step, node.op, node.shared, [self.nodes[id] for id in node.inputs])
-        return self.keep(replace(node, shared=home))
+        self._take_name(step, node.id)
+        if node.shared is not None:
+            home = self._claim_home(step, node.op, node.shared, [self.nodes[id] for id in node.inputs])
+            node = replace(node, shared=home)
+        return self.keep(node)
 
-    def _refuse_taken(self, step: Step, id: str) -> None:
-        """Report a name that another node has. Raises SkipNode."""
-        taken = self._find_taken(id)
+    def _take_name(self, step: Step, id: str) -> None:
+        """Take the name of a node, and report one that another has. Raises SkipNode."""
+        taken = self._take(id)
         if taken is not None:
             message = f"there are two nodes '{taken}'; rename one of them"
             self.reporter.fail("duplicate-name", message, step.place(), step.calls)
@@ -130,7 +134,6 @@ class GraphBuilder:
         """Put in a node whose shape is known."""
         assert node.id not in self.nodes, node.id
         self.nodes[node.id] = node
-        self._scopes.update(self._find_new_scopes(node.id))
         return node
 
     def change(self, id: str, **fields: Any) -> None:
@@ -138,18 +141,18 @@ class GraphBuilder:
         node = self.nodes[id]
         self.nodes[id] = replace(node, op=node.op.model_copy(update=fields))
 
-    def _find_taken(self, id: str) -> str | None:
-        """The name that a node would share with another: FixUp and `fit` name theirs without asking the spec."""
-        if id in self.nodes or id in self._scopes or id in self._homes:
-            return id
-        new = self._find_new_scopes(id)
-        return next((scope for scope in new if scope in self.nodes or scope in self._homes), None)
-
-    def _find_new_scopes(self, id: str) -> list[str]:
-        """The paths above a node's that hold no other yet, the longest first."""
-        if id.rpartition(".")[0] in self._scopes:  # as for most nodes
-            return []
-        return list(takewhile(lambda scope: scope not in self._scopes, scopes_around(id)))
+    def _take(self, path: str) -> str | None:
+        """Take a path for a node or for shared weights, with those above it; where one of them is another's, give that:
+        FixUp and `fit` name nodes without asking the spec."""
+        if path in self.nodes or path in self._scopes or path in self._homes:
+            return path
+        if path.rpartition(".")[0] in self._scopes:  # as for most nodes
+            return None
+        new = list(takewhile(lambda scope: scope not in self._scopes, scopes_around(path)))
+        taken = next((scope for scope in new if scope in self.nodes or scope in self._homes), None)
+        if taken is None:
+            self._scopes.update(new)
+        return taken
 
     def apply_layer(self, step: Step, op: Op, others: Sequence[MaybeNode] = ()) -> MaybeNode:
         """Put in a layer, which takes `others` too; in a body that starts as FixUp says, with a learned bias before
@@ -195,7 +198,7 @@ class GraphBuilder:
         distinct = {operand.id: operand for operand in operands}
         if len(distinct) == 1:
             return operands
-        self.reporter.spend(PAIR * len(operands) * len(distinct), step.place(), step.calls)
+        self.reporter.spend(PAIR * len(operands) * len(distinct), step.node, step.calls)
         fitted = []
         for i, operand in enumerate(operands):
             others = [other for other in distinct.values() if other is not operand]

@@ -9,8 +9,7 @@ import compiler.elaborate.words  # noqa: F401  (what each word does is found by 
 from archspec.bounds import MAX_NODES, MAX_WHOLE
 from archspec.errors import Diagnostic, Place, SpecError, tell_value
 from archspec.ops import Op
-from archspec.spec.inputs import is_size, place_of_entry
-from archspec.spec.marked import place_in
+from archspec.spec.inputs import is_size, path_of_entry
 from archspec.spec.spec import Spec
 from compiler.elaborate.build import build_graph, walk_through
 from compiler.elaborate.reporter import NODE
@@ -90,11 +89,11 @@ def _choose_sizes(spec: Spec, given: Mapping[str, int]) -> tuple[dict[str, int],
             message = (
                 f"the size {name} of the input '{input_name}' has no value; give it in `sizes` or as --size {name}=…"
             )
-            place = place_of_entry(spec.written, input_name, i)
+            place = spec.place_of(*path_of_entry(spec.written, input_name, i))
             mistakes.append(Diagnostic("missing-size", message, place))
     for name in spec.sizes:
         if name not in needed:
-            place = place_in(spec.written, ("sizes", name), spec.written.at, key=True)
+            place = spec.place_of("sizes", name, key=True)
             mistakes.append(Diagnostic("unknown-size", f"no input has a size '{name}'", place))
     return {name: wanted[name] for name in needed if name in wanted}, mistakes
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from archspec.errors import Place
 from archspec.ops import Conv, ConvTranspose, Linear, Op
 from archspec.spec.defaults import merge_defaults
 from archspec.spec.expressions import Expression, ExpressionError, Lookup, Template, lookup_of
 from archspec.spec.foreign import explain_value
 from archspec.spec.layers import describe_values, overlay
+from archspec.spec.marked import Written
 from archspec.spec.messages import code_of, describe_problem
 from compiler.elaborate.reporter import Calls, Reporter, SkipNode
 from compiler.elaborate.scope import MaybeNode, Scope, Step
@@ -37,7 +37,7 @@ class Evaluator:
         spelled = renamed or {}
         plain = {
             key: self._compute_field(step, op, key, written, spelled.get(key, key))
-            if isinstance(written, Expression | list)
+            if isinstance(written, (Expression, list))
             else written
             for key, written in fields.items()
         }
@@ -61,8 +61,8 @@ class Evaluator:
     def _compute_field(self, step: Step, op: type[Op], key: str, written: Any, spelled: str) -> Any:
         if isinstance(written, list):
             return [self._compute_field(step, op, key, item, spelled) for item in written]
-        lookup, place = self._look_in(step.scope, step.value), step.place(spelled)
-        return self.compute(written, lookup, place, step.calls, takes=(op, key))
+        lookup = self._look_in(step.scope, step.value)
+        return self.compute(written, lookup, step.calls, step.node, spelled, takes=(op, key))
 
     def settings(self, kind: str, scope: Scope) -> Mapping[str, Any]:
         """Give the defaults for a kind of node: the spec's own before those of the block around."""
@@ -75,38 +75,41 @@ class Evaluator:
             return getattr(step.node, key)
         return self.settings(step.node.word, step.scope).get(key, getattr(step.node, key))
 
-    def evaluate(self, step: Step, written: Any, place: Place) -> Any:
-        """Evaluate an expression, or each entry of a list; what is neither is a value already."""
+    def evaluate(self, step: Step, written: Any, *path: Any, of: Written | None = None) -> Any:
+        """Evaluate an expression, or each entry of a list; what is neither is a value already. It is written at `path`
+        in the step's node, or in what else it is `of`."""
         if isinstance(written, list):
-            self.reporter.spend(len(written), place, step.calls)
-            return [self.evaluate(step, item, place) for item in written]
+            self.reporter.spend(len(written), of or step.node, step.calls, *path)
+            return [self.evaluate(step, item, *path, of=of) for item in written]
         if not isinstance(written, Expression):
             return written
-        return self.compute(written, self._look_in(step.scope, step.value), place, step.calls)
+        return self.compute(written, self._look_in(step.scope, step.value), step.calls, of or step.node, *path)
 
     def compute(
         self,
         written: Any,
         lookup: Lookup,
-        place: Place,
-        calls: Calls = (),
+        calls: Calls,
+        of: Written,
+        *path: Any,
         takes: tuple[type[Op], str] | None = None,
     ) -> Any:
-        """Evaluate an expression; what is none is a value already. `takes` is the operation's field that it is for."""
+        """Evaluate an expression that is written at `path` of something; what is none is a value already. `takes` is
+        the operation's field that it is for."""
         if not isinstance(written, Expression):
             return written
-        self.reporter.spend(written.cost, place, calls)
+        self.reporter.spend(written.cost, of, calls, *path)
         try:
             return written(lookup)
         except ExpressionError as error:
             hint = ""
             if takes and error.code == "unknown-name":
                 hint = f"; the field takes {describe_values(*takes)}{explain_value(written.text)}"
-            self.reporter.fail(error.code, f"{error}{hint}", place, calls)
+            self.reporter.fail(error.code, f"{error}{hint}", of.place_of(*path), calls)
 
     def evaluate_columns(self, step: Step, each: Mapping[str, Any]) -> dict[str, list[Any]]:
         """Evaluate the lists of a loop, which are of one length."""
-        columns = {key: self.evaluate(step, written, step.place("each", key)) for key, written in each.items()}
+        columns = {key: self.evaluate(step, written, "each", key) for key, written in each.items()}
         for key, column in columns.items():
             if not isinstance(column, list):
                 message = f"`{key}` in `each` should be a list, found {tell(column)}"
@@ -120,21 +123,21 @@ class Evaluator:
 
     def fill_label(self, step: Step, label: Template, field: str = "label") -> str:
         """Write the label of a tap, an output or weights in a field, with the values of the expressions in it."""
-        return self._fill(label, self._look_in(step.scope, step.value), step.place(field), step.calls)
+        return self._fill(label, self._look_in(step.scope, step.value), step.calls, step.node, field)
 
-    def write_label(self, label: Template, scope: Scope, place: Place) -> str:
+    def write_label(self, label: Template, scope: Scope, of: Written, *path: Any) -> str:
         """Write a label that stands at no node, with the values of the names that a scope has."""
-        return self._fill(label, lookup_of(scope.names), place, scope.calls)
+        return self._fill(label, lookup_of(scope.names), scope.calls, of, *path)
 
-    def _fill(self, label: Template, lookup: Lookup, place: Place, calls: Calls) -> str:
-        self.reporter.spend(label.cost, place, calls)
+    def _fill(self, label: Template, lookup: Lookup, calls: Calls, of: Written, *path: Any) -> str:
+        self.reporter.spend(label.cost, of, calls, *path)
         try:
             return label(lookup)
         except ExpressionError as error:
-            self.reporter.fail(error.code, str(error), place, calls)
+            self.reporter.fail(error.code, str(error), of.place_of(*path), calls)
 
-    def convert(self, step: Step, key: str, kind: str, value: Any, place: Place) -> Any:
-        """Convert the value of an argument to its declared type; nothing rounds."""
+    def convert(self, step: Step, key: str, kind: str, value: Any, *path: Any, of: Written | None = None) -> Any:
+        """Convert the value of an argument to its declared type; nothing rounds. It is written as for `evaluate`."""
         if kind == "int" and is_whole(value):
             return int(value)
         if kind == "float" and isinstance(value, int | float) and not isinstance(value, bool):
@@ -142,7 +145,7 @@ class Evaluator:
         if (kind == "bool" and isinstance(value, bool)) or (kind == "list" and isinstance(value, list)):
             return value
         message = f"`{key}` of {step.node.called} should be of type {kind}, found {tell(value)}"
-        self.reporter.fail("wrong-type", message, place, step.calls)
+        self.reporter.fail("wrong-type", message, (of or step.node).place_of(*path), step.calls)
 
     def _look_in(self, scope: Scope, value: MaybeNode) -> Lookup:
         if value is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from archspec.errors import BlockCall, Diagnostic, Mistakes, Place, SpecError
+from archspec.spec.marked import Written
 
 NODE = 16
 """The number of parts as which the budget counts a node: a part of an expression, or an entry of a list, takes one."""
@@ -26,12 +27,12 @@ class Reporter:
         """The part of its budget that the spec has taken, in parts of a node."""
         self._reported: set[tuple[str, Place]] = set()
 
-    def spend(self, parts: int, place: Place, calls: Calls = ()) -> None:
-        """Take from the budget. Raises SpecError where nothing is left of it."""
+    def spend(self, parts: int, written: Written, calls: Calls, *path: Any) -> None:
+        """Take from the budget for a part of what is written. Raises SpecError where nothing is left of it."""
         self.spent += parts
         if self.spent > self.max_nodes * NODE:
             message = f"the spec expands to more than {self.max_nodes:,} nodes; --max-nodes raises the bound"
-            self.stop("too-many-nodes", message, place, calls)
+            self.stop("too-many-nodes", message, written.place_of(*path), calls)
 
     def report(self, code: str, message: str, place: Place, calls: Calls = ()) -> None:
         """Keep a mistake, unless the same was said of this place: a loop's later turns say it again."""

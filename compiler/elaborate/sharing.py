@@ -20,12 +20,12 @@ class LabelReader:
         self.evaluator = evaluator
         self.reporter = reporter
 
-    def find_home(self, step: Step) -> str | None:
+    def find_home(self, step: Step) -> str:
         """Find the path under which the weights of a step are named, where it shares them: by its own label, or by that
         of a node around it."""
-        written = getattr(step.node, "share", None)
+        written = step.node.weights_label
         if written is None:
-            return None if step.scope.home is None else f"{step.scope.home}.{step.name}"
+            return f"{step.scope.home}.{step.name}"
         label = self.evaluator.fill_label(step, written, "share")
         if label in MODULE_NAMES or not label[0].isalpha():
             message = f"'{label}' is no label for weights: it should begin with a letter and be no word of torch"

@@ -11,8 +11,7 @@ from archspec.bounds import MAX_WHOLE
 from archspec.errors import BlockCall, suggest
 from archspec.ops import Input, Op
 from archspec.spec.expressions import lookup_of
-from archspec.spec.inputs import InputShape, is_size, place_of_entry
-from archspec.spec.marked import place_in
+from archspec.spec.inputs import InputShape, is_size, path_of_entry
 from archspec.spec.nodes.flow import Turns
 from archspec.spec.spec import Spec
 from compiler.elaborate.builder import GraphBuilder
@@ -57,7 +56,7 @@ class Walk:
         return {name: self._put_input(name, entries) for name, entries in self.spec.inputs.items()}
 
     def _put_input(self, name: str, entries: InputShape) -> MaybeNode:
-        place = place_in(self.spec.written, ("inputs", name), self.spec.written.at, key=True)
+        place = self.spec.place_of("inputs", name, key=True)
         try:
             dims = tuple(self._read_extent(name, i, entry) for i, entry in enumerate(entries))
             op = Input(dims=dims, type=entries.type)
@@ -69,25 +68,25 @@ class Walk:
     def _read_extent(self, name: str, i: int, entry: Any) -> int | str:
         if is_size(entry):
             return str(entry)
-        place = place_of_entry(self.spec.written, name, i)
-        value = self.evaluator.compute(entry, lookup_of(self.spec.names), place)
+        path = path_of_entry(self.spec.written, name, i)
+        value = self.evaluator.compute(entry, lookup_of(self.spec.names), (), self.spec, *path)
         if not is_whole(value) or not 1 <= value <= MAX_WHOLE:
             message = f"an extent of the input '{name}' should be a whole number from 1, found {tell(value)}"
-            self.reporter.fail("bad-shape", message, place)
+            self.reporter.fail("bad-shape", message, self.spec.place_of(*path))
         return int(value)
 
     def list_turns(self, step: Step, node: Turns) -> Iterator[Scope]:
         """Give the scope of each turn of a loop, one after the other."""
         columns = self.evaluator.evaluate_columns(step, node.each or {})
         count = len(next(iter(columns.values()))) if columns else self._count_turns(step, node)
-        self.reporter.spend(count * NODE, step.place("n" if node.each is None else "each"), step.calls)
+        self.reporter.spend(count * NODE, node, step.calls, "n" if node.each is None else "each")
         inside = step.enter()
         for i in range(count):
             row = {key: column[i] for key, column in columns.items()}
             yield inside.enter(f"{node.as_}{i}", **{node.as_: i}, **row)
 
     def _count_turns(self, step: Step, node: Turns) -> int:
-        count = self.evaluator.evaluate(step, node.n, step.place("n"))
+        count = self.evaluator.evaluate(step, node.n, "n")
         if not is_whole(count) or count < 0:
             message = f"`n` should be a whole number from 0, found {tell(count)}"
             self.reporter.fail("bad-value", message, step.place("n"), step.calls)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from archspec.ops import Attention
 from archspec.ops.partition import EnterWindows, LeaveWindows
 from archspec.spec.nodes.attention import Attending, Windowing
@@ -39,12 +37,12 @@ def windows(walk: Walk, node: Windowing, step: Step) -> MaybeNode:
     given = {name: written for name, written in fields.items() if written is not None}
     enter = walk.evaluator.build_op(step, EnterWindows, given)
     assert isinstance(enter, EnterWindows)
-    grid = walk.evaluator.evaluate(step, walk.evaluator.setting(step, "grid"), step.place("grid"))
+    grid = walk.evaluator.evaluate(step, walk.evaluator.setting(step, "grid"), "grid")
     inside = step.enter()
     before = len(walk.builder.nodes)
     value = walk.builder.apply(step, enter, [step.value], inside.join("enter"))
     seen = {"window": enter.size, "shift": enter.shift, "grid": grid}
-    scope = replace(inside.enter("body"), windows=seen, taps=dict(step.scope.taps))
+    scope = inside.enter("body")._replace(windows=seen, taps=dict(step.scope.taps))
     result = run_body(walk, node.body, value, scope)
     if value is not None:
         _check_body(walk, step, list(walk.builder.nodes.values())[before + 1 :], value)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from archspec.errors import BlockCall, suggest
 from archspec.spec.blocks import Block
@@ -23,28 +22,18 @@ def call(walk: Walk, node: CallNode, step: Step) -> MaybeNode:
     scope = step.scope
     if node.block in scope.bodies:
         closure = scope.bodies[node.block]
-        here = replace(closure.scope, path=step.id, depth=scope.depth + 1, fixup=scope.fixup, home=step.home)
-        here = replace(here, windows=scope.windows)
-        return run_body(walk, closure.body, step.value, here)
+        here = closure.scope._replace(path=step.id, depth=scope.depth + 1, home=step.home)
+        return run_body(walk, closure.body, step.value, here._replace(fixup=scope.fixup, windows=scope.windows))
     block = walk.spec.blocks[node.block]
-    given = _evaluate_arguments(walk, node, step, block)
-    values = _find_values(walk, node, step, block)
-    bodies = {
-        key: Closure(node.arguments.get(key) or (), scope)
-        for key, argument in block.args.items()
-        if argument.type == "block"
-    }
-    told = {**{key: tell(item) for key, item in given.items()}, **{key: label for key, (label, _) in values.items()}}
-    text = f"{node.block}({', '.join(f'{key}={item}' for key, item in told.items())})"
-    names = {**walk.spec.names, **given}
-    calls = (BlockCall(text, node.place, step.id), *scope.calls)
-    taps = {key: value for key, (_, value) in values.items()}
+    given = _take_arguments(walk, node, step, block)
+    told = [f"{key}={tell(item)}" for key, item in given.numbers.items()] + [*given.told]
+    calls = (BlockCall(f"{node.block}({', '.join(told)})", node.place, step.id), *scope.calls)
+    names = {**walk.spec.names, **given.numbers}
     place = step.id, calls, scope.depth + 1
-    inside = Scope(
-        names, taps, bodies, *place, block.defaults, scope.fixup, step.home, step.home or step.id, scope.windows
-    )
+    homes = step.home, step.home or step.id
+    inside = Scope(names, given.values, given.bodies, *place, block.defaults, scope.fixup, *homes, scope.windows)
     for key, expression in block.let.items():
-        names[key] = walk.evaluator.evaluate(step.within(inside), expression, block.place_of("let", key))
+        names[key] = walk.evaluator.evaluate(step.within(inside), expression, "let", key, of=block)
     if block.spec is None:
         result = run_body(walk, block.body, step.value, inside)
         values_given = _find_given(walk, node, block, inside)
@@ -60,8 +49,8 @@ def _find_given(walk: Walk, node: CallNode, block: Block, inside: Scope) -> dict
     """The values that a block gives, by the names under which it does."""
     given: dict[str, MaybeNode] = {}
     for i, (key, label) in enumerate(block.gives.items()):
-        place = block.place_of("gives", i if isinstance(block.written["gives"], list) else key)
-        wanted = walk.evaluator.write_label(label, inside, place)
+        path = "gives", i if isinstance(block.written["gives"], list) else key
+        wanted = walk.evaluator.write_label(label, inside, block, *path)
         if wanted in inside.taps:
             given[key] = inside.taps[wanted]
         elif walk.incomplete:
@@ -69,34 +58,42 @@ def _find_given(walk: Walk, node: CallNode, block: Block, inside: Scope) -> dict
         else:
             known = suggest(wanted, inside.taps) or f"; it taps {', '.join(inside.taps) or 'nothing'}"
             message = f"the block {node.block} should give '{wanted}', which its body never taps{known}"
-            walk.reporter.fail("unknown-tap", message, place, inside.calls)
+            walk.reporter.fail("unknown-tap", message, block.place_of(*path), inside.calls)
     return given
 
 
-def _find_values(walk: Walk, node: CallNode, step: Step, block: Block) -> Mapping[str, tuple[str, MaybeNode]]:
-    """The values that are handed to a block, by argument, each with its name at the call."""
-    return {
-        key: (
-            walk.evaluator.fill_label(step, node.arguments[key], key),
-            find_value(walk, step, node.arguments[key], key),
-        )
-        for key, argument in block.signature.items()
-        if argument.type == "value"
-    }
+class _Arguments(NamedTuple):
+    """What a block is given: numbers, values with what is told of them, and bodies."""
+
+    numbers: dict[str, Any]
+    values: dict[str, MaybeNode]
+    told: list[str]
+    bodies: dict[str, Closure]
 
 
-def _evaluate_arguments(walk: Walk, node: CallNode, step: Step, block: Block) -> Mapping[str, Any]:
-    """The values of a block's arguments; a default sees the spec's params and the arguments before it."""
-    given: dict[str, Any] = {}
-    for key, argument in block.args.items():
-        if argument.type in ("block", "value"):
-            continue
-        if key in node.arguments:
-            place = step.place(key)
-            value = walk.evaluator.evaluate(step, node.arguments[key], place)
+def _take_arguments(walk: Walk, node: CallNode, step: Step, block: Block) -> _Arguments:
+    """Take the arguments of a block from its call."""
+    given = _Arguments({}, {}, [], {})
+    for key, argument in block.signature.items():
+        if argument.type == "block":
+            given.bodies[key] = Closure(node.arguments.get(key) or (), step.scope)
+        elif argument.type == "value":
+            written = node.arguments[key]
+            given.told.append(f"{key}={walk.evaluator.fill_label(step, written, key)}")
+            given.values[key] = find_value(walk, step, written, key)
         else:
-            place = block.place_of("args", key)
-            seen = step.within(replace(step.scope, names={**walk.spec.names, **given}))
-            value = walk.evaluator.evaluate(seen, argument.default, place)
-        given[key] = walk.evaluator.convert(step, key, argument.type, value, place)
+            given.numbers[key] = _evaluate_argument(walk, node, step, block, key, given.numbers)
     return given
+
+
+def _evaluate_argument(
+    walk: Walk, node: CallNode, step: Step, block: Block, key: str, before: Mapping[str, Any]
+) -> Any:
+    """Evaluate an argument; a default sees the spec's params and the arguments before it."""
+    argument = block.args[key]
+    if key in node.arguments:
+        value = walk.evaluator.evaluate(step, node.arguments[key], key)
+        return walk.evaluator.convert(step, key, argument.type, value, key)
+    seen = step.within(step.scope._replace(names={**walk.spec.names, **before}))
+    value = walk.evaluator.evaluate(seen, argument.default, "args", key, of=block)
+    return walk.evaluator.convert(step, key, argument.type, value, "args", key, of=block)

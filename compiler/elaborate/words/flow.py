@@ -32,7 +32,7 @@ def dense(walk: Walk, node: Dense, step: Step) -> MaybeNode:
 @elaborates(When)
 def when(walk: Walk, node: When, step: Step) -> MaybeNode:
     """Send a value through one of two bodies, by a test."""
-    test = walk.evaluator.evaluate(step, node.test, step.place("test"))
+    test = walk.evaluator.evaluate(step, node.test, "test")
     if isinstance(test, list):
         message = "`test` of when should be true or false, found a list"
         walk.reporter.fail("bad-value", message, step.place("test"), step.calls)

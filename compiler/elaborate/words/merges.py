@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from archspec.ops import MERGES, ConcatPositions
 from archspec.ops.axes import settle_axis
 from archspec.spec.nodes.merges import Branching
@@ -24,11 +22,8 @@ def branches(walk: Walk, node: Branching, step: Step) -> MaybeNode:
         if not bodies:
             message = f"{node.word} needs at least one branch, found none"
             walk.reporter.fail("bad-value", message, step.place(), step.calls)
-    if node.word in (
-        "mul",
-        "div",
-    ):  # factors of a value are gates, which FixUp leaves alone: at zero they would be open
-        bodies[1:] = [(replace(turn, fixup=None), branch) for turn, branch in bodies[1:]]
+    if node.word in ("mul", "div"):  # factors of a value are gates, which FixUp leaves alone: at zero they were open
+        bodies[1:] = [(turn._replace(fixup=None), branch) for turn, branch in bodies[1:]]
     values = [run_body(walk, branch, step.value, turn) for turn, branch in bodies]
     axis = _find_axis(walk, step, values[0]) if node.word == "concat" else 0
     if axis:
@@ -41,10 +36,10 @@ def branches(walk: Walk, node: Branching, step: Step) -> MaybeNode:
 
 def _find_axis(walk: Walk, step: Step, first: MaybeNode) -> int:
     """The axis that a concatenation is along; it fits no extents unless that of the channels."""
-    place = step.place("axis")
-    axis = walk.evaluator.evaluate(step, walk.evaluator.setting(step, "axis"), place)
+    axis = walk.evaluator.evaluate(step, walk.evaluator.setting(step, "axis"), "axis")
     if not is_whole(axis):
-        walk.reporter.fail("bad-value", f"`axis` should be a whole number, found {tell(axis)}", place, step.calls)
+        message = f"`axis` should be a whole number, found {tell(axis)}"
+        walk.reporter.fail("bad-value", message, step.place("axis"), step.calls)
     settled = settle_axis(int(axis), first.shape) if first else int(axis)
     if settled and walk.evaluator.setting(step, "fit") != "error":
         message = f"`fit` is for branches that are joined by their channels, and this is along axis {settled}"

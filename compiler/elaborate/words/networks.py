@@ -17,7 +17,6 @@ from archspec.spec.body import CallNode
 from archspec.spec.definitions import check_value
 from archspec.spec.expressions import lookup_of
 from archspec.spec.inputs import is_size
-from archspec.spec.marked import place_in
 from archspec.spec.params import explain_mismatch
 from archspec.spec.spec import Spec
 from compiler.elaborate.bodies import MAX_PATH, stop_too_deep
@@ -58,8 +57,7 @@ def _choose_params(walk: Walk, step: Step, block: Block, inside: Scope) -> Spec:
     spec: Spec = block.spec
     chosen = {}
     for name, written in block.params.items():
-        place = block.place_of("params", name)
-        value = walk.evaluator.evaluate(step.within(inside), written, place)
+        value = walk.evaluator.evaluate(step.within(inside), written, "params", name, of=block)
         try:
             problem = explain_mismatch(name, check_value(value), spec.params, f"the params of {spec.name}")
         except PydanticCustomError as error:
@@ -86,8 +84,8 @@ def _build_at(
         value = values[name]
         if value is None:
             raise SkipNode
-        place = place_in(spec.written, ("inputs", name), spec.written.at)
-        wanted = [walk.evaluator.compute(entry, lookup_of(spec.names), place, inside.calls) for entry in entries]
+        lookup = lookup_of(spec.names)
+        wanted = [walk.evaluator.compute(entry, lookup, inside.calls, spec, "inputs", name) for entry in entries]
         if not _bind(wanted, value, sizes):
             taken = "×".join(f"{entry}" for entry in wanted)
             message = f"the network {spec.name} takes {taken} as its input '{name}', found {value.shape}"
@@ -99,7 +97,7 @@ def _build_at(
             walk.reporter.fail("wrong-numbers", message, step.place(), step.calls)
     room = max(walk.reporter.max_nodes - walk.reporter.spent // NODE, 0)
     inner, graph = build_graph(spec, sizes, room, walk.extensions, inside.depth)
-    walk.reporter.spend(inner.reporter.spent, node.place, step.calls)
+    walk.reporter.spend(inner.reporter.spent, node, step.calls)
     for mistake in inner.reporter.mistakes:
         walk.reporter.report(mistake.code, mistake.message, mistake.place, (*mistake.calls, *inside.calls))
     if graph is None:
@@ -119,12 +117,12 @@ def _find_given(walk: Walk, block: Block, spec: Spec, graph: Graph, inside: Scop
     """The nodes that the block gives, by the names under which it does."""
     found = {}
     for i, (key, label) in enumerate(block.gives.items()):
-        place = block.place_of("gives", i if isinstance(block.written["gives"], list) else key)
-        id = walk.evaluator.write_label(label, replace(inside, names=spec.names), place)
+        path = "gives", i if isinstance(block.written["gives"], list) else key
+        id = walk.evaluator.write_label(label, inside._replace(names=spec.names), block, *path)
         node = _find_node(graph, id)
         if node is None:
             message = f"the network {spec.name} has no node '{id}'{_suggest_node(graph, id)}"
-            walk.reporter.fail("unknown-value", message, place, inside.calls)
+            walk.reporter.fail("unknown-value", message, block.place_of(*path), inside.calls)
         found[key] = node
     return found
 

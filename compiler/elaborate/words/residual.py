@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import sqrt
 
 from archspec.ops import Add, Scale
@@ -19,7 +18,7 @@ def residual(walk: Walk, node: Residual, step: Step) -> MaybeNode:
     ordinal, apply, inside = walk.residuals.met, walk.builder.apply, step.enter()
     scaling = walk.evaluator.setting(step, "scaling")
     fixup: list[str] | None = [] if scaling == "fixup" else None
-    result = run_body(walk, node.body, step.value, replace(inside.enter("body"), fixup=fixup))
+    result = run_body(walk, node.body, step.value, inside.enter("body")._replace(fixup=fixup))
     result = walk.residuals.scale(step, result, scaling, fixup or [], inside)
     scale = walk.evaluator.setting(step, "scale")
     if scale is not None:

@@ -22,7 +22,7 @@ def split(walk: Walk, node: SplitNode, step: Step) -> MaybeNode:
     labels = [walk.evaluator.fill_label(step, label, "taps") for label in node.taps]
     if len({*labels}) < len(labels):
         _fail(walk, step, "taps", f"the parts of a split have names of their own, found {tell(labels)}")
-    walk.reporter.spend(len(labels) * NODE, step.place("taps"), step.calls)
+    walk.reporter.spend(len(labels) * NODE, node, step.calls, "taps")
     parts: list[MaybeNode] = [None] * len(labels)
     if step.value is not None:
         axis = _find_axis(walk, node, step, step.value)
@@ -40,7 +40,7 @@ def split(walk: Walk, node: SplitNode, step: Step) -> MaybeNode:
 
 def _find_axis(walk: Walk, node: SplitNode, step: Step, value: Node) -> int:
     """The axis, whose extent must be the same at every size."""
-    axis = walk.evaluator.evaluate(step, node.axis, step.place("axis"))
+    axis = walk.evaluator.evaluate(step, node.axis, "axis")
     if not is_whole(axis):
         _fail(walk, step, "axis", f"`axis` should be a whole number, found {tell(axis)}")
     try:
@@ -60,7 +60,7 @@ def _find_sizes(walk: Walk, node: SplitNode, step: Step, extent: int, whole: str
             message = f"{count} equal parts do not make {whole}; give `sizes`"
             _fail(walk, step, "taps", message, "shape-mismatch")
         return [extent // count] * count
-    sizes = walk.evaluator.evaluate(step, node.sizes, step.place("sizes"))
+    sizes = walk.evaluator.evaluate(step, node.sizes, "sizes")
     if not isinstance(sizes, list) or not all(is_whole(size) and size > 0 for size in sizes):
         _fail(walk, step, "sizes", f"`sizes` should be whole numbers from 1, found {tell(sizes)}")
     if len(sizes) != count or sum(sizes) != extent:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import pytest
 
 from archspec.errors import BlockCall, Place, SpecError
@@ -9,6 +11,15 @@ from compiler.elaborate.reporter import NODE, Reporter, SkipNode
 
 HERE, THERE = Place("a.yaml", 3, 5), Place("a.yaml", 4, 5)
 CALLS = (BlockCall("block(n=2)", THERE),)
+
+
+class Marked(NamedTuple):
+    """What is written at one place."""
+
+    at: Place
+
+    def place_of(self, *path: Any, key: bool = False) -> Place:
+        return self.at
 
 
 def test_a_mistake_is_kept_with_its_place_and_the_calls_that_led_there() -> None:
@@ -39,9 +50,10 @@ def test_a_failure_is_kept_and_ends_the_node() -> None:
 
 def test_the_budget_is_spent_to_its_last_part() -> None:
     reporter = Reporter(2)
-    reporter.spend(2 * NODE, HERE)
+    written = Marked(HERE)
+    reporter.spend(2 * NODE, written, ())
     assert reporter.spent == 2 * NODE
     with pytest.raises(SpecError, match=r"expands to more than 2 nodes; --max-nodes") as error:
-        reporter.spend(1, HERE, CALLS)
-    assert error.value.diagnostics[0].calls == CALLS
+        reporter.spend(1, written, CALLS)
+    assert (error.value.diagnostics[0].place, error.value.diagnostics[0].calls) == (HERE, CALLS)
     assert reporter.mistakes == []  # what ends the walk is said by who ends it
