@@ -6,7 +6,7 @@ from functools import reduce
 
 import numpy as np
 
-from archspec.ops import Add, Div, Max, Mean, Min, Mul, Sub, Vote
+from archspec.ops import Add, Div, Max, Mean, Min, Mul, Shift, Sub, Vote
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules.layout import count_channels
 from compiler.onnx_target.rules.table import rule
@@ -14,7 +14,13 @@ from compiler.onnx_target.rules.table import rule
 
 @rule(Add)
 def add(op: Add, emit: Emitter, *values: OnnxValue) -> OnnxValue:
-    """Add two by two, since ONNX Runtime fuses Add into the convolution before it, and Sum into none."""
+    """Add two by two, since ONNX Runtime fuses Add into the convolution before it, and Sum into none.
+
+    In rows, what a shift gives goes last: ONNX Runtime's optimizer for transformers takes the first operand that is an
+    Add for the projection behind attention, and not the sum with the places of tokens that the first block reads.
+    """
+    if emit.rows and isinstance(emit.model.graph[emit.node.inputs[0]].op, Shift):
+        values = (*values[1:], values[0])
     return reduce(lambda total, value: emit.op("Add", [total, value]), values)
 
 
