@@ -38,6 +38,7 @@ FAMILIES: dict[str, str] = {
     "detection": "Detection",
     "yolo": "YOLO",
     "hourglass": "Stacked hourglasses",
+    "pose": "Pose on a classifier",
     "inception": "Inception",
     "squeezenet": "SqueezeNet",
     "mobilenet": "MobileNet and MnasNet",
@@ -139,6 +140,10 @@ SHOWN: dict[str, Sequence[Shown]] = {
     "mobilenet": [
         ("mobilenet_v2", "inverted_residual", {"drop": 0}, ()),
         ("mobilenet_v2", "inverted_body", {"gate": ()}, ()),
+    ],
+    "shufflenet": [
+        ("shufflenet_v1_g3", "shuffle_unit", {}, ("shuffle_body",)),
+        ("shufflenet_v2_x1_0", "shuffle_unit", {}, ("shuffle_body",)),
     ],
     "efficientnet": [("efficientnet_b0", "squeeze_gate", {}, ()), ("efficientnet_b0", "inverted_body", {}, ())],
     "regnet": [("regnet_y_400mf", "regnet_block", {"width": 48, "in_channels": 48}, ())],

@@ -1,4 +1,4 @@
-"""Families for other tasks than recognition, against networks written in plain torch from the papers."""
+"""Families that no library has, against networks written in plain torch from the papers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ import pytest
 import torch
 from torch import nn
 
-from archspec.api import elaborate, load
+from archspec.api import elaborate, load, to_torch
+from archspec.weights import find_rules
+from compiler.torch_target.module import assign_weights
+from runtime.weights.convert import convert
+from runtime.weights.safetensors_file import StoredTensor
+from tests.support.lowering import TOLERANCE, difference, run_torch, sample_inputs
+from tests.support.seeded_weights import swap_two_kernels
 from tests.zoo import decision_witnesses as decision
 from tests.zoo import generative_witnesses as generative
+from tests.zoo import recognition_witnesses as recognition
 from tests.zoo import restoration_witnesses as restoration
 from tests.zoo import sequence_witnesses as sequence
 from tests.zoo.rows import at_home
@@ -31,6 +38,13 @@ class Case:
 
 
 CASES = {
+    "simple_baseline_resnet50": Case(
+        recognition.SimpleBaseline, {"joints": 5, "width": 16, "stages": 2}, {"H": 64, "W": 32}
+    ),
+    "shufflenet_v1_g3": Case(recognition.shufflenet, {"classes": 10, "widths": [48, 96, 192]}, {"H": 64, "W": 32}),
+    "shufflenet_v1_g8": Case(
+        partial(recognition.shufflenet, groups=8, widths=(384, 768, 1536)), {"classes": 10}, {"H": 64, "W": 32}
+    ),
     "espcn": Case(restoration.espcn, {"scale": 2}, {"H": 9, "W": 12}),
     "srcnn": Case(restoration.srcnn, {"kernels": [9, 3, 5]}, {"H": 15, "W": 12}),
     "edsr_baseline": Case(restoration.edsr, {"width": 8, "blocks": 2, "scale": 4}, {"H": 9, "W": 12}),
@@ -80,3 +94,21 @@ def test_figures_are_those_of_an_independent_network(name: str) -> None:
 def test_outputs_are_those_of_an_independent_network(name: str) -> None:
     case = CASES[name]
     assert_equal_outputs(elaborate(load(name, case.params), case.sizes), case.build(**case.params))
+
+
+def test_weights_of_simple_baseline_are_taken_by_the_names_of_its_authors() -> None:
+    spec = load("simple_baseline_resnet50")
+    graph, theirs = elaborate(spec, {"H": 64, "W": 32}), recognition.SimpleBaseline().eval()
+    state = {
+        name: StoredTensor(tuple(tensor.shape), "float32", tensor.numpy) for name, tensor in theirs.state_dict().items()
+    }
+    conversion = convert(state, graph, find_rules("simple_baseline_resnet50", spec.params))
+    assert (conversion.is_whole, conversion.sources) == (True, ("microsoft",))
+    module = to_torch(graph)
+    assign_weights(module, graph, conversion.read())
+    inputs = sample_inputs(graph, 2)
+    with torch.no_grad():
+        expected = {"output": theirs(torch.from_numpy(inputs["image"])).numpy()}
+        assert difference(expected, run_torch(graph, module, inputs)) < TOLERANCE
+        assign_weights(module, graph, swap_two_kernels(conversion.read()))
+        assert difference(expected, run_torch(graph, module, inputs)) > 10 * TOLERANCE
