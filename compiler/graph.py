@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from archspec.errors import BlockCall, InputError, Place
-from archspec.ops import Embedding, Input, Op, Shape, Weight
+from archspec.ops import Embedding, Input, Op, OpError, Shape, Weight
 from compiler.mismatch import advise_mismatch, list_mismatches
 
 if TYPE_CHECKING:
@@ -90,7 +90,10 @@ class Graph:
     unread: Mapping[str, int] = field(default_factory=dict)
     """The operations of a file that are not in the graph, since nothing says the shapes of their results, by kind."""
     notes: tuple[str, ...] = ()
-    """The assumptions that were made where a file does not say something, a sentence each."""
+    """The assumptions that were made where a file does not say something, and which sizes of a spec are fixed, a
+    sentence each."""
+    fixed_sizes: Mapping[str, int] = field(default_factory=dict)
+    """The value of each size of the spec that is not dynamic, since an expression reads it."""
 
     @cached_property
     def digraph(self) -> nx.MultiDiGraph[str]:
@@ -188,6 +191,9 @@ class Graph:
 
     def infer(self, sizes: Mapping[str, int]) -> dict[str, Shape]:
         """Infer every node's shape at other sizes. Raises OpError where one does not fit."""
+        unknown = ", ".join(sizes.keys() - self.sizes.keys())
+        if unknown:
+            raise OpError(f"{self.name} has no dynamic size {unknown}")
         sizes = {**self.sizes, **sizes}
         known: dict[tuple[int, tuple[Shape, ...]], Shape] = {}  # repeated blocks share their operations
         shapes: dict[str, Shape] = {}

@@ -15,6 +15,12 @@ from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
 
 
+class Checked(tuple[Diagnostic, ...]):
+    """The mistakes of a spec, and what is to be known of a sound one: `notes`, a sentence each."""
+
+    notes: tuple[str, ...] = ()
+
+
 def check(
     source: str | Path,
     params: Mapping[str, Any] | None = None,
@@ -22,8 +28,9 @@ def check(
     *,
     max_nodes: int = MAX_NODES,
     extensions: Mapping[str, type[Op]] | None = None,
-) -> tuple[Diagnostic, ...]:
-    """List every mistake in a spec, in the order of their places; empty where it is sound.
+) -> Checked:
+    """List every mistake in a spec, in the order of their places; empty where it is sound. `notes` of the result tell
+    which sizes of a sound one are fixed.
 
     >>> archspec.check("residual_mlp")
     ()
@@ -35,14 +42,20 @@ def check(
         graph = elaborate(spec, sizes, max_nodes=max_nodes, extensions=extensions)
     except SpecError as error:
         # a library has no network, and nothing else may be wrong with it
-        return tuple(item for item in error.diagnostics if item.code != "block-library")
-    return check_expectations(graph, spec)
+        return Checked(item for item in error.diagnostics if item.code != "block-library")
+    found = Checked(check_expectations(graph, spec))
+    found.notes = graph.notes
+    return found
 
 
 def check_expectations(graph: Graph, spec: Spec | None) -> tuple[Diagnostic, ...]:
     """List what a spec expects of its network and does not find. It speaks of the network as written: what a caller
     makes of it by other params or sizes is not held against it."""
-    if spec is None or not spec.expect or any(spec.sizes.get(name) != size for name, size in graph.sizes.items()):
+    if (
+        spec is None
+        or not spec.expect
+        or any(spec.sizes.get(name) != size for name, size in {**graph.sizes, **graph.fixed_sizes}.items())
+    ):
         return ()
     checked = (_check_one(graph, spec, text, place) for text, place in spec.expect)
     return tuple(mistake for mistake in checked if mistake is not None)

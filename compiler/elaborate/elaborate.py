@@ -48,7 +48,7 @@ def elaborate(
         mistakes = walk.reporter.mistakes
         if graph is not None and not mistakes and not spec.mistakes:
             return verify(drop_idle_fits(graph))
-        if mistakes and all(mistake.code == "shape-mismatch" for mistake in mistakes):
+        if mistakes and not walk.sizes.fixed and all(mistake.code == "shape-mismatch" for mistake in mistakes):
             mistakes = _with_fitting_sizes(spec, chosen, mistakes, allowed)
         mistakes = _doubt_inputs(spec, mistakes)
     raise SpecError([*spec.mistakes, *mistakes])

@@ -10,11 +10,12 @@ from pydantic import ValidationError
 
 from archspec.ops import Conv, ConvTranspose, Linear, Op
 from archspec.spec.defaults import merge_defaults
-from archspec.spec.expressions import Expression, ExpressionError, Lookup, Template, lookup_of
+from archspec.spec.expressions import Expression, ExpressionError, Lookup, Template, list_names, lookup_of
 from archspec.spec.foreign import explain_value
 from archspec.spec.layers import describe_values, overlay
 from archspec.spec.marked import Written
 from archspec.spec.messages import code_of, describe_problem
+from compiler.elaborate.fixed_sizes import SizeReader
 from compiler.elaborate.reporter import Calls, Reporter, SkipNode
 from compiler.elaborate.scope import MaybeNode, Scope, Step
 
@@ -23,9 +24,10 @@ class Evaluator:
     """An evaluator gives what is written its values; what cannot have one is reported, and ends the work on its
     node."""
 
-    def __init__(self, defaults: Mapping[str, Mapping[str, Any]], reporter: Reporter) -> None:
+    def __init__(self, defaults: Mapping[str, Mapping[str, Any]], reporter: Reporter, sizes: SizeReader) -> None:
         self.defaults = _spread_weight_norm(defaults)
         self.reporter = reporter
+        self.sizes = sizes
         self._ops: dict[tuple[type[Op], str], Op] = {}
 
     def build_op(
@@ -61,7 +63,7 @@ class Evaluator:
     def _compute_field(self, step: Step, op: type[Op], key: str, written: Any, spelled: str) -> Any:
         if isinstance(written, list):
             return [self._compute_field(step, op, key, item, spelled) for item in written]
-        lookup = self._look_in(step.scope, step.value)
+        lookup = self._look_in(step, step.node, spelled)
         return self.compute(written, lookup, step.calls, step.node, spelled, takes=(op, key))
 
     def settings(self, kind: str, scope: Scope) -> Mapping[str, Any]:
@@ -83,7 +85,8 @@ class Evaluator:
             return [self.evaluate(step, item, *path, of=of) for item in written]
         if not isinstance(written, Expression):
             return written
-        return self.compute(written, self._look_in(step.scope, step.value), step.calls, of or step.node, *path)
+        source = of or step.node
+        return self.compute(written, self._look_in(step, source, *path), step.calls, source, *path)
 
     def compute(
         self,
@@ -103,7 +106,9 @@ class Evaluator:
             return written(lookup)
         except ExpressionError as error:
             hint = ""
-            if takes and error.code == "unknown-name":
+            if error.code == "unknown-name" and not self.sizes.letters.isdisjoint(list_names(written)):
+                hint = "; a block is handed a size of the network as an argument"
+            elif takes and error.code == "unknown-name":
                 hint = f"; the field takes {describe_values(*takes)}{explain_value(written.text)}"
             self.reporter.fail(error.code, f"{error}{hint}", of.place_of(*path), calls)
 
@@ -123,7 +128,7 @@ class Evaluator:
 
     def fill_label(self, step: Step, label: Template, field: str = "label") -> str:
         """Write the label of a tap, an output or weights in a field, with the values of the expressions in it."""
-        return self._fill(label, self._look_in(step.scope, step.value), step.calls, step.node, field)
+        return self._fill(label, self._look_in(step, step.node, field), step.calls, step.node, field)
 
     def write_label(self, label: Template, scope: Scope, of: Written, *path: Any) -> str:
         """Write a label that stands at no node, with the values of the names that a scope has."""
@@ -147,7 +152,11 @@ class Evaluator:
         message = f"`{key}` of {step.node.called} should be of type {kind}, found {tell(value)}"
         self.reporter.fail("wrong-type", message, (of or step.node).place_of(*path), step.calls)
 
-    def _look_in(self, scope: Scope, value: MaybeNode) -> Lookup:
+    def _look_in(self, step: Step, of: Written, *path: Any) -> Lookup:
+        """Make a lookup in what a node sees, for an expression at a path in what was written."""
+        return self.sizes.follow(self._look_up_names(step.scope, step.value), of, *path)
+
+    def _look_up_names(self, scope: Scope, value: MaybeNode) -> Lookup:
         if value is not None:
             return lookup_of({"in_channels": value.shape.channels}, scope.names)
         known = lookup_of(scope.names, {"in_channels": 0})

@@ -58,5 +58,5 @@ class Residuals:
 
     def _count(self) -> int:
         """The number of all residuals; in a walk that does not know it yet, of those so far."""
-        self.wants_total = True
-        return self.total or self.met
+        self.wants_total = self.total is None
+        return self.met if self.total is None else self.total

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from archspec.bounds import MAX_WHOLE
-from archspec.errors import BlockCall, suggest
+from archspec.errors import BlockCall, Place, suggest
 from archspec.ops import Input, Op
 from archspec.spec.expressions import lookup_of
 from archspec.spec.inputs import InputShape, is_size, path_of_entry
@@ -16,6 +16,7 @@ from archspec.spec.nodes.flow import Turns
 from archspec.spec.spec import Spec
 from compiler.elaborate.builder import GraphBuilder
 from compiler.elaborate.evaluator import Evaluator, is_whole, tell
+from compiler.elaborate.fixed_sizes import SizeReader
 from compiler.elaborate.reporter import NODE, Reporter, SkipNode
 from compiler.elaborate.residuals import Residuals
 from compiler.elaborate.scope import MaybeNode, Scope, Step
@@ -34,12 +35,13 @@ class Walk:
         max_nodes: int,
         extensions: Mapping[str, type[Op]],
         residuals: int | None = None,
+        fixed: Mapping[str, Place] | None = None,
     ) -> None:
         self.spec = spec
-        self.sizes = sizes
+        self.sizes = SizeReader(sizes, fixed or {})
         self.extensions = extensions
         self.reporter = Reporter(max_nodes)
-        self.evaluator = Evaluator(spec.defaults, self.reporter)
+        self.evaluator = Evaluator(spec.defaults, self.reporter, self.sizes)
         self.builder = GraphBuilder(self.reporter, self.evaluator.settings)
         self.residuals = Residuals(self.builder, self.evaluator, residuals)
         self.labels = LabelReader(self.evaluator, self.reporter)
@@ -49,7 +51,7 @@ class Walk:
         """The names of outputs, also of those that have no value because of a mistake."""
         self.incomplete = False
         """True if some node was left out because of a mistake, so that a missing tap need not be one."""
-        self._shapes = ShapesBySize(sizes)
+        self._shapes = ShapesBySize(self.sizes.free)
 
     def put_inputs(self) -> dict[str, MaybeNode]:
         """Put in the inputs, by name; None for one whose shape is a mistake."""
@@ -61,13 +63,13 @@ class Walk:
             dims = tuple(self._read_extent(name, i, entry) for i, entry in enumerate(entries))
             op = Input(dims=dims, type=entries.type)
             type = INTEGERS if entries.type == "int" else None
-            return self.builder.keep(Node(name, op, (), op.infer(**self.sizes), NodeSource(place), type=type))
+            return self.builder.keep(Node(name, op, (), op.infer(**self.sizes.free), NodeSource(place), type=type))
         except SkipNode:
             return None
 
     def _read_extent(self, name: str, i: int, entry: Any) -> int | str:
         if is_size(entry):
-            return str(entry)
+            return self.sizes.values.get(entry, str(entry))
         path = path_of_entry(self.spec.written, name, i)
         value = self.evaluator.compute(entry, lookup_of(self.spec.names), (), self.spec, *path)
         if not is_whole(value) or not 1 <= value <= MAX_WHOLE:
@@ -98,7 +100,11 @@ class Walk:
 
     def is_fixed(self, value: Node, axis: int) -> bool:
         """Tell whether an extent of a value is the same whatever the dynamic sizes are."""
-        return self._shapes.is_fixed(self.builder.nodes, value, axis)
+        return not self.find_sizes(value, axis)
+
+    def find_sizes(self, value: Node, axis: int) -> frozenset[str]:
+        """Find the dynamic sizes that an extent of a value follows."""
+        return self._shapes.find_sizes(self.builder.nodes, value, axis)
 
 
 class TapRecord:

@@ -26,12 +26,12 @@ class ShapesBySize:
             return one.shape == other.shape
         return _are_chained(nodes, one, other) or self._are_equal(nodes, one, other)
 
-    def is_fixed(self, nodes: dict[str, Node], node: Node, axis: int) -> bool:
-        """Tell whether an extent of one of the nodes so far follows no size."""
+    def find_sizes(self, nodes: dict[str, Node], node: Node, axis: int) -> frozenset[str]:
+        """Find the sizes that an extent of one of the nodes so far follows."""
         if not self._extents.sizes or (axis == 0 and node.shape.rank):
-            return True
+            return frozenset()
         self._add_new(nodes)
-        return not self._extents.vary(self._extents.of[node.id][axis : axis + 1])
+        return self._extents.letters(self._extents.of[node.id][axis : axis + 1])
 
     def _are_equal(self, nodes: dict[str, Node], one: Node, other: Node) -> bool:
         self._add_new(nodes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,7 +23,7 @@ from archspec.cli.output import print_json, tell
 from archspec.wording import cut_middle, tell_count
 
 if TYPE_CHECKING:
-    from archspec.errors import Diagnostic
+    from compiler.analysis.check import Checked
 
 
 def check(
@@ -53,7 +53,7 @@ def check(
         raise typer.Exit(FINDINGS if all(place.line for place in places) else COULD_NOT)
 
 
-def _print_mistakes(found: Iterable[tuple[str, Sequence[Diagnostic]]]) -> None:
+def _print_mistakes(found: Iterable[tuple[str, Checked]]) -> None:
     total = 0
     for spec, mistakes in found:
         if mistakes:
@@ -63,6 +63,8 @@ def _print_mistakes(found: Iterable[tuple[str, Sequence[Diagnostic]]]) -> None:
             print_messages(mistakes, console())
         else:
             tell(f"{cut_middle(spec)}: ok")
+            for note in mistakes.notes:
+                tell(f"    note: {note}")
         total += len(mistakes)
     if total:
         print(f"\n{tell_count(total, 'mistake')}")

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from archspec.errors import BlockCall, SpecError
+from archspec.errors import BlockCall, Place, SpecError
 from archspec.ops import Input
 from archspec.spec.blocks import Block
 from archspec.spec.body import CallNode
@@ -98,6 +98,7 @@ def _build_at(
     room = max(walk.reporter.max_nodes - walk.reporter.spent // NODE, 0)
     inner, graph = build_graph(spec, sizes, room, walk.extensions, inside.depth)
     walk.reporter.spend(inner.reporter.spent, node, step.calls)
+    _fix_sizes(walk, spec, values, inner.sizes.fixed)
     for mistake in inner.reporter.mistakes:
         walk.reporter.report(mistake.code, mistake.message, mistake.place, (*mistake.calls, *inside.calls))
     if graph is None:
@@ -111,6 +112,15 @@ def _bind(entries: Sequence[Any], value: Node, sizes: dict[str, int]) -> bool:
     for entry, extent in zip(entries, value.shape, strict=False):
         fits = fits and (sizes.setdefault(entry, extent) if is_size(entry) else entry) == extent
     return fits
+
+
+def _fix_sizes(walk: Walk, spec: Spec, values: Mapping[str, MaybeNode], fixed: Mapping[str, Place]) -> None:
+    """Fix the sizes that the extents follow which the network has as its own fixed sizes."""
+    for name, entries in spec.inputs.items():
+        value = values[name]
+        for axis, entry in enumerate(entries):
+            if entry in fixed and value is not None:
+                walk.sizes.keep(walk.find_sizes(value, axis), fixed[entry])
 
 
 def _find_given(walk: Walk, block: Block, spec: Spec, graph: Graph, inside: Scope) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import accumulate, pairwise
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from archspec.ops import OpError, Slice
 from archspec.ops.axes import find_axis, name_places
@@ -23,10 +23,11 @@ def split(walk: Walk, node: SplitNode, step: Step) -> MaybeNode:
     if len({*labels}) < len(labels):
         _fail(walk, step, "taps", f"the parts of a split have names of their own, found {tell(labels)}")
     walk.reporter.spend(len(labels) * NODE, node, step.calls, "taps")
+    given = walk.evaluator.evaluate(step, node.sizes, "sizes")
     parts: list[MaybeNode] = [None] * len(labels)
     if step.value is not None:
         axis = _find_axis(walk, node, step, step.value)
-        sizes = _find_sizes(walk, node, step, step.value.shape[axis], name_places(axis, step.value.shape))
+        sizes = _find_sizes(walk, step, len(labels), given, step.value.shape[axis], name_places(axis, step.value.shape))
         inside = step.enter()
         ends = pairwise(accumulate(sizes, initial=0))
         for place, (label, (start, stop)) in enumerate(zip(labels, ends, strict=True)):
@@ -53,14 +54,12 @@ def _find_axis(walk: Walk, node: SplitNode, step: Step, value: Node) -> int:
     return found
 
 
-def _find_sizes(walk: Walk, node: SplitNode, step: Step, extent: int, whole: str) -> list[int]:
-    count = len(node.taps)
-    if node.sizes is None:
+def _find_sizes(walk: Walk, step: Step, count: int, sizes: Any, extent: int, whole: str) -> list[int]:
+    if sizes is None:
         if extent % count:
             message = f"{count} equal parts do not make {whole}; give `sizes`"
             _fail(walk, step, "taps", message, "shape-mismatch")
         return [extent // count] * count
-    sizes = walk.evaluator.evaluate(step, node.sizes, "sizes")
     if not isinstance(sizes, list) or not all(is_whole(size) and size > 0 for size in sizes):
         _fail(walk, step, "sizes", f"`sizes` should be whole numbers from 1, found {tell(sizes)}")
     if len(sizes) != count or sum(sizes) != extent:

@@ -15,6 +15,16 @@ def test_check_takes_a_block_library() -> None:
     assert "block library" in run_process("analyze", library, expect=2)
 
 
+def test_check_says_which_sizes_are_fixed(tmp_path: Path) -> None:
+    spec = tmp_path / "net.yaml"
+    text = "archspec: 1\ninputs: {x: [3, H, W]}\nsizes: {H: 8, W: 8}\nnetwork: [slice: {axis: 1, stop: H // 2}]\n"
+    spec.write_text(text)
+    note = f"    note: H is 8, and not dynamic: an expression reads it at {spec}:4:34"
+    assert run_process("check", spec).splitlines() == [f"{spec}: ok", note]
+    spec.write_text(text.replace("H // 2", "4"))
+    assert run_process("check", spec).splitlines() == [f"{spec}: ok"]
+
+
 def test_check_reports_every_mistake_with_its_place(tmp_path: Path) -> None:
     spec = tmp_path / "net.yaml"
     spec.write_text("archspec: 1\ninputs: {x: [3, 8, 8]}\nnetwork:\n  - max_pol\n  - conv: {out: 2, kernal: 3}\n")
