@@ -45,6 +45,7 @@ FAMILIES: dict[str, str] = {
     "shufflenet": "ShuffleNet",
     "efficientnet": "EfficientNet",
     "convnext": "ConvNeXt",
+    "nfnet": "Networks without normalization",
     "regnet": "RegNet",
     "alexnet": "AlexNet",
     "xception": "Xception",
@@ -151,6 +152,11 @@ SHOWN: dict[str, Sequence[Shown]] = {
         ("convnext_tiny", "convnext_block", {}, ()),
         ("convnextv2_atto", "convnextv2_block", {}, ("global_response",)),
         ("convnext_tiny", None, {}, ()),
+    ],
+    "nfnet": [
+        ("dm_nfnet_f0", "nf_down", {}, ()),
+        ("dm_nfnet_f0", "nf_unit", {}, ()),
+        ("dm_nfnet_f0", "nf_body", {}, ("scaled_activation",)),
     ],
     "restoration": [
         ("edsr_baseline", None, {}, ()),
