@@ -18,6 +18,7 @@ from archspec.ops import (
     Tokens,
     Transpose,
 )
+from archspec.ops.pooling import Pool
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules.table import rule
 
@@ -136,7 +137,19 @@ def learned(op: Learned, emit: Emitter, x: OnnxValue) -> OnnxValue:
 def pad(op: Pad, emit: Emitter, x: OnnxValue) -> OnnxValue:
     befores, afters = zip(*op.sides(emit.before), strict=True)
     ends = emit.constant("pads", emit.lay_out([0], [0], befores) + emit.lay_out([0], [0], afters), np.int64)
-    return emit.op("Pad", [x, ends], **({} if op.mode == "zeros" else {"mode": op.mode}))
+    if op.mode != "zeros":
+        return emit.op("Pad", [x, ends], mode=op.mode)
+    return emit.op("Pad", [x, ends, *_tell_zeros(emit)])
+
+
+def _tell_zeros(emit: Emitter) -> list[OnnxValue]:
+    """The number that a padding adds, where it has to be told: before a pooling it is -0, which is no other number.
+
+    ONNX Runtime makes the padding of zeros a pooling's own, where it never wins a maximum and is no value of a mean. It
+    takes a number whose bits are not all zero for another one.
+    """
+    readers = (emit.model.graph[id].op for id in emit.model.graph.readers[emit.node.id])
+    return [emit.constant("zero", -0.0)] if any(isinstance(reader, Pool) for reader in readers) else []
 
 
 def cut(emit: Emitter, x: OnnxValue, name: str, axis: int, start: int, stop: int | None, step: int = 1) -> OnnxValue:
