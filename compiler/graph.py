@@ -145,10 +145,13 @@ class Graph:
     def _operands(self) -> dict[tuple[str, ...], tuple[Shape, ...]]:
         return {}
 
+    def stored_by(self, node: Node) -> Mapping[str, Weight]:
+        """Give a node's stored tensors, by their short names."""
+        return node.op.weights(*self.operands(node)) if node.stored is None else node.stored
+
     def weights_of(self, node: Node) -> dict[str, Weight]:
         """Give a node's stored tensors, by their names in the state dict."""
-        stored = node.op.weights(*self.operands(node)) if node.stored is None else node.stored
-        return {f"{node.home}.{name}": weight for name, weight in stored.items()}
+        return {f"{node.home}.{name}": weight for name, weight in self.stored_by(node).items()}
 
     @cached_property
     def users(self) -> Mapping[str, tuple[str, ...]]:

@@ -26,7 +26,7 @@ from archspec.ops.kernel import Kernel
 from archspec.ops.signal.axis import Axis, share_seen, share_sent
 from archspec.ops.signal.mixing import RandomKernel, mix, take_mean_off, unmix
 from archspec.ops.signal.moments import Gradient, Moments
-from archspec.ops.sliding import count_padded, find_windows, tell_reach
+from archspec.ops.sliding import count_padded, find_stride, find_windows, tell_reach
 from archspec.ops.values import Init, Layout, OpError, Saved, Shape, Weights
 from archspec.ops.window import Positions, Span, Window
 from archspec.wording import write_shape
@@ -124,7 +124,7 @@ class Conv(Kernel):
         return tuple(map(Window.count_live, self.windows(xs[0]), xs[0].space, self.infer(xs[0]).space))
 
     def stride_fraction(self, axis: int) -> Fraction:
-        return Fraction(at_axis(self.stride, axis))
+        return find_stride(self.stride, axis)
 
     def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return (self.windows(xs[0])[axis].input_span(span),)
@@ -294,6 +294,8 @@ def _area(edges: AlongAxes[int], x: Shape) -> int:
 
 
 def _require_groups(op: Conv | ConvTranspose, x: Shape) -> None:
+    if op.groups == 1:
+        return
     for channels, side in ((x.channels, "input"), (op.out, "output")):
         if channels % op.groups != 0:
             raise OpError(f"groups: {op.groups} does not divide the {channels} {side} channels", "groups")

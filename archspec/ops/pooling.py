@@ -13,12 +13,12 @@ from pydantic import Field
 
 from archspec.ops.base import Family, Layer
 from archspec.ops.bounds import ZERO, Bounds
-from archspec.ops.fields import Flag, PaddingPerAxis, PositivePerAxis, along, at_axis
+from archspec.ops.fields import Flag, PaddingPerAxis, PositivePerAxis, along
 from archspec.ops.signal.axis import Axis, divide_squared
 from archspec.ops.signal.gaussian import ChannelMoments, pass_largest, pass_rectifier
 from archspec.ops.signal.moments import WINDOW, Gradient, Moments, standard
 from archspec.ops.signal.runs import join
-from archspec.ops.sliding import count_padded, find_windows, pads_apart, tell_reach
+from archspec.ops.sliding import count_padded, find_stride, find_windows, pads_apart, tell_reach
 from archspec.ops.values import Casting, Layout, OpError, Saved, Shape
 from archspec.ops.window import Positions, Span, Window
 
@@ -65,13 +65,16 @@ class Pool(Layer):
         if not 1 <= x.rank <= 3:
             raise OpError(f"{self.kind} needs one to three spatial axes, found the shape {x}")
         windows = self.windows(x)
-        given = zip(along(self.padding, x, "padding"), windows, strict=True)
-        if any(isinstance(padding, int) and 2 * padding > window.kernel for padding, window in given):
-            raise OpError("padding should be at most half the kernel", "padding")
+        self._require_small(x, windows)
         space = [window.slide(size, ceil=self.ceil) for window, size in zip(windows, x.space, strict=True)]
         if min(space) < 1:
             raise OpError(f"a window of {tell_reach(windows)} does not fit into {x}", "kernel")
         return Shape(x.channels, *space)
+
+    def _require_small(self, x: Shape, windows: Sequence[Window]) -> None:
+        given = zip(along(self.padding, x, "padding"), windows, strict=True) if self.pads else ()
+        if any(isinstance(padding, int) and 2 * padding > window.kernel for padding, window in given):
+            raise OpError("padding should be at most half the kernel", "padding")
 
     def elementwise(self, x: Shape) -> int:
         return self.infer(x).elements * prod(window.kernel for window in self.windows(x))
@@ -85,7 +88,7 @@ class Pool(Layer):
         return (padded,) if padded else ()
 
     def stride_fraction(self, axis: int) -> Fraction:
-        return Fraction(at_axis(self.kernel if self.stride is None else self.stride, axis))
+        return find_stride(self.kernel if self.stride is None else self.stride, axis)
 
     def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         return (self.windows(xs[0])[axis].input_span(span),)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from math import prod
 
-from archspec.ops.fields import AlongAxes, along
-from archspec.ops.values import Shape
+from archspec.ops.fields import AlongAxes, along, at_axis
+from archspec.ops.values import ONE, Shape
 from archspec.ops.window import PaddingRule, Window, pad_window
 from archspec.wording import write_shape
 
@@ -25,6 +26,12 @@ def find_windows(
     kernels, strides = along(kernel, x, "kernel"), along(stride, x, "stride")
     paddings, dilations = along(padding, x, "padding"), along(dilation, x, "dilation")
     return tuple(map(pad_window, kernels, strides, paddings, dilations, x.space))
+
+
+def find_stride(stride: AlongAxes[int], axis: int) -> Fraction:
+    """The stride fraction along a spatial axis; that of most windows is one."""
+    step = at_axis(stride, axis)
+    return ONE if step == 1 else Fraction(step)
 
 
 def tell_reach(windows: Sequence[Window]) -> str:

@@ -55,7 +55,7 @@ class Window:
     def slide(self, size: int, *, ceil: bool = False) -> int:
         """Count the positions along an axis; with `ceil` a last window may hang over the end, but not start in the
         padding."""
-        span = size + self.padding - self.reach
+        span = size + self.before + self.after - self.reach
         if not ceil:
             return span // self.stride + 1
         count = -(-span // self.stride) + 1

@@ -94,7 +94,7 @@ class SpecReader:
             name=name,
             description=document.description or "",
             source=document.source or "",
-            file=shown(path),
+            file=written.at.file,
             params=params,
             let=let,
             definitions=definitions,
@@ -135,7 +135,7 @@ class SpecReader:
             name=name,
             description=document.description or base.description,
             source=document.source or base.source,
-            file=shown(path),
+            file=written.at.file,
             params=params,
             let=let,
             definitions=definitions,
@@ -210,7 +210,7 @@ class SpecReader:
             )
         written = self._read_text(path) if inline is None else inline
         imported = self._read_imports(written, path)
-        reading = Reading(shown(path), mistakes=self.mistakes)
+        reading = Reading(written.at.file, mistakes=self.mistakes)
         reading.signatures = {name: block.signature for name, block in imported.items()}
         own = written.get("blocks")
         own = own if isinstance(own, Table) else Table(written.at)

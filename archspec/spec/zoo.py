@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -92,34 +92,37 @@ def find_rule_files(source: str | Path) -> Iterator[tuple[Path, list[Path]]]:
 
 def find_import(name: str, importer: Path, root: Path, *, by_name: bool) -> Path:
     """The file that `import` or (`by_name`) `extends` means: beside the importing file, or in the zoo; the importing
-    file itself only where there is no other.
+    file itself only where there is no other. `root` is the spec's folder, without links.
 
     Raises LookupError(code, message) where there is none, or where it lies outside the two trees.
     """
     if "\0" in name or Path(name).is_absolute():
         raise LookupError("import-outside", f"'{name}' is outside the spec's folder and the zoo; imports are relative")
-    trees = [root.resolve(), ZOO]
-    own: Path | None = None
-    outside = False
-    for folder in (importer.resolve().parent, ZOO):
-        for suffix in ("", *SUFFIXES):
-            try:
-                candidate = (folder / f"{name}{suffix}").resolve()
-                inside = any(candidate.is_relative_to(tree) for tree in trees)
-                outside = outside or not inside
-                if inside and candidate.is_file():
-                    if candidate != importer.resolve():
-                        return candidate
-                    own = candidate
-            except (OSError, RuntimeError):  # too long a name, a loop of links
-                continue
+    itself, trees, own = importer.resolve(), (root, ZOO), None
+    meant = [folder / f"{name}{suffix}" for folder in (itself.parent, ZOO) for suffix in ("", *SUFFIXES)]
+    for candidate in _resolve(meant, only_files=True):
+        if any(map(candidate.is_relative_to, trees)):
+            if candidate != itself:
+                return candidate
+            own = candidate
     if by_name and name in zoo_specs():
         return zoo_specs()[name]
     if own is not None:
         return own
-    if outside:
+    if not all(any(map(candidate.is_relative_to, trees)) for candidate in _resolve(meant)):
         raise LookupError("import-outside", f"'{name}' is outside the spec's folder and the zoo")
     near = suggest(name, zoo_specs() if by_name else zoo_libraries())
     if "\\" in name:
         near = "; folders are separated by `/`, on every system"
     raise LookupError("unknown-import", f"there is no '{name}' beside {shown(importer)} or in the zoo{near}")
+
+
+def _resolve(paths: Iterable[Path], *, only_files: bool = False) -> Iterator[Path]:
+    """Give paths without links, or those of them that are files: most are not, and to resolve one takes the system a
+    look at each of its folders."""
+    for path in paths:
+        try:
+            if not only_files or path.is_file():
+                yield path.resolve()
+        except (OSError, RuntimeError):  # too long a name, a loop of links
+            continue

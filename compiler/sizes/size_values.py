@@ -35,6 +35,8 @@ class SizeValues:
         self.value = extents.sizes[name]
         self._own = [extent.own for extent in extents.all]
         self._moving = {i: extent for i, extent in enumerate(extents.all) if name in extent.letters}
+        self._equal = {i for i, extent in self._moving.items() if isinstance(extent.law, SizeLaw)}
+        self._others = [(i, e.law, e.operands) for i, e in self._moving.items() if i not in self._equal]
         kept = extents.kept if keep_weights else ()
         conditions = [*extents.conditions, *(_keep(i, self._own[i]) for i in kept)]
         self._conditions = [found for found in conditions if self._moving.keys() & set(found.operands)]
@@ -44,10 +46,10 @@ class SizeValues:
     def compute(self, size: int) -> list[int] | None:
         """Compute all extents at this value; None where there is no such shape."""
         row = self._own.copy()
-        for i, extent in self._moving.items():
-            found = (
-                size if isinstance(extent.law, SizeLaw) else extent.law(*[row[operand] for operand in extent.operands])
-            )
+        for i in self._equal:
+            row[i] = size
+        for i, law, operands in self._others:
+            found = law(*[row[operand] for operand in operands])
             if found is None:
                 return None
             row[i] = found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, cached_property, partial
@@ -166,7 +166,7 @@ def measure_cost(graph: Graph) -> Cost:
         shapes = graph.operands(node)
         key = id(node.op), shapes, id(node.stored), graph.holds(node)
         if key not in known:
-            known[key] = _measure(node, shapes, graph.weights_of(node).values(), key[-1])
+            known[key] = _measure(node, shapes, graph.stored_by(node).values(), key[-1])
         rows.append(known[key](id=node.id, block=blocks[node.id], stage=stages[node.id]))
     return Cost(tuple(rows))
 
@@ -177,26 +177,22 @@ def _measure(
     """The costs of all nodes with this operation, operands of these shapes and these weights, wherever they lie;
     `holds` says whether the weights count for them."""
     view = not shapes or node.op.is_view(*shapes, training=False)
-    learned = _count(weight for weight in weights if weight.trainable)
+    learned = sum([weight.numel for weight in weights if weight.trainable])
     return partial(
         NodeCost,
         kind=node.op.kind,
         shape=node.shape,
         parameters=learned if holds else 0,
         shared=0 if holds else learned,
-        frozen=_count(weight for weight in weights if holds and not (weight.trainable or weight.buffer)),
-        buffers=_count(weight for weight in weights if holds and weight.buffer),
+        frozen=sum([weight.numel for weight in weights if holds and not (weight.trainable or weight.buffer)]),
+        buffers=sum([weight.numel for weight in weights if holds and weight.buffer]),
         macs=node.op.macs(*shapes),
         products=node.op.products(*shapes),
         bias_adds=node.op.bias_adds(*shapes),
         elementwise=node.op.elementwise(*shapes),
-        read=0 if view else sum(shape.elements for shape in shapes[: node.op.data_inputs]),
+        read=0 if view else sum([shape.elements for shape in shapes[: node.op.data_inputs]]),
         written=0 if view else node.shape.elements,
     )
-
-
-def _count(weights: Iterable[Weight]) -> int:
-    return sum(weight.numel for weight in weights)
 
 
 def _group(nodes: tuple[NodeCost, ...], key: str) -> Iterator[tuple[Any, Cost]]:
@@ -235,7 +231,7 @@ def _find_strides(graph: Graph) -> dict[str, tuple[Fraction, ...]]:
     known: dict[tuple[int, tuple[Shape, ...]], tuple[tuple[int, ...], tuple[Fraction, ...]]] = {}
     for node in graph:
         rank = node.shape.rank
-        if isinstance(node.op, Input):
+        if not node.inputs and isinstance(node.op, Input):
             strides[node.id] = (ONE,) * rank
             continue
         key = id(node.op), graph.operands(node)

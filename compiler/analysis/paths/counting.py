@@ -85,11 +85,15 @@ def find_gates(graph: Graph) -> dict[str, frozenset[int]]:
     shifted or upsampled since (1 - T of a highway layer). Where all operands are, none is. A divisor is a gate whatever
     it is: it sets how much of the dividend passes. Of attention query and key are, of which its shares are made.
     """
-    gates = {node.id: node.op.gated_by for node in graph if node.op.gated_by}
+    gates = {}
     for node in graph:
-        if isinstance(node.op, Div) and len(node.data_inputs) > 1:
+        if len(node.inputs) < 2:
+            continue
+        if node.op.gated_by:
+            gates[node.id] = node.op.gated_by
+        elif isinstance(node.op, Div) and len(node.data_inputs) > 1:
             gates[node.id] = frozenset(range(1, len(node.data_inputs)))
-        if isinstance(node.op, Mul):
+        elif isinstance(node.op, Mul):
             found = frozenset(i for i, operand in enumerate(node.data_inputs) if _is_gate(graph, operand))
             if 0 < len(found) < len(node.data_inputs):
                 gates[node.id] = found
