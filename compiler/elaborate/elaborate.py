@@ -16,8 +16,8 @@ from compiler.elaborate.reporter import NODE
 from compiler.elaborate.walk import Walk
 from compiler.graph import Graph
 from compiler.graph_check import verify
-from compiler.onnx_file.accepted import AcceptedSize
-from compiler.sizes.accepted_sizes import accepted_sizes, drop_idle_fits, find_nearest, fits
+from compiler.sizes.accepted_sizes import drop_idle_fits, find_whole_row
+from compiler.sizes.nearest_sizes import find_changes
 
 MAX_TRIED_NODES = 100_000
 """The number of nodes that are unrolled in search of sizes that fit, before none is proposed."""
@@ -102,45 +102,57 @@ def _with_fitting_sizes(
     spec: Spec, sizes: Mapping[str, int], mistakes: list[Diagnostic], extensions: Mapping[str, type[Op]]
 ) -> list[Diagnostic]:
     """Add to mistakes of shape the sizes that would fit, where there are some near the wanted ones."""
+    graph = _find_fitting(spec, sizes, extensions)
+    groups = find_changes(graph, sizes) if graph is not None else []
+    nearest = {name: value for first, *_ in groups for name, value in first.items()}
+    hints = []
+    for alternatives in groups:
+        others = {name: value for name, value in nearest.items() if name not in alternatives[0]}
+        found = [_hint(spec, {**sizes, **others}, change, extensions) for change in alternatives]
+        hints += [", or ".join(filter(None, found))] if any(found) else []
+    if not hints or len(hints) < len(groups):
+        return mistakes
+    return [replace(mistake, message=f"{mistake.message} ({', '.join(hints)})") for mistake in mistakes]
+
+
+def _find_fitting(spec: Spec, sizes: Mapping[str, int], extensions: Mapping[str, type[Op]]) -> Graph | None:
+    """The graph at the first of other sizes that fit."""
     tried = 0
     for candidate in _list_near(sizes):
-        if tried > MAX_TRIED_NODES:
-            break
         walk = Walk(spec, candidate, MAX_NODES, extensions)
         graph = walk_through(walk)
+        if graph is not None:
+            return graph
         tried += walk.reporter.spent // NODE
-        if graph is None or walk.reporter.mistakes:
-            continue
-        found = find_nearest(_prefer_whole(graph), sizes)
-        closest = {**sizes, **{name: near for name, (_, near) in found.items()}}
-        # An image of a single position is nobody's wish, though it may be all that fits.
-        useful = found and not all(rule.value == 1 and not rule.dynamic for rule, _ in found.values())
-        if not useful or walk_through(Walk(spec, closest, MAX_NODES, extensions)) is None:
-            break
-        hints = ", ".join(_hint(name, sizes[name], *fitting) for name, fitting in found.items())
-        return [replace(mistake, message=f"{mistake.message} ({hints})") for mistake in mistakes]
-    return mistakes
+        if tried > MAX_TRIED_NODES:
+            return None
+    return None
 
 
 def _list_near(sizes: Mapping[str, int]) -> Iterator[dict[str, int]]:
-    """List other values of the sizes, the near ones first: all of them equal, and where there are several, of one
-    alone."""
+    """List other values of the sizes, the near ones first: of one alone, or all of them equal."""
     largest = max(sizes.values(), default=0)
     for distance in range(1, MAX_DISTANCE + 1):
         for more in (-distance, distance):
-            near = [dict.fromkeys(sizes, largest + more)] if sizes else []
-            near += [{**sizes, name: value + more} for name, value in sizes.items()] if len(sizes) > 1 else []
+            near = [{**sizes, name: value + more} for name, value in sizes.items()]
+            near += [dict.fromkeys(sizes, largest + more)] if len(sizes) > 1 else []
             yield from (candidate for candidate in near if min(candidate.values()) >= 1)
 
 
-def _prefer_whole(graph: Graph) -> Graph:
-    """The graph at sizes of which no stride loses a position, if these fit."""
-    rules = accepted_sizes(graph, keep_weights=False)
-    whole = {name: -(-rule.value // rule.step) * rule.step for name, rule in rules.items() if rule.dynamic}
-    return graph.resize(whole) if fits(graph, whole, keep_weights=False) else graph
-
-
-def _hint(name: str, wanted: int, rule: AcceptedSize, near: int) -> str:
-    """Tell what one size accepts, and what of that is nearest to the wanted value."""
+def _hint(
+    spec: Spec, sizes: Mapping[str, int], change: Mapping[str, int], extensions: Mapping[str, type[Op]]
+) -> str | None:
+    """Tell which changes of sizes fit: of one alone also what else it accepts, and what of that is nearest to the
+    wanted value; None where they do not fit after all, or are no use."""
+    graph = walk_through(Walk(spec, {**sizes, **change}, MAX_NODES, extensions))
+    if graph is None:
+        return None
+    if len(change) > 1:
+        fitting = " and ".join(f"{name} {value}" for name, value in change.items())
+        return f"no near size fits alone; {fitting} do"
+    ((name, near),) = change.items()
+    rule = find_whole_row(graph, name)
+    if rule.value == 1 and not rule.dynamic:  # an image of a single position is nobody's wish
+        return None
     also = "" if near in rule else f"; {near} fits too"
-    return f"{name} accepts {rule}; nearest: {rule.nearest(wanted)}{also}"
+    return f"{name} accepts {rule}; nearest: {rule.nearest(sizes[name])}{also}"

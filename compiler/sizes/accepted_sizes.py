@@ -22,7 +22,7 @@ def accepted_sizes(graph: Graph, *, keep_weights: bool = True) -> dict[str, Acce
     {'H': 'any from 1', 'W': 'any from 1'}
     """
     extents = GraphExtents(graph.sizes, graph)
-    bonds = _find_bonds(extents, keep_weights=keep_weights)
+    bonds = find_bonds(extents, keep_weights=keep_weights)
     return {name: SizeValues(extents, name, keep_weights=keep_weights).find_row(bonds[name]) for name in graph.sizes}
 
 
@@ -41,18 +41,19 @@ def fits(graph: Graph, sizes: Mapping[str, int], *, keep_weights: bool = True) -
     )
 
 
-def find_nearest(graph: Graph, wanted: Mapping[str, int]) -> dict[str, tuple[AcceptedSize, int]]:
-    """Find for each size whose wanted value does not fit, with any weights, what it accepts and the value nearest to
-    the wanted one; each while the others keep those of the graph."""
+def find_whole_row(graph: Graph, name: str) -> AcceptedSize:
+    """Find what one size accepts, with any weights: the row of values through a multiple of its step, of which no
+    stride loses a position, where such a value fits."""
+    rule = _find_row(graph, name)
+    whole = {name: -(-rule.value // rule.step) * rule.step} if rule.dynamic else {}
+    if whole in ({}, {name: rule.value}) or not fits(graph, whole, keep_weights=False):
+        return rule
+    return _find_row(graph.resize(whole), name)
+
+
+def _find_row(graph: Graph, name: str) -> AcceptedSize:
     extents = GraphExtents(graph.sizes, graph)
-    bonds = _find_bonds(extents, keep_weights=False)
-    found = {}
-    for name, size in wanted.items():
-        values = SizeValues(extents, name)
-        if not values.fits(size):
-            rule = values.find_row(bonds[name])
-            found[name] = rule, values.find_nearest(size, abs(rule.nearest(size) - size))
-    return found
+    return SizeValues(extents, name).find_row(find_bonds(extents, keep_weights=False)[name])
 
 
 def drop_idle_fits(graph: Graph) -> Graph:
@@ -87,7 +88,7 @@ def find_equal(extents: GraphExtents, pairs: set[tuple[int, int]]) -> set[tuple[
     return equal
 
 
-def _find_bonds(extents: GraphExtents, *, keep_weights: bool) -> dict[str, dict[str, int]]:
+def find_bonds(extents: GraphExtents, *, keep_weights: bool) -> dict[str, dict[str, int]]:
     """Find for each size those that it depends on, with their values: through what compares or refuses extents that
     follow both, perhaps by way of others."""
     tied = [extents.letters(condition.operands) for condition in extents.conditions]

@@ -75,14 +75,6 @@ class SizeValues:
             return AcceptedSize(self.value, self._descend(step, self.horizon), step, beside=beside, complete=few)
         return self._choose(1, self.horizon + self.period, beside)
 
-    def find_nearest(self, size: int, furthest: int) -> int:
-        """Find the value that fits nearest to `size`, the larger of two, of which one is known to be so far away."""
-        for distance in range(min(furthest, self._most) + 1):
-            for near in (size + distance, size - distance):
-                if near >= 1 and self.fits(near):
-                    return near
-        return size + furthest if self.fits(size + furthest) else size - furthest
-
     def list_telling(self, rule: AcceptedSize | None = None) -> list[int] | None:
         """List values that fit, of a rule or of all, such that two extents that are equal at these are so at all of
         them; None where these are too many or not known."""

@@ -6,6 +6,7 @@ import json
 import random
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,32 @@ def test_the_nearest_size_is_the_nearest(seed: int, tmp_path: Path) -> None:
         sizes = {wanted + sign * distance for distance in distances for sign in (1, -1)} - {1}
         assert not any(compile_or_none(spec, {name: size}) for size in sizes if size > 0), message
         assert all(compile_or_none(spec, {name: size}) for size in near)
+
+
+HINT = re.compile(r"(\w) accepts [^;]*; nearest: (\d+)(?:; (\d+) fits too)?")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_nearest_size_fits_beside_the_others_as_they_are_wanted(seed: int, tmp_path: Path) -> None:
+    """Where one of several sizes is enough, each that is named is the nearest of its own, and none is left out."""
+    chance = random.Random(seed)
+    for spec, graph in draw_specs(tmp_path, 1000 + seed):
+        wanted = {name: chance.randint(1, REACH // 2) for name in graph.sizes}
+        message = find_message(spec, wanted) if len(wanted) > 1 else ""
+        near = {
+            name: min(map(int, filter(None, found)), key=partial(_distance, wanted[name]))
+            for name, *found in HINT.findall(message)
+        }
+        fitting = {
+            name: {size for size in range(2, REACH) if compile_or_none(spec, {**wanted, name: size})} for name in wanted
+        }
+        distances = {name: min(_distance(wanted[name], size) for size in row) for name, row in fitting.items() if row}
+        if near and distances:
+            assert {name: _distance(wanted[name], size) for name, size in near.items()} == distances, message
+
+
+def _distance(wanted: int, size: int) -> int:
+    return abs(size - wanted)
 
 
 def find_message(spec: Spec, sizes: Mapping[str, int]) -> str:

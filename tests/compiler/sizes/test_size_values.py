@@ -1,4 +1,4 @@
-"""One size at a time: the row of values that fit, what it takes to know it, and the value nearest to another."""
+"""One size at a time: the row of values that fit, and what it takes to know it."""
 
 from __future__ import annotations
 
@@ -39,11 +39,6 @@ def test_what_fits_repeats_with_the_period_from_the_horizon_on() -> None:
     assert values.horizon is not None
     for size in range(values.horizon, values.horizon + 40):
         assert values.fits(size) == values.fits(size + values.period) == (size % 4 == 0)
-
-
-@pytest.mark.parametrize(("size", "nearest"), [(25, 24), (26, 28), (27, 28), (28, 28), (1, 4)])
-def test_the_nearest_that_fits_is_the_larger_of_two(size: int, nearest: int) -> None:
-    assert values_of(LEVELS).find_nearest(size, 20) == nearest
 
 
 @pytest.mark.parametrize(
