@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict
 
 from archspec.ops.bounds import UNKNOWN, Bounds
+from archspec.ops.guard import guard_methods
 from archspec.ops.signal.moments import Gradient, Moments
 from archspec.ops.values import ONE, Casting, Layout, NumberType, Saved, Saves, Shape, Weights
 from archspec.ops.window import Fill, Positions, Span, run
@@ -71,6 +72,7 @@ class Op(BaseModel, ABC):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         cls.kind = spell_word(cls.__name__)
+        guard_methods(cls, Op)
 
     @property
     def word(self) -> str:

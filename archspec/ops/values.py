@@ -149,7 +149,9 @@ class Layout(NamedTuple):
 
 
 class OpError(ValueError):
-    """An operation cannot take what it is given; `field` names the field to point at."""
+    """An operation cannot take what it is given; `field` names the field to point at, `code` is the diagnostic's."""
+
+    code = "shape-mismatch"
 
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message)

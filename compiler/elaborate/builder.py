@@ -99,7 +99,7 @@ class GraphBuilder:
         own = field is None or field in step.node.model_fields_set
         inherited = not own and field in self.settings(step.node.word, step.scope)
         message = f"{error}, from `defaults`" if inherited else f"{error}"
-        self.reporter.fail("shape-mismatch", message, step.place(field) if field else step.place(), step.calls)
+        self.reporter.fail(error.code, message, step.place(field) if field else step.place(), step.calls)
 
     def _refuse_numbers(self, step: Step, op: Op, operands: list[Node]) -> None:
         """Report whole numbers that an operation computes with, and others that should name rows. Raises SkipNode."""

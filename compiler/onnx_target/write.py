@@ -50,9 +50,13 @@ def write_model(model: OnnxModel, path: Path) -> None:
     """Check the model with onnx's own checker and write it; weights above 1.8 GB go to a second file beside it.
 
     The second file is named after the first and after the model's content: another model never finds it. Give a path
-    of `archspec.files.write_whole`, which has both appear whole, the data before the model that names it.
+    of `archspec.files.write_whole`, which has both appear whole, the data before the model that names it. Raises
+    ArchspecError where the checker refuses the model.
     """
-    check_model(model.head, [_declare(name, array) for name, array in model.tensors.items()])
+    try:
+        check_model(model.head, [_declare(name, array) for name, array in model.tensors.items()])
+    except onnx.checker.ValidationError as error:  # what a rule of the caller's own emits may be anything
+        raise ArchspecError(f"the model is not what ONNX allows: {f'{error}'.splitlines()[0]}") from error
     if _count_weights(model) > MAX_FILE_BYTES:
         path.write_bytes(_write_beside(model, path).SerializeToString(deterministic=True))
         return

@@ -163,11 +163,14 @@ def _prove(path: Path, graph: Graph, weights: Mapping[str, Any], rules: Lowering
         from compiler.torch_target.modes import unaffected
         from compiler.torch_target.module import build_module
         from runtime.verification.proof.proof import prove
+        from runtime.verification.proof.shapes import hold_shapes
 
     with unaffected():
         module = build_module(graph, weights, rules=rules)
     votes = {name for name, id in graph.outputs.items() if isinstance(graph[id].op, Vote)}
-    return prove(path, module, proof_cases(graph), votes=votes, rows=graph.rows)
+    proof = prove(path, module, proof_cases(graph), votes=votes, rows=graph.rows)
+    hold_shapes(graph, proof)
+    return proof
 
 
 def _open_images(model: OnnxModel, calibration: Calibration) -> CalibrationData:

@@ -144,8 +144,13 @@ class _Prover:
 
     def prove_case(self, shapes: Shapes, generator: np.random.Generator) -> ProofCase:
         feed = draw_feed(generator, shapes, self.rows)
-        expected = _run_torch(self.module, torch.float32, feed, self.outputs)
         where = f"for the input {list_shapes(shapes)}"
+        try:
+            expected = _run_torch(self.module, torch.float32, feed, self.outputs)
+        except (ArchspecError, MemoryError):
+            raise
+        except Exception as error:  # a module of the caller's own may raise anything
+            raise ArchspecError(f"{where} torch fails: {type(error).__name__}: {error}") from error
         worst = dict.fromkeys(expected, 0.0)
         for session in self.sessions:
             found = self.run_session(session, feed)

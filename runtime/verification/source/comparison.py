@@ -22,6 +22,7 @@ from runtime.verification.model.inside import ModelInside
 from runtime.verification.options import Original, VerifyOptions
 from runtime.verification.proof.cases import proof_cases
 from runtime.verification.proof.proof import Shapes, draw_feed, prove
+from runtime.verification.proof.shapes import hold_shapes
 from runtime.verification.source.bisection import Bisection, ComparedFile, bisect
 from runtime.verification.source.interface_match import InterfaceMatch, match_interface
 from runtime.verification.source.model_diff import compare_attributes, compare_stored
@@ -136,6 +137,7 @@ def _prove(pair: ComparedFile, cases: Sequence[Shapes], options: VerifyOptions) 
     try:
         path, rows = pair.inside.path, pair.graph.rows
         proof = prove(path, pair.module, cases, options, votes=votes, rows=rows, names_in_file=pair.names_in_file)
+        hold_shapes(pair.graph, proof)
     except ArchspecError as error:
         return Check("torch", "failed", str(error))
     return Check(
