@@ -71,6 +71,7 @@ FAMILIES: dict[str, str] = {
     "language": "Language",
     "retrieval": "Retrieval and comparison",
     "transformer": "Vision transformers",
+    "mobilevit": "MobileViT",
     "segmentation": "Segmentation",
     "video": "Clips",
 }
@@ -153,6 +154,7 @@ SHOWN: dict[str, Sequence[Shown]] = {
         ("convnextv2_atto", "convnextv2_block", {}, ("global_response",)),
         ("convnext_tiny", None, {}, ()),
     ],
+    "mobilevit": [("mobilevit_s", "mobilevit_block", {}, ()), ("mobilevit_s", "transformer", {}, ("self_attention",))],
     "nfnet": [
         ("dm_nfnet_f0", "nf_down", {}, ()),
         ("dm_nfnet_f0", "nf_unit", {}, ()),

@@ -39,6 +39,7 @@ ALSO_FIT: dict[str, Callable[[int], bool]] = {
     ),
     "yolo": lambda size: size % 32 > 24,
     "yolov5nu": lambda size: size > 1 and size % 32 in (1, *range(26, 32)),
+    "mobilevit": lambda size: size % 64 > 56,
     "hrnet": lambda size: size > 188 and size % 32 in (29, 30, 31),
 }
 """Sizes beyond the rule of a family, or of one spec, that fit too, since a stride drops pixels that nothing misses."""
