@@ -185,6 +185,47 @@ class NestedUNet(nn.Module):
         return outputs
 
 
+class FullScaleUNet(nn.Module):
+    """UNet 3+, Huang et al., 2020, figure 1 and section 2.1: what node d of the decoder reads of the larger scales is
+    pooled, and of the smaller ones enlarged."""
+
+    def __init__(self, widths: Sequence[int], *, deep: bool = False) -> None:
+        super().__init__()
+        self.encoder: Any = nn.ModuleList(
+            nn.Sequential(one_conv(ins, out), one_conv(out, out)) for ins, out in pairwise([3, *widths])
+        )
+        self.readers: Any = nn.ModuleList()
+        each, last = widths[0], len(widths) - 1
+        for depth in reversed(range(last)):
+            below = [each * len(widths)] * (last - 1 - depth) + [widths[-1]]
+            convs = [one_conv(ins, each) for ins in [*widths[: depth + 1], *below]]
+            self.readers.append(nn.ModuleList([*convs, one_conv(each * len(widths), each * len(widths))]))
+        ins = [each * len(widths)] * last + [widths[-1]]
+        self.masks: Any = nn.ModuleList(nn.Conv2d(channels, 1, 3, padding=1) for channels in ins[: None if deep else 1])
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        encoded: list[Tensor] = []
+        for block in self.encoder:
+            encoded.append(block(f.max_pool2d(encoded[-1], 2) if encoded else x))
+        decoded = [encoded.pop()]
+        for *convs, join in self.readers:
+            finest = len(encoded) - 1
+            read = [f.max_pool2d(value, 2 ** (finest - k)) for k, value in enumerate(encoded)]
+            read += [enlarge(value, 2 ** (k + 1)) for k, value in enumerate(decoded)]
+            decoded.insert(0, join(torch.cat([conv(value) for conv, value in zip(convs, read, strict=True)], 1)))
+            encoded.pop()
+        masks = [mask(value) for mask, value in zip(self.masks, decoded, strict=False)]
+        return {f"mask{i}": enlarge(mask, 2**i) for i, mask in enumerate(masks)}
+
+
+def one_conv(ins: int, out: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(ins, out, 3, padding=1), nn.BatchNorm2d(out), nn.ReLU())
+
+
+def enlarge(x: Tensor, scale: int) -> Tensor:
+    return f.interpolate(x, scale_factor=scale, mode="bilinear") if scale > 1 else x
+
+
 class Unit(nn.Module):
     """The residual unit of an hourglass: BatchNorm, ReLU and a convolution, three times."""
 

@@ -24,6 +24,7 @@ from tests.support.torchvision_models import build_on_meta, import_torchvision_m
 from tests.zoo.other_witnesses import (
     CifarDenseNet,
     FigureOf11x9,
+    FullScaleUNet,
     NestedUNet,
     StackedHourglass,
     VNet,
@@ -52,6 +53,7 @@ WITNESSES: dict[str, Callable[[], nn.Module]] = {
     "unet3d": lambda: unet3d(3, 3, (64, 128, 256)),
     "vnet": lambda: VNet((16, 32, 64, 128)),
     "unet_plus_plus": lambda: NestedUNet((32, 64, 128, 256, 512)),
+    "unet_3_plus": lambda: FullScaleUNet((64, 128, 256, 512, 1024)),
     "hourglass1": lambda: StackedHourglass(1),
     "hourglass2": lambda: StackedHourglass(2),
     "hourglass8": lambda: StackedHourglass(8),
@@ -69,6 +71,7 @@ SMALL: list[tuple[str, dict[str, Any], dict[str, int], Callable[[], nn.Module]]]
     ("unet3d", {"widths": [4, 8, 16]}, {"D": 92, "H": 92, "W": 100}, lambda: unet3d(3, 3, (4, 8, 16))),
     ("vnet", {"widths": [4, 8, 16, 32]}, {"D": 16, "H": 32, "W": 48}, lambda: VNet((4, 8, 16, 32))),
     ("unet_plus_plus", {"widths": [4, 8, 12, 16, 20]}, {"H": 32, "W": 48}, lambda: NestedUNet((4, 8, 12, 16, 20))),
+    ("unet_3_plus", {"widths": [4, 6, 8, 10, 12]}, {"H": 32, "W": 48}, lambda: FullScaleUNet((4, 6, 8, 10, 12))),
     ("hourglass2", {"features": 32, "joints": 5}, {"H": 64, "W": 128}, lambda: StackedHourglass(2, 32, 5)),
 ]
 """A spec with params and sizes that keep it quick, and its witness."""
@@ -126,6 +129,7 @@ def test_outputs_are_those_of_an_independent_network(
         ("densenet_bc_100_12", {}, "0.8"),  # Huang et al., 2017, table 2
         ("densenet_40_12", {}, "1.0"),  # the same
         ("unet_plus_plus", {"deep": False}, "9.04"),  # Zhou et al., 2018, table 2
+        ("unet_3_plus", {}, "26.97"),  # Huang et al., 2020, table 1
     ],
 )
 def test_parameters_round_to_the_papers_millions(name: str, params: dict[str, Any], published: str) -> None:
@@ -217,6 +221,15 @@ def test_unet_plus_plus_without_deep_supervision_has_its_last_output() -> None:
     assert list(graph.outputs) == ["mask4"]
     assert measure_cost(graph).parameters == 9_042_177
     assert measure_cost(graph).macs["conv-linear"] == 4_188_930_048
+
+
+def test_unet_3_plus_with_deep_supervision_has_an_output_of_each_depth() -> None:
+    widths = (4, 6, 8, 10, 12)
+    graph = elaborate(load("unet_3_plus", {"widths": [*widths], "deep": True}), {"H": 32, "W": 48})
+    assert {name: tuple(graph[id].shape) for name, id in graph.outputs.items()} == {
+        f"mask{i}": (1, 32, 48) for i in range(5)
+    }
+    assert_equal_outputs(graph, FullScaleUNet(widths, deep=True))
 
 
 def test_channels_of_figure_11_9() -> None:
