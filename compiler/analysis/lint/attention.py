@@ -7,12 +7,13 @@ from math import prod
 
 from archspec.ops import Attention, Kernel, Op
 from archspec.ops.partition import EnterWindows
+from archspec.spec.body import CallNode
 from archspec.spec.layers import WeightedNode
 from archspec.spec.references import walk_nodes
 from archspec.wording import write_shape
 from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Hit, LintRule, at_each_place
-from compiler.graph import Node
+from compiler.graph import Graph, Node
 
 KEY = 1
 """The position of the keys among the operands of attention."""
@@ -73,16 +74,26 @@ def find_lone_labels(context: LintContext) -> Iterator[Hit]:
     for spec_node in (each for body in context.bodies for each in walk_nodes(body)):
         if not isinstance(spec_node, WeightedNode) or spec_node.share is None:
             continue
-        place = spec_node.place
-        made = [n for n in graph if place in (n.source.place, *(call.place for call in n.source.calls))]
+        made = _list_made(graph, spec_node)
         if not made:
             continue
         label, holders = spec_node.share.text, [node for node in made if graph.weights_of(node)]
-        ids = tuple(node.id for node in made)
-        if not holders:
-            yield Hit(f"there are no weights to share by the label '{label}'", place, ids, made[0].source.calls)
-        elif all(len(graph.users[node.home]) == 1 for node in holders):
-            yield Hit(f"nothing else shares weights by the label '{label}'", place, ids, made[0].source.calls)
+        ids, calls = tuple(node.id for node in made), made[0].source.calls
+        if not holders and not _takes_bodies(context, spec_node):
+            yield Hit(f"there are no weights to share by the label '{label}'", spec_node.place, ids, calls)
+        elif holders and all(len(graph.users[node.home]) == 1 for node in holders):
+            yield Hit(f"nothing else shares weights by the label '{label}'", spec_node.place, ids, calls)
+
+
+def _list_made(graph: Graph, spec_node: WeightedNode) -> list[Node]:
+    """List what a graph has of a node of a spec and of what stands inside it, blocks that are called there included."""
+    inside = {each.place for each in walk_nodes(spec_node)}
+    return [node for node in graph if inside.intersection((node.source.place, *(at.place for at in node.source.calls)))]
+
+
+def _takes_bodies(context: LintContext, spec_node: WeightedNode) -> bool:
+    """Tell whether a body stands inside a node that was handed to its block, and has its own places."""
+    return any(isinstance(each, CallNode) and each.block not in context.blocks for each in walk_nodes(spec_node))
 
 
 RULES = (

@@ -8,6 +8,7 @@ from typing import Any
 
 from archspec.spec.blocks import Block
 from archspec.spec.body import CallNode
+from archspec.spec.defaults import EXT
 from archspec.spec.expressions import Expression, ExpressionError, Template, list_names
 from archspec.spec.layers import SpecNode
 from archspec.spec.nodes.ext import Ext
@@ -35,13 +36,22 @@ def _names_of_node(node: SpecNode) -> frozenset[str]:
     if isinstance(node, Turns):
         around = {name: fields.pop(name) for name in ("n", "each")}
         return free_names(around) | (free_names(fields) - {node.as_, *(node.each or ())})
-    extra = map(_parse, (node.model_extra or {}).values()) if isinstance(node, Ext) else ()
+    extra = _parse(node.model_extra) if isinstance(node, Ext) else ()
     called = {node.block} if isinstance(node, CallNode) else frozenset()  # it may be a body that was handed in
-    return free_names(fields) | free_names(tuple(extra)) | called
+    return free_names(fields) | free_names(extra) | called
+
+
+def names_in_defaults(defaults: Mapping[str, Any]) -> frozenset[str]:
+    """Find the names of values that the fields in `defaults` take from the nodes around, those of extensions too."""
+    return free_names({kind: _parse(fields) if kind == EXT else fields for kind, fields in defaults.items()})
 
 
 def _parse(value: Any) -> Any:
-    """An extension's field, which is read when the extension is known."""
+    """Read the fields of an extension as if all were expressions: what they are is known with the extension."""
+    if isinstance(value, Mapping):
+        return {name: _parse(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [*map(_parse, value)]
     try:
         return Expression.parse(value) if isinstance(value, str) else value
     except ExpressionError:

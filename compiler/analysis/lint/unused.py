@@ -17,7 +17,7 @@ from archspec.spec.references import list_references, walk_nodes
 from archspec.spec.spec import Spec
 from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Hit, LintRule, at_each_place
-from compiler.analysis.lint.names import find_unread, free_names, list_bodies
+from compiler.analysis.lint.names import find_unread, free_names, list_bodies, names_in_defaults
 from compiler.graph import Graph, Node
 
 BoundName: TypeAlias = tuple[str, str, frozenset[str]]
@@ -60,7 +60,7 @@ def find_unused_params(context: LintContext) -> Iterator[Hit]:
 def _names_used(spec: Spec, blocks: Mapping[str, Block]) -> frozenset[str]:
     """The names of the whole spec that something in it uses, other names among them."""
     defined = [item.value for item in (*spec.definitions.params.values(), *spec.definitions.let.values())]
-    used = free_names([spec.inputs, spec.defaults, spec.network, defined])
+    used = free_names([spec.inputs, spec.network, defined]) | names_in_defaults(spec.defaults)
     return used.union(*(_names_from_outside(block) for block in blocks.values()))
 
 
@@ -75,7 +75,7 @@ def find_unused_names(context: LintContext) -> Iterator[Hit]:
     for spec in context.specs:
         for name in spec.let.keys() - _names_used(spec, context.blocks):
             yield Hit(f"nothing uses the value '{name}'", _key(spec.written, "let", name))
-        general = free_names(spec.defaults)
+        general = names_in_defaults(spec.defaults)
         for name, block in context.blocks.items():
             yield from _unused_in_block(name, block, general)
         for body in context.bodies:
@@ -92,7 +92,8 @@ def _list_steps(block: Block) -> list[BoundName]:
 def _names_in(block: Block) -> frozenset[str]:
     """List what the body reads, with the block's defaults."""
     values = {label.text for label in list_references(block.body)}
-    return free_names([block.defaults, block.body, block.params, tuple(block.gives.values())]) | values
+    own = free_names([block.body, block.params, tuple(block.gives.values())])
+    return own | names_in_defaults(block.defaults) | values
 
 
 def _names_from_outside(block: Block) -> frozenset[str]:

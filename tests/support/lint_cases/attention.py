@@ -49,4 +49,20 @@ CASES = [
         "there are no weights to share by the label 'a'",
         "of a layer without weights",
     ),
+    swap(
+        "lone-share",
+        IMAGE + "  - repeat: {n: 3, body: [▸residual: {share: s, body: [relu, tanh]}]}\n",
+        "body: [relu, tanh]",
+        "body: [relu, conv: 4]",
+        "there are no weights to share by the label 's'",
+        "of a residual of which every turn takes the same",
+    ),
+    swap(
+        "lone-share",
+        IMAGE + "  - repeat: {n: 1, body: [▸attend: {share: s, key: [conv: {out: 4, bias: false}]}]}\n",
+        "n: 1",
+        "n: 2",
+        "nothing else shares weights by the label 's'",
+        "of attention's bodies",
+    ),
 ]

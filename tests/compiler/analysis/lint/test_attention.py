@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from archspec.api import to_torch
 from tests.support.lint_cases.attention import KEYS
-from tests.support.lint_texts import IMAGE, graph_with, images
+from tests.support.lint_texts import IMAGE, build, graph_with, images, lint_text
 
 TEXT = IMAGE + KEYS.replace("▸", "")
 
@@ -37,3 +38,34 @@ def test_a_bias_of_keys_in_shifted_windows_changes_no_output() -> None:
         assert torch.allclose(module(images()), before, atol=1e-5)
         module.get_parameter("windows_0.body.attend_0.query.conv_0.bias").add_(torch.arange(4.0))
         assert not torch.allclose(module(images()), before, atol=1e-2)
+
+
+HEAD = "archspec: 1\ninputs: {x: [4, 8, 8]}\n"
+BLOCKS = "blocks: {u: {body: [v]}, v: {body: [conv: 4, relu]}}\n"
+FORMS = {
+    "residual": "residual: {SHARE, body: [relu, conv: 4]}",
+    "add": "add: {SHARE, branches: [[conv: 4], []]}",
+    "attend": "attend: {SHARE, query: [conv: 4]}",
+    "bias of attend": "attend: {SHARE, bias: relative}",
+    "windows": "windows: {SHARE, size: 4, body: [attend: {value: [conv: {out: 4, kernel: 1}]}]}",
+    "call": "u: {SHARE}",
+    "nested": "residual: {SHARE, body: [dense: {n: 2, body: [conv: 4]}, conv: 4]}",
+    "levels": "encoder_decoder: {SHARE, n: 1, encoder: [conv: 4], down: [max_pool: 2], up: [upsample: 2], merge: add}",
+}
+
+
+@pytest.mark.parametrize("turns", [1, 2])
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_a_label_is_lone_where_torch_has_as_many_weights_without_it(form: str, turns: int) -> None:
+    text = f"{HEAD}{BLOCKS}network: [repeat: {{n: {turns}, body: [{form}]}}]\n"
+    shared, findings = build(text.replace("SHARE", "share: s"), select=["lone-share"])
+    apart, _ = build(text.replace("{SHARE}", "{}").replace("SHARE, ", ""))
+    counts = [sum(weight.numel() for weight in to_torch(graph).parameters()) for graph in (apart, shared)]
+    assert (len(findings) == 1) == (counts[0] == counts[1]) == (turns == 1)
+
+
+def test_what_was_handed_to_a_block_may_have_the_weights() -> None:
+    block = "blocks: {u: {args: {b: block}, body: [repeat: {n: 2, body: [residual: {share: s, body: [b]}]}]}}\n"
+    text = HEAD + block + "network: [u: {b: [conv: 4]}]\n"
+    assert lint_text(text, select=["lone-share"]) == ()
+    assert len(to_torch(build(text)[0]).state_dict()) == 2

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from archspec.ops.base import Pointwise
+from archspec.ops.fields import Number
+from archspec.spec.load import load
+from compiler.analysis.lint import lint_graph
+from compiler.elaborate.elaborate import elaborate
+from tests.archspec.spec.texts import write
 from tests.support.lint_texts import lint_text
 
 HEAD = "archspec: 1\ninputs: {x: [4, 8, 8]}\n"
@@ -50,3 +58,32 @@ def test_params_of_a_network_use_the_arguments_of_its_block() -> None:
     inner = "archspec: 1\nparams: {w: 2}\ninputs: {y: [4, 8, 8]}\nnetwork: [conv: w]\n"
     text = "blocks: {b: {args: {n: int}, network: inner, params: {w: 2 * n}}}\nnetwork: [b: {n: 3}]\n"
     assert lint_text(HEAD + text, {"inner.yaml": inner}, select=["unused"]) == ()
+
+
+class Gate(Pointwise):
+    """A gate that lets through what lies above a threshold."""
+
+    threshold: Number = 0.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "params: {level: 0.3}\ndefaults: {ext: {gate: {threshold: level}}}\nnetwork: [ext: gate]\n",
+        "params: {at: 0.3}\nlet: {half: at / 2}\ndefaults: {ext: {gate: {threshold: half}}}\nnetwork: [ext: gate]\n",
+        "params: {level: 0.3}\nnetwork: [ext: {use: gate, threshold: level}]\n",
+        "blocks: {b: {args: {by: float}, defaults: {ext: {gate: {threshold: by}}}, body: [ext: gate]}}\n"
+        "network: [b: {by: 0.3}]\n",
+    ],
+)
+def test_fields_of_extensions_use_names_as_those_of_layers_do(text: str, tmp_path: Path) -> None:
+    spec = load(write(tmp_path, HEAD + text))
+    graph = elaborate(spec, extensions={"gate": Gate})
+    assert lint_graph(graph, spec, select=["unused"]) == ()
+
+
+def test_a_param_beside_one_that_an_extension_uses_is_found(tmp_path: Path) -> None:
+    text = "params: {level: 0.3, other: 1}\ndefaults: {ext: {gate: {threshold: level}}}\nnetwork: [ext: gate]\n"
+    spec = load(write(tmp_path, HEAD + text))
+    (finding,) = lint_graph(elaborate(spec, extensions={"gate": Gate}), spec, select=["unused"])
+    assert finding.message == "nothing uses the param 'other'"
