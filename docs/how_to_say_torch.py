@@ -181,7 +181,11 @@ TORCH: Mapping[str, tuple[TorchRow, ...]] = {
         TorchRow("nn.PixelShuffle(2)", "depth_to_space: 2"),
         TorchRow("nn.PixelUnshuffle(2)", "space_to_depth: 2"),
         TorchRow("nn.Unfold(3)", "", "its convolution is `conv`"),
-        TorchRow("nn.MaxUnpool2d(2)", "", "`upsample` repeats values"),
+        TorchRow(
+            "nn.MaxUnpool2d(2)(*nn.MaxPool2d(2, return_indices=True)(x))",
+            "[max_pool: 2, tap: pooled, max_unpool: pooled]",
+            "the tap stands right behind the pooling",
+        ),
     ),
     "Joining, cutting and laying out": (
         TorchRow("x + y", "add: [[], [from: y]]"),

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from archspec.ops.scaling import Scale, Shift
     from archspec.ops.slicing import Roll, Slice
     from archspec.ops.softmax import Softmax
+    from archspec.ops.unpooling import MaxUnpool
 
 _NORMALIZATIONS = {
     "normalization": "BatchNorm GhostBatchNorm BatchRenorm LayerNorm GroupNorm InstanceNorm",
@@ -102,6 +103,7 @@ _OTHERS = {
     "reshape": "Crop PadSpace",
     "rearranging": "Map",
     "resize": "Resize",
+    "unpooling": "MaxUnpool",
 }
 _BASES = {"kernel": "Kernel", "merge": "Merge Sum", "normalization": "Normalization", "scalar": "Activation"}
 
@@ -198,6 +200,7 @@ __all__ = [
     "Map",
     "Max",
     "MaxPool",
+    "MaxUnpool",
     "Mean",
     "Merge",
     "Min",

@@ -37,7 +37,8 @@ class Op(BaseModel, ABC):
     arity: ClassVar[int | None] = 1
     """The number of values that it takes; None for any number."""
     data_inputs: ClassVar[int | None] = None
-    """The number of its first operands that carry signal; None for all. The others lend only their extents."""
+    """The number of its first operands that carry signal; None for all. The others lend only their extents, or say to
+    which places values go."""
     takes: ClassVar[NumberType] = "float"
     """The numbers of the operands that carry signal."""
     saves: ClassVar[Saves] = "nothing"

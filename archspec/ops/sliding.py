@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from math import prod
 
@@ -36,8 +36,13 @@ def find_stride(stride: AlongAxes[int], axis: int) -> Fraction:
 
 def tell_reach(windows: Sequence[Window]) -> str:
     """Write the extents of dilated windows: one number where they are equal."""
-    reaches = [window.reach for window in windows]
-    return write_shape(reaches if len({*reaches}) > 1 else reaches[:1])
+    return tell_each(window.reach for window in windows)
+
+
+def tell_each(numbers: Iterable[int]) -> str:
+    """Write a number for each axis: one alone where they are equal."""
+    each = [*numbers]
+    return write_shape(each if len({*each}) > 1 else each[:1])
 
 
 def pads_by_size(padding: AlongAxes[PaddingRule | int], windows: Sequence[Window]) -> bool:

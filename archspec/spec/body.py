@@ -48,6 +48,7 @@ STRUCTURE: Words[type[SpecNode]] = Words(
         "windows": "nodes.attention.WindowsNode",
         "resize": "nodes.like.ResizeNode",
         "map": "nodes.like.MapNode",
+        "max_unpool": "nodes.like.MaxUnpoolNode",
         "split": "nodes.split.SplitNode",
     },
 )

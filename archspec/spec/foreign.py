@@ -134,7 +134,7 @@ upsample: {scale: 2, mode: linear, corners: aligned}
 upsample: {scale: 3 / 2, mode: linear} | or `resize: {like: NAME}` to the extents of a tap or an input
     interpolate resizing
 |
-    lppool globallppool fractionalmaxpool maxunpool unpool roialign roipool maxroipool spatialpyramidpooling
+    lppool globallppool fractionalmaxpool roialign roipool maxroipool spatialpyramidpooling
     gridsample affinegrid
     fold unfold col2im
 
@@ -142,6 +142,8 @@ depth_to_space: 2
     pixelshuffle
 space_to_depth: 2
     pixelunshuffle
+[max_pool: 2, tap: pooled, max_unpool: pooled] | it names the tap right behind the pooling
+    maxunpooling unpool unpooling
 space_to_depth: 2 | with the channels in another order
     focus
 shuffle_channels: {groups: 4}

@@ -31,21 +31,23 @@ class OnnxValue:
 
 @dataclass(eq=False, slots=True)
 class OnnxNode:
-    """One ONNX node with one result, which reads its inputs by reference until it is written; None is left out. Where
-    its kind is none of ONNX's own, its domain stands before it."""
+    """One ONNX node, which reads its inputs by reference until it is written; None is left out. Where its kind is none
+    of ONNX's own, its domain stands before it. It has one result, and may have another one `beside` it."""
 
     kind: str
     name: str
     inputs: list[OnnxValue | None]
     output: OnnxValue
     attributes: dict[str, Any]
+    beside: OnnxValue | None = None
 
     def to_proto(self) -> onnx.NodeProto:
         names = [value.name if value else "" for value in self.inputs]
         attributes = [_write_attribute(name, value) for name, value in sorted(self.attributes.items())]
+        results = [value.name for value in (self.output, self.beside) if value]
         domain, _, kind = self.kind.rpartition(".")
         return onnx.NodeProto(
-            op_type=kind, domain=domain, name=self.name, input=names, output=[self.output.name], attribute=attributes
+            op_type=kind, domain=domain, name=self.name, input=names, output=results, attribute=attributes
         )
 
 
@@ -164,6 +166,12 @@ class Emitter:
         name = f"{self.node.id}.{kind.rpartition('.')[2]}_{self._parts}"
         self._parts += 1
         return self.model.append(kind, name, inputs, OnnxValue(name), **attributes)
+
+    def beside(self, value: OnnxValue) -> OnnxValue:
+        """The second result of the ONNX node that gives a value, as the places of a pooling are."""
+        assert value.producer is not None
+        value.producer.beside = OnnxValue(f"{value.name}_beside", value.producer)
+        return value.producer.beside
 
     def once(self, what: str, compute: Callable[[], OnnxValue]) -> OnnxValue:
         """Compute what several nodes of the graph need, by one name, where the first of them does."""

@@ -8,7 +8,7 @@ left.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from archspec import ops
@@ -240,9 +240,7 @@ def _follow_map(op: ops.Map, to: GraphExtents, node: Node, *xs: tuple[int, ...])
 
 
 @_follows("ConcatPositions")
-def _follow_concat_positions(
-    op: ops.ConcatPositions, to: GraphExtents, node: Node, *xs: tuple[int, ...]
-) -> Iterable[int]:
+def _follow_joining(op: ops.ConcatPositions, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     for axis, extents in enumerate(zip(*xs, strict=True)):
         yield to.gather(SumLaw, extents) if axis == op.axis else to.equal(extents)
 
@@ -296,11 +294,6 @@ def _follow_enter_windows(op: ops.EnterWindows, to: GraphExtents, node: Node, x:
     return [x[0], *(to.put(law, (extent,), law) for law, extent in zip(laws, x[1:], strict=True))]
 
 
-@_follows("LeaveWindows")
-def _follow_leave_windows(op: ops.LeaveWindows, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
-    return [xs[0][0], *xs[1][1:]]
-
-
 @_follows("Repeating")
 def _follow_repeating(op: Repeating, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     one = to.constant(1)
@@ -341,6 +334,16 @@ def _follow_pad_space(op: ops.PadSpace, to: GraphExtents, node: Node, *xs: tuple
     return [xs[0][0], *(to.extreme(max, extents) for extents in [*zip(*xs, strict=True)][1:])]
 
 
+@_follows("MaxUnpool")
+def _follow_max_unpool(op: ops.MaxUnpool, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+    x, pooled = xs
+    pooling = replace(node, shape=op.pooling.infer(to.shape(pooled)))
+    for extents in zip(x, _follow_layer(op.pooling, to, pooling, pooled), strict=True):
+        to.equal(extents)
+    return pooled
+
+
+@_follows("LeaveWindows")
 @_follows("Resize")
-def _follow_resize(op: ops.Resize, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+def _follow_like(op: Op, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
     return [xs[0][0], *xs[1][1:]]

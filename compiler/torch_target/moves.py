@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -102,6 +103,20 @@ class Pad(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.ends}, {self.mode}"
+
+
+class MaxUnpool(nn.Module):
+    """Puts each value where the largest number of its window stands in what was pooled, among zeros."""
+
+    def __init__(self, pool: Callable[..., tuple[Tensor, Tensor]]) -> None:
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, x: Tensor, pooled: Tensor) -> Tensor:
+        with torch.no_grad():
+            _, places = self.pool(pooled)
+        zeros = x.new_zeros(*x.shape[:2], prod(pooled.shape[2:]))
+        return zeros.scatter(2, places.flatten(2), x.flatten(2)).view(pooled.shape)
 
 
 class Transpose(nn.Module):

@@ -126,6 +126,7 @@ def softmax(op: ops.Softmax, x: Shape) -> nn.Module:
 rule(ops.Conv)(windows.conv)
 rule(ops.ConvTranspose)(windows.conv_transpose)
 rule(ops.MaxPool)(windows.max_pool)
+rule(ops.MaxUnpool)(windows.max_unpool)
 rule(ops.AvgPool)(windows.avg_pool)
 
 for _op, _module in (

@@ -13,12 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from archspec import ops
 from archspec.ops import AvgPool, Conv, ConvTranspose, MaxPool, Shape
 from archspec.ops.fields import along, one_or_each
 from archspec.ops.pooling import Pool
 from archspec.ops.sliding import pads_apart
 from archspec.ops.window import PaddingRule, pad_window
 from compiler.torch_target.modules import AvgPool3d
+from compiler.torch_target.moves import MaxUnpool
 from compiler.torch_target.normalization import normalize_weights
 
 WindowFields: TypeAlias = tuple[int, int, PaddingRule | int, int]
@@ -130,6 +132,12 @@ def max_pool(op: MaxPool, x: Shape) -> nn.Module:
         pad = Padding(_list_fields(op, x), -inf)
         return PaddedPool(pad, pool(kernel, stride, ceil_mode=op.ceil))
     return pool(kernel, stride, padding, ceil_mode=op.ceil)
+
+
+def max_unpool(op: ops.MaxUnpool, x: Shape, pooled: Shape) -> nn.Module:
+    kernel, stride, padding = _pool_fields(op.pooling, pooled)
+    pool = MAX_POOL[x.rank - 1](kernel, stride, padding, return_indices=True, ceil_mode=op.ceil)
+    return MaxUnpool(pool)
 
 
 def avg_pool(op: AvgPool, x: Shape) -> nn.Module:

@@ -16,6 +16,7 @@ from tests.differential.layers import Fields
 from tests.differential.network import Network, Operation
 from tests.differential.recurring import gru_step, lstm_step, recur
 from tests.differential.resampling import pool_evenly, resize, upsample
+from tests.differential.unpooling import unpool
 
 Weights = Mapping[str, Tensor]
 
@@ -35,7 +36,9 @@ def execute(
             values[operation.name] = round_to_kind(inputs[operation.name])
             continue
         operands = [values[name] for name in operation.inputs]
-        compute = compute_merge if operation.kind in (*MERGES, "resize", "concat_positions") else compute_layer
+        compute = (
+            compute_merge if operation.kind in (*MERGES, "resize", "max_unpool", "concat_positions") else compute_layer
+        )
         compute = compute_attention if operation.kind == "attention" else compute
         values[operation.name] = round_to_kind(compute(operation, operands, weights))
     return values
@@ -44,6 +47,8 @@ def execute(
 def compute_merge(operation: Operation, operands: list[Tensor], weights: Weights) -> Tensor:
     if operation.kind == "resize":
         return resize(operands, operation.fields)
+    if operation.kind == "max_unpool":
+        return unpool(operands[0], operands[1], operation.fields)
     if operation.kind == "concat_positions":
         return torch.cat(operands, operation.fields["axis"] + 1)
     return MERGES[operation.kind](operands)

@@ -33,6 +33,7 @@ from tests.differential.reading import (
     reads,
     resolve,
 )
+from tests.differential.unpooling import run_max_unpool
 
 MANY_RESIDUALS = 10**6
 """In a walk that counts them."""
@@ -359,6 +360,9 @@ class Interpreter:
         require(len(row) == 2 and len(like) > 1 and row[1] == math.prod(like[1:]), "no row of so many tokens")
         path = around.inside(name).path
         return self.put(path, "map", {}, [value, around.taps[label]], (row[0], *like[1:]))
+
+    def run_max_unpool(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
+        return run_max_unpool(self, fields, value, name, around)
 
     def run_split(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
         names = self.names(around, value)

@@ -27,7 +27,7 @@ class Operation:
         """The operands whose values it takes; the others lend only their extents."""
         if self.kind == "learned":
             return ()
-        return self.inputs[:1] if self.kind in ("crop", "pad_space", "resize", "map") else self.inputs
+        return self.inputs[:1] if self.kind in ("crop", "pad_space", "resize", "map", "max_unpool") else self.inputs
 
 
 @dataclass

@@ -22,7 +22,7 @@ STRUCTURE = {
     "attend": None,
     **dict.fromkeys(("tap", "from", "output"), "label"),
     **dict.fromkeys(MERGES, "branches"),
-    **dict.fromkeys(("resize", "map"), "like"),
+    **dict.fromkeys(("resize", "map", "max_unpool"), "like"),
     "split": "taps",
 }
 """The structure nodes, with their main fields."""
@@ -31,6 +31,7 @@ STRUCTURE_FIELDS: dict[str, dict[str, Any]] = {
     **{word: {"fit": "error"} for word in ("add", "sub", "concat", "mul", "div", "max", "min")},
     "attend": FIELDS_OF_ATTEND,
     "map": {},
+    "max_unpool": {},
     "split": {"sizes": None, "axis": 0},
     "shake": {"fit": "error", "draw": "sample"},
     "encoder_decoder": {"merge": "concat", "order": "skip_first", "fit": "error"},

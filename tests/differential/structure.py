@@ -221,6 +221,10 @@ class BodyWriter(BlockWriter):
         away = self.body(shape, inner, 2)[0]
         back = self.one(*inner.taps) if self.chance(30) else name
         written = back.replace("1", "{3 - 2}", 1) if self.chance(20) else back
+        if self.chance(15) and len(shape) > 1 and min(shape[1:]) > 1:
+            pooled = (shape[0], *(extent // 2 for extent in shape[1:]))
+            inner.taps[name] = pooled
+            return [{"max_pool": 2}, {"tap": name}, *self.keeping(pooled, inner, 2), {"max_unpool": name}]
         if self.chance(25):
             mode, corners = self.one(("nearest", "half"), ("linear", "half"), ("linear", "aligned"), ("cubic", "half"))
             how = {} if self.chance(30) else {"mode": mode, "corners": corners}

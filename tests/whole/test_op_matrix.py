@@ -34,6 +34,7 @@ NOT_READ_BACK = {
     ops.AdaptiveMaxPool: "the file has windows of one extent, or slices",
     ops.Lstm: "the file has a sequence with its positions in front",
     ops.Gru: "the file has a sequence with its positions in front",
+    ops.MaxUnpool: "the file has the places of a pooling, and puts numbers there along rows",
     ops.Vote: "ONNX has no node for it",
     ops.RmsNorm: "the file has the mean square, its root and a division",
     ops.L2Norm: "the file has the length and a division",

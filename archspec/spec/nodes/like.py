@@ -1,4 +1,4 @@
-"""The words whose result has the extents of another value, which is named."""
+"""The words whose result has the extents of another value, or of what that was pooled from; it is named."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from pydantic import Field, create_model
 
-from archspec.ops import Map, Op, Resize
+from archspec.ops import Map, MaxUnpool, Op, Resize
 from archspec.spec.layers import LayerNode, node_of
 from archspec.spec.values import Reference
 
@@ -28,3 +28,12 @@ def _like_node(op: type[Op]) -> type[LikeNode]:
 
 MapNode = _like_node(Map)
 ResizeNode = _like_node(Resize)
+
+
+class MaxUnpoolNode(LayerNode):
+    """Undoes a max pooling: values go back to where the largest numbers of its windows stood, among zeros."""
+
+    word = "max_unpool"
+    main = "like"
+    op = MaxUnpool
+    like: Reference = Field(description="the tap right behind the max pooling that it undoes")

@@ -185,7 +185,8 @@ def _slice_axis(call: NodeCall, x: FileValue, axis: int, positions: range) -> Fi
 
 
 def select(call: NodeCall) -> list[Operand]:
-    """Select numbers by positions or by their size; the shapes of the results are those that onnx infers."""
+    """Select numbers by positions or by their size, or put them to positions; the shapes of the results are those that
+    onnx infers, or that of what is written into."""
     values = [call.straighten(item) for item in call.operands if isinstance(item, FileValue)]
     if any(x.samples for x in values) and call.kind not in ALONG:
         raise MixedSamplesError
@@ -201,7 +202,8 @@ def select(call: NodeCall) -> list[Operand]:
         elif position and isinstance(results[0], FileValue):
             results.append(call.move("result", results[0], call.find_shape(position)))
         else:
-            shape = call.find_shape(position)
+            scattered = call.operand(0) if call.kind == "ScatterElements" else None
+            shape = scattered.shape if scattered else call.find_shape(position)
             fields: dict[str, Any] = {"function": function, "details": details}
             results.append(call.foreign(Rearrange, values, shape, stored=stored, **fields))
     return results

@@ -60,7 +60,13 @@ def conv_transpose(call: NodeCall) -> Operand:
 
 
 def pool(function: str) -> NodeRule:
-    def rule(call: NodeCall) -> Operand:
+    def rule(call: NodeCall) -> list[Operand]:
+        found = slide(call)
+        if not isinstance(found, FileValue) or not call.gives(1):
+            return [found]
+        return [found, call.move("places", found, found.shape)]
+
+    def slide(call: NodeCall) -> Operand:
         x = call.straighten(call.value())
         kernel = tuple(call.ints("kernel_shape"))
         if not kernel or len(kernel) != len(x.shape) - 2 or min(kernel) < 1:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from archspec.ops import AvgPool, Conv, ConvTranspose, GlobalAvgPool, GlobalMaxPool, MaxPool
+from archspec.ops import AvgPool, Conv, ConvTranspose, GlobalAvgPool, GlobalMaxPool, MaxPool, MaxUnpool
 from archspec.ops.fields import along
 from archspec.ops.pooling import Pool
 from archspec.ops.window import Window
@@ -158,6 +158,23 @@ def _pool_axes(
 @rule(MaxPool)
 def max_pool(op: MaxPool, emit: Emitter, x: OnnxValue) -> OnnxValue:
     return _pool("MaxPool", op, emit, x)
+
+
+@rule(MaxUnpool)
+def max_unpool(op: MaxUnpool, emit: Emitter, x: OnnxValue, pooled: OnnxValue) -> OnnxValue:
+    """Lower the way back from a pooling along the row of a channel's positions: ONNX counts places through batch and
+    channels too, and its own MaxUnpool takes them for those of a smaller map where a pooling leaves out positions."""
+    pooled = emit.model.read(emit.node.inputs[1], rows=False)
+    space = emit.model.graph[emit.node.inputs[1]].shape
+    largest = emit.op("MaxPool", [pooled], **_say_windows(op.pooling.windows(space)), ceil_mode=int(op.ceil))
+    shape, flat = emit.op("Shape", [pooled]), emit.constant("flat", [0, 0, -1], np.int64)
+    zeros, places, values = (
+        emit.op("Reshape", [value, flat])
+        for value in (emit.op("Expand", [emit.constant("zero", 0.0), shape]), emit.beside(largest), x)
+    )
+    length = emit.op("Shape", [zeros], start=2, end=3)
+    scattered = emit.op("ScatterElements", [zeros, emit.op("Mod", [places, length]), values], axis=2)
+    return emit.op("Reshape", [scattered, shape])
 
 
 @rule(AvgPool)
