@@ -193,8 +193,8 @@ graph of operations. Every figure is held against a witness outside this project
 [tests/zoo](../tests/zoo/test_oracles.py).
 
 The pictures are drawn from the specs, and their labels are the specs' own words: `conv 3×3, 4 * width, /stride` has
-4 · width output channels and strides by `stride`. ⊕ adds, ⊗ multiplies, ∥ concatenates channels, and ∿ adds with
-weights that are drawn anew at each step of training.
+4 · width output channels and strides by `stride`. ⊕ adds, ⊖ subtracts, ⊗ multiplies, ⊘ divides, ∥ concatenates, and ∿
+adds with weights that are drawn anew at each step of training; ∨ and ∧ take the largest and the smallest.
 """
 
 

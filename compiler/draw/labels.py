@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from archspec.ops import Input, Merge, Op, Shape
@@ -47,17 +48,19 @@ def label_op(op: Op, last: Op, rank: int) -> str:
     usual = (None, 1) if op.word.startswith("conv") else (None, kernel)
     step = write_shape(stride) if isinstance(stride, tuple) else stride
     words += [f"stride {step}" if op.word == "conv_transpose" else f"/{step}"] if stride not in usual else []
-    said = {"kernel", "stride", op.main, *SILENT}
-    words += [f"{name} = {fields[name]}" for name, fact in op.chosen.items() if _is_told(op, name, fact, said)]
+    rest = {name: fact for name, fact in op.chosen.items() if name not in ("kernel", "stride", op.main)}
+    words += [f"{name} = {fields[name]}" for name, fact in rest.items() if is_told(name, fact, facts, op.family)]
     return ", ".join(words)
 
 
-def _is_told(op: Op, name: str, fact: Any, said: set[str | None]) -> bool:
-    """Tell whether a field that has not its default is worth a word: not one that stands there already, or that labels
-    leave out; but a bias that is a word, since it is no number for each channel then."""
-    if "axis" in op.facts and name in PLACES:
+def is_told(name: str, value: Any, fields: Container[str], family: str) -> bool:
+    """Tell whether a field that has not its default is worth a word beside the other fields of its operation: not one
+    that labels leave out; but a bias that is a word, since it is no number for each channel then, and what is reduced
+    or shared over, where that is no normalization's."""
+    if "axis" in fields and name in PLACES:
         return True
-    return (name not in said or (name == "bias" and isinstance(fact, str))) and fact not in USUAL
+    tells = (name == "bias" and isinstance(value, str)) or (name == "over" and family != "norm")
+    return (tells or name not in SILENT) and value not in USUAL
 
 
 def _spread(value: Any, rank: int) -> tuple[Any, ...]:

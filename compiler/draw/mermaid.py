@@ -9,7 +9,7 @@ from compiler.draw.blocks import PictureBlock
 from compiler.draw.picture import GraphPicture
 from compiler.draw.theme import COLOURS, SIGNS
 
-PLAIN = re.compile(r"[A-Za-z0-9 .,_×…·/=+()\-⊕⊗∥∿]")
+PLAIN = re.compile(r"[A-Za-z0-9 .,_×…·/=+()\-⊕⊖⊗⊘∨∧∥∿]")
 """The letters that stand for themselves in a label."""
 
 

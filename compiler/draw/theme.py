@@ -47,7 +47,17 @@ LEGEND = {
 KINDS = {op.kind: op.family for op in OPS if op.family in COLOURS}
 """The kind of an operation, by its word."""
 
-SIGNS = {"add": "⊕", "mul": "⊗", "concat": "∥", "shake": "∿"}
+SIGNS = {
+    "add": "⊕",
+    "sub": "⊖",
+    "mul": "⊗",
+    "div": "⊘",
+    "max": "∨",
+    "min": "∧",
+    "concat": "∥",
+    "concat_positions": "∥",
+    "shake": "∿",
+}
 """The signs of merges as letters, where there is no circle to draw in."""
 
 STYLE = f"""\
@@ -130,10 +140,16 @@ def draw_sign(x: float, y: float, symbol: str) -> list[str]:
     d = r * 0.7
     if symbol == "shake":
         return [f"M{px(x - r)},{px(y)} q{px(r / 2)},{px(-r)} {px(r)},0 t{px(r)},0"]
-    signs = {
+    beside = [(-2.5, -r, -2.5, r), (2.5, -r, 2.5, r)]
+    signs: dict[str, list[tuple[float, float, float, float]]] = {
         "add": [(-r, 0, r, 0), (0, -r, 0, r)],
+        "sub": [(-r, 0, r, 0)],
         "mul": [(-d, -d, d, d), (-d, d, d, -d)],
-        "concat": [(-2.5, -r, -2.5, r), (2.5, -r, 2.5, r)],
+        "div": [(-d, d, d, -d)],
+        "max": [(-d, -d, 0, d), (0, d, d, -d)],
+        "min": [(-d, d, 0, -d), (0, -d, d, d)],
+        "concat": beside,
+        "concat_positions": beside,
     }
     return [f"M{px(x + a)},{px(y + b)} L{px(x + c)},{px(y + e)}" for a, b, c, e in signs.get(symbol, ())]
 

@@ -15,7 +15,8 @@ from archspec.spec.layers import LayerNode, SpecNode, overlay
 from archspec.spec.nodes.flow import Turns
 from archspec.spec.spec import Spec
 from archspec.wording import write_shape
-from compiler.draw.labels import SILENT, USUAL
+from compiler.draw.labels import SILENT, is_told
+from compiler.draw.theme import KINDS
 
 MAX_LINE = 34
 """The largest number of letters in a label's line that can be broken."""
@@ -114,9 +115,14 @@ class BoxLabels:
         fields["stride"] = 1 if self.scope.of(fields.get("stride")) == 1 else fields.get("stride")
         usual = (None, 1) if node.word in ("conv", "conv_transpose") else (None, fields.get("kernel"))
         words += [f"/{bound(fields['stride'])}"] if fields["stride"] not in usual else []
-        said = {"kernel", "out", "stride", node.main, *SILENT, *(["padding"] if fields.get("kernel") == 1 else [])}
+        said = {"kernel", "out", "stride", node.main, *(["padding"] if fields.get("kernel") == 1 else [])}
         rest = {name: value for name, value in given.items() if name not in said}
-        words += [f"{name} = {spelled(value)}" for name, value in rest.items() if self.scope.of(value) not in USUAL]
+        family = KINDS[node.word]
+        words += [
+            f"{name} = {spelled(value)}"
+            for name, value in rest.items()
+            if is_told(name, self.scope.of(value), fields, family)
+        ]
         return ", ".join(words)
 
     def what(self, node: LayerNode, fields: Mapping[str, Any]) -> str:
@@ -139,6 +145,10 @@ class BoxLabels:
     def norm(self, node: SpecNode) -> str:
         given = self.settings(node)
         return f"norm ({given['kind'].replace('_', ' ')})" if given.get("kind") else "norm"
+
+    def activation(self, node: SpecNode) -> str:
+        kind = self.settings(node).get("kind")
+        return f"activation ({kind.replace('_', ' ')})" if kind else "activation"
 
     def call(self, node: CallNode) -> list[str]:
         """Write the block's name, and below it what it is given."""

@@ -168,6 +168,9 @@ class _Drawing(BoxLabels):
             return replace(drawing, fed=not isinstance(node, From))
         if node.word == "norm":
             return box([self.norm(node)], "norm") if self.normalizes(node) else BodyDrawing()
+        if node.word == "activation":
+            acts = self.settings(node).get("kind") != "none"
+            return box([self.activation(node)], "activation") if acts else BodyDrawing()
         return box([node.word], "call")
 
     def called(self, node: CallNode) -> BodyDrawing:

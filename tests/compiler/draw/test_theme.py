@@ -65,7 +65,20 @@ def test_every_colour_has_its_words_and_a_rule_for_each_ground() -> None:
         assert f".{kind} {{ fill: {on_dark} }}" in dark
 
 
-@pytest.mark.parametrize(("symbol", "paths"), [("add", 2), ("mul", 2), ("concat", 2), ("shake", 1), ("median", 0)])
+@pytest.mark.parametrize(
+    ("symbol", "paths"),
+    [
+        ("add", 2),
+        ("mul", 2),
+        ("concat", 2),
+        ("shake", 1),
+        ("sub", 1),
+        ("div", 1),
+        ("max", 2),
+        ("min", 2),
+        ("median", 0),
+    ],
+)
 def test_signs_lie_within_their_circle(symbol: str, paths: int) -> None:
     found = draw_sign(100, 100, symbol)
     assert len(found) == paths

@@ -21,6 +21,20 @@ def test_defaults_are_told(tmp_path: Path) -> None:
     assert draw_body("[conv: 8, norm]", tmp_path, "defaults: {norm: {kind: none}}") == ["net", "conv 3×3, 8"]
 
 
+def test_what_is_taken_of_a_value_is_told(tmp_path: Path) -> None:
+    body = "[slice: {start: half}, reduce: {over: positions, by: max}, layer_norm: {over: channels}]"
+    assert draw_body(body, tmp_path, "params: {half: 8}") == [
+        *("net", "slice, start = half", "reduce, over = positions, by = max", "layer_norm")
+    ]
+
+
+def test_an_activation_says_its_kind(tmp_path: Path) -> None:
+    assert draw_body("[conv: 8, activation]", tmp_path) == ["net", "conv 3×3, 8", "activation"]
+    chosen = "defaults: {activation: {kind: hard_swish}}"
+    assert draw_body("[activation]", tmp_path, chosen) == ["net", "activation (hard swish)"]
+    assert draw_body("[conv: 8, activation: none]", tmp_path) == ["net", "conv 3×3, 8"]
+
+
 def test_loops_say_how_often_they_run(tmp_path: Path) -> None:
     assert draw_body("[repeat: {n: 2 * 3, body: [relu]}]", tmp_path) == ["net", "× (2 * 3)", "relu"]
     assert draw_body("[repeat: {n: 0, body: [relu]}, gelu]", tmp_path) == ["net", "gelu"]
