@@ -125,6 +125,12 @@ class Graph:
         return {node.id: node for node in self if isinstance(node.op, Input)}
 
     @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """The ids of the values at which gradients end: the inputs of any numbers, and what whole numbers look up."""
+        ends = [node for node in self if isinstance(node.op, Input) or node.op.takes == "int"]
+        return tuple(node.id for node in ends if not node.holds_integers)
+
+    @cached_property
     def rows(self) -> Mapping[str, int]:
         """The number below which the whole numbers of each input of such lie: the rows of the smallest table that they
         are looked up in; 1 where they are in none."""

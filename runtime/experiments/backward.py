@@ -60,7 +60,7 @@ def run_forward(
 def carry_back(
     graph: Graph, steps: Sequence[NodeStep], ends: EndGradients, chosen: Mapping[str, int] | None = None
 ) -> Tensor:
-    """Carry the gradients at the `ends`, each (N, C, *S), back to the inputs: (grades, numbers of all inputs).
+    """Carry the gradients at the `ends`, each (N, C, *S), back to the graph's sources: (grades, numbers of them all).
 
     With `chosen`, at those nodes it takes the operand at that position only, and all is of one grade.
     """
@@ -70,13 +70,15 @@ def carry_back(
         arrived[id] = _add(arrived.get(id), gradient[None])
     for step in reversed(steps):
         node = step.node
+        if node.id in graph.sources:
+            continue
         sent = step.pull_back(arrived.pop(node.id)) if node.id in arrived else (None,) * len(node.data_inputs)
         for i, (id, part) in enumerate(zip(node.data_inputs, sent, strict=True)):
             if part is not None and chosen.get(node.id, i) == i:
                 rises = enters_body(node, i) and not chosen
                 arrived[id] = _add(arrived.get(id), torch.cat([torch.zeros_like(part[:1]), part]) if rises else part)
     none = torch.zeros(1, len(ends[0][1]), dtype=torch.float64)
-    rows = [arrived[id].flatten(1) if id in arrived else none for id in graph.inputs]
+    rows = [arrived[id].flatten(1) if id in arrived else none for id in graph.sources]
     grades = max(map(len, rows))
     return torch.cat([_pad(row, grades) for row in rows], dim=1)
 

@@ -91,15 +91,12 @@ def measure_path_gradient(
     reaches the inputs, or where paths are to be sampled of a network that is no chain.
     """
     _check_memory(graph, batch)
-    if graph.rows:
-        taken = f"{graph.name} takes whole numbers as its input '{next(iter(graph.rows))}'"
-        raise InputError(f"{taken}, at which no gradient arrives: all inputs have to be any numbers")
     paths = count_paths(graph, by_length=True)
     blocks = _find_chain(graph, paths.ungated.by_length or {}) if samples else []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = to_torch(graph, seed=seed, rules=rules).double().train().requires_grad_(False)
-        inputs = {id: _draw(seed, f"input {id}", batch, node) for id, node in graph.inputs.items()}
+        inputs = {id: _draw_input(graph, seed, batch, node) for id, node in graph.inputs.items()}
         steps = run_forward(graph, module, inputs, rules)
     ends = [(id, _draw(seed, f"gradient of {name}", batch, graph[id])) for name, id in graph.outputs.items()]
     parts = carry_back(graph, steps, ends)
@@ -125,6 +122,15 @@ def _check_memory(graph: Graph, batch: int) -> None:
             f"measuring {graph.name} by path length at batch {batch} takes about {needed >> 30} GiB, and at most "
             f"{MAX_BYTES >> 30} are used: choose smaller inputs, or in Python a smaller batch"
         )
+
+
+def _draw_input(graph: Graph, seed: int, batch: int, node: Node) -> Tensor:
+    """Draw an input: standard normal numbers, or rows that are each as likely."""
+    if node.holds_integers:
+        return torch.randint(
+            graph.rows[node.id], (batch, *node.shape), generator=generator_for(seed, f"input {node.id}")
+        )
+    return _draw(seed, f"input {node.id}", batch, node)
 
 
 def _draw(seed: int, purpose: str, batch: int, node: Node) -> Tensor:

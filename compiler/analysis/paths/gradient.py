@@ -44,8 +44,8 @@ class Effective:
 
 @dataclass(frozen=True)
 class PathGradient:
-    """The gradient with respect to the inputs by path length: `shares` of its energy for the lengths from 0, and the
-    number of `paths` of each length, None where that was not counted.
+    """The gradient with respect to the inputs, and what whole numbers look up, by path length: `shares` of its energy
+    for the lengths from 0, and the number of `paths` of each length, None where that was not counted.
 
     `unknown` are the nodes whose gains no law gives; they are taken to pass the gradient on unchanged.
     """
@@ -122,19 +122,20 @@ class Energies:
 
 
 def _carry_back(graph: Graph, gains: Mapping[str, tuple[float, ...] | None]) -> Energies | None:
-    """The energy that arrives at the inputs; None where none does."""
+    """The energy that arrives where the graph begins; None where none does."""
     arrived: dict[str, Energies] = {}
+    sources = {*graph.sources}
     for id in graph.outputs.values():
         _add(arrived, id, Energies((1.0,), scale=log(graph[id].shape.elements)))
     for node in reversed(list(graph)):
-        energies = arrived.pop(node.id, None) if node.inputs else None
+        energies = arrived.pop(node.id, None) if node.id not in sources else None
         if energies is None:
             continue
         passed = gains[node.id] or (1.0,) * len(node.data_inputs)
         for i, (operand, gain) in enumerate(zip(node.data_inputs, passed, strict=True)):
             if 0 < gain < inf:
                 _add(arrived, operand, energies.carry(gain, enters_body(node, i)))
-    found = [arrived[id] for id in graph.inputs if id in arrived]
+    found = [arrived[id] for id in graph.sources if id in arrived]
     return reduce(add, found) if found else None
 
 

@@ -12,12 +12,14 @@ import pytest
 import torch
 from rich.console import Console
 
-from archspec.api import elaborate, load
+from archspec.api import elaborate, load, to_torch
 from archspec.cli.tables.gradient import print_gradient
 from archspec.errors import ArchspecError
 from compiler.analysis.paths.gradient import predict_path_gradient
 from compiler.graph import Graph
+from compiler.torch_target.initialize import generator_for
 from runtime.experiments.graded import measure_path_gradient
+from tests.support.documents import graph_from
 from tests.support.runs import build
 
 BATCH = 4
@@ -110,3 +112,22 @@ def test_json_and_the_table_have_both_side_by_side(tmp_path: Path) -> None:
     assert f"measured (one network, seed 0, batch {BATCH}): mean length {found.mean:.2f}" in shown
     assert "signed share" in shown
     assert f"{found.sampled[1]:.4g}" in shown if found.sampled else False
+
+
+def test_whole_numbers_give_the_gradient_at_the_rows_that_they_name() -> None:
+    """Against autograd, with respect to a batch of rows in the place of what the embedding gives."""
+    blocks = {"repeat": {"n": 3, "body": [{"residual": {"body": ["relu", {"conv": {"out": 8, "kernel": 1}}]}}]}}
+    document = {"archspec": 1, "inputs": {"ids": {"shape": [1, 16], "type": "int"}}}
+    graph = graph_from({**document, "network": [{"embedding": {"rows": 50, "out": 8}}, blocks]})
+    found = measure_path_gradient(graph, batch=BATCH)
+    assert found.energies == pytest.approx(predict_path_gradient(graph).shares, abs=0.12)
+    assert len(found.norms) == 4
+    module = to_torch(graph).double()
+    ids = torch.randint(50, (BATCH, 1, 16), generator=generator_for(0, "input ids"))
+    rows: list[torch.Tensor] = []
+    module.get_submodule("embedding_0").register_forward_hook(lambda _, given, result: rows.append(result))
+    end = torch.randn(BATCH, 8, 16, generator=generator_for(0, "gradient of output"), dtype=torch.float64)
+    result = module(ids)
+    (whole,) = torch.autograd.grad(result, rows, end)
+    assert sum(share * float(whole.norm()) ** 2 for share in found.shares) == pytest.approx(float(whole.norm()) ** 2)
+    assert found.shares[0] * float(whole.norm()) ** 2 == pytest.approx(float((end * whole).sum()))

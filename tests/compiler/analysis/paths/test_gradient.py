@@ -124,3 +124,20 @@ def test_the_table_says_that_it_is_an_estimate() -> None:
     print_gradient(predict_path_gradient(residual(54, ["relu", {"linear": 100}])), None, Console(file=text, width=120))
     assert "predicted (an estimate): mean length 27.00; lengths 20 to 34 carry 95% of the energy" in text.getvalue()
     assert "more lengths carry less than 0.05% of the energy each" in text.getvalue()
+
+
+def test_the_gradient_of_a_network_of_whole_numbers_ends_at_the_rows_that_they_name() -> None:
+    """The rows start standard normal, as an input is: so both are of one network."""
+    blocks: list[Any] = [
+        {"repeat": {"n": 3, "body": [{"residual": {"body": ["relu", {"conv": {"out": 6, "kernel": 1}}]}}]}}
+    ]
+    ids = {"ids": {"shape": [1, 5], "type": "int"}, "more": [6, 5]}
+    looked_up = [{"embedding": {"rows": 7, "out": 6}}, {"add": [[], [{"from": "more"}]]}, *blocks]
+    words = graph_from({"archspec": 1, "inputs": ids, "network": looked_up})
+    given = [{"add": [[], [{"from": "more"}]]}, *blocks]
+    values = graph_from({"archspec": 1, "inputs": {"x": [6, 5], "more": [6, 5]}, "network": given})
+    assert words.sources == ("more", "embedding_0")
+    assert values.sources == ("x", "more")
+    found = predict_path_gradient(words)
+    assert found.shares == pytest.approx([comb(3, k) / 8 for k in range(4)], rel=1e-6)
+    assert found.shares == pytest.approx(predict_path_gradient(values).shares, rel=1e-9)
