@@ -88,7 +88,8 @@ class Conv(Kernel):
     def _require_variance(self, x: Shape) -> None:
         if not self.standardize:
             if self.eps != _EPS:
-                raise OpError("eps is added to the variance of a standardized kernel; say `standardize: true`", "eps")
+                unsaid = f"say `standardize: true`, or `eps: {_EPS:g}`, which says nothing"
+                raise OpError(f"eps is added to the variance of a standardized kernel; {unsaid}", "eps")
         elif self._count_terms(x) == 1:
             raise OpError(f"standardize needs several weights for an output, and of {x} each has one", "standardize")
 

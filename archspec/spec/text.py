@@ -300,8 +300,11 @@ class _Builder:
     def _explain_syntax(self, place: Place) -> str:
         """Explain what is known to be meant where the parser stops, as the end of a message."""
         lines = BREAK.split(self.text)[: place.line]
-        if lines[-1][place.column - 1 :].startswith("\t"):
+        before, behind = lines[-1][: place.column - 1], lines[-1][place.column - 1 :]
+        if behind.startswith("\t"):
             return "; a tab does not indent in YAML: use spaces"
+        if behind.startswith("[") and re.search(r"\w$", before):
+            return "; quote an expression that holds a bracket inside braces or brackets"
         if self.name.endswith(".json") and any(re.search("//|/[*]", _STRING.sub("", line)) for line in lines):
             return "; JSON has no comments: take YAML, where they start with `#`"
         return ""

@@ -45,7 +45,11 @@ def test_extents_are_torchs(kernel: int, stride: int, padding: int) -> None:
             X,
             "standardize needs several weights for an output, and of",
         ),
-        (Conv(out=4, eps=1e-5), X, "eps is added to the variance of a standardized kernel; say `standardize: true`"),
+        (
+            Conv(out=4, eps=1e-5),
+            X,
+            "eps is added to the variance of a standardized kernel; say `standardize: true`, or `eps: 1e-06`",
+        ),
         (ConvTranspose(out=4, output_padding=2), X, "output_padding should be smaller"),
         (ConvTranspose(out=4), Shape(8), "conv_transpose needs one to three"),
         (Linear(out=4), X, "linear needs a vector, found 8×9×7"),

@@ -53,6 +53,11 @@ LIKELY = [
         BODY + "  - conv: {out: ▸min(64, w[0]), stride: 2}\n",
         ("syntax", "quote an expression that holds one"),
     ),
+    bad(
+        "bracket in braces",
+        BODY + "  - conv: {out: w▸[0], stride: 2}\n",
+        ("syntax", "; quote an expression that holds a"),
+    ),
     bad("comma in brackets", BODY + "  - repeat: {each: {w: [▸max(8, 4), 3]}, body: []}\n", ("syntax", "quote")),
     bad(
         "param of a later one",
