@@ -94,6 +94,10 @@ class Attention(Op):
             return f"bias: {self.bias}"
         return "a window" if self.window is not None else "causal: true" if self.causal else ""
 
+    @property
+    def compares_places(self) -> bool:
+        return bool(self.compares_itself)
+
     def _check_positions(self, query: Shape, key: Shape) -> None:
         told = self.compares_itself
         if told and query.space != key.space:

@@ -174,6 +174,11 @@ class Op(BaseModel, ABC):
         """True if each position of the result depends, beside those of `input_span`, on statistics of the whole map."""
         return False
 
+    @property
+    def compares_places(self) -> bool:
+        """True if its result depends on how far apart positions of its operands lie, though it reads whole maps."""
+        return False
+
     def moments(self, *args: Any, **kwargs: Any) -> Moments | None:
         """The result's moments at initialization, while training, for operands with these; None where no law is
         known."""

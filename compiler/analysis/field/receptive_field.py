@@ -110,7 +110,7 @@ def measure_receptive_field(graph: Graph) -> ReceptiveField:
     outputs = {name: tuple(describer.describe(id)) if id else () for name, id in ends.items()}
     before = _ancestors(graph, filter(None, ends.values()))
     everywhere = tuple(node.id for node in graph if node.id in before and _sees_all(node, graph, readings))
-    misaligned = tuple(merge for node in graph for merge in _compare_operands(node, views))
+    misaligned = tuple(merge for node in graph for merge in _compare_operands(node, readings, views))
     return ReceptiveField(outputs, misaligned, everywhere, tuple(unmeasured), graph, views, readings)
 
 
@@ -268,10 +268,12 @@ def _sees_all(node: Node, graph: Graph, readings: Mapping[str, Readings]) -> boo
     return node.op.sees_all or all(run is None for run in readings[node.id].axes[0].turn[0])
 
 
-def _compare_operands(node: Node, views: Mapping[str, tuple[View, ...]]) -> list[Misalignment]:
+def _compare_operands(
+    node: Node, readings: Mapping[str, Readings], views: Mapping[str, tuple[View, ...]]
+) -> list[Misalignment]:
     """Tell where the operands of a merge look, if not all at the same places."""
     found = []
-    operands = [operand for operand in node.data_inputs if any(view.strands for view in views[operand])]
+    operands = [operand for operand in _list_met(node, readings) if any(view.strands for view in views[operand])]
     for input in _inputs_seen(views[node.id]) if len(operands) > 1 else ():
         told = [(operand, _places(views[operand][: node.shape.rank], input)) for operand in operands]
         told = [(operand, places) for operand, places in told if places]
@@ -279,6 +281,19 @@ def _compare_operands(node: Node, views: Mapping[str, tuple[View, ...]]) -> list
             strides, centres = zip(*(zip(*places, strict=True) for _, places in told), strict=True)
             found.append(Misalignment(node.id, input, tuple(operand for operand, _ in told), strides, centres))
     return found
+
+
+def _list_met(node: Node, readings: Mapping[str, Readings]) -> list[str]:
+    """List the operands whose positions meet those of the others: one that is read whole may lie anywhere, as keys do
+    that no position is compared with."""
+    if len(node.data_inputs) < 2 or node.op.compares_places:
+        return [*node.data_inputs]
+    axes = readings[node.id].axes[: node.shape.rank]
+    return [
+        operand
+        for position, operand in enumerate(node.data_inputs)
+        if any(axis.turn[0][position] is not None for axis in axes)
+    ]
 
 
 def _places(views: tuple[View, ...], input: str) -> tuple[tuple[Fraction, Fraction], ...]:

@@ -41,6 +41,14 @@ CASES = [
         "neighbours look 1 and 2 pixels apart",
     ),
     swap(
+        "misaligned-merge",
+        IMAGE + "  - ▸attend: {bias: relative, key: [roll: 3], value: [roll: 3]}\n",
+        "bias: relative, ",
+        "",
+        "the centres lie -3 pixels from those of its first operand",
+        "of keys that a bias compares with queries by their distance",
+    ),
+    swap(
         "unproductive-conv",
         IMAGE + "  - conv: 8\n  - relu\n  - conv: {out: 8, kernel: 7}\n  - relu\n  - ▸conv: 8\n  - relu\n  - conv: 8\n",
         "kernel: 7",
