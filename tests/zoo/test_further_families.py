@@ -22,6 +22,7 @@ from tests.zoo import decision_witnesses as decision
 from tests.zoo import generative_witnesses as generative
 from tests.zoo import recognition_witnesses as recognition
 from tests.zoo import restoration_witnesses as restoration
+from tests.zoo import segmentation_witnesses as segmentation
 from tests.zoo import sequence_witnesses as sequence
 from tests.zoo.rows import at_home
 from tests.zoo.side_by_side import assert_equal_figures, assert_equal_outputs
@@ -38,6 +39,7 @@ class Case:
 
 
 CASES = {
+    "segnet": Case(segmentation.SegNet, {"classes": 5, "width": 4}, {"H": 45, "W": 34}),
     "simple_baseline_resnet50": Case(
         recognition.SimpleBaseline, {"joints": 5, "width": 16, "stages": 2}, {"H": 64, "W": 32}
     ),
