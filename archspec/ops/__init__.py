@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from archspec.ops.attention import Attention
     from archspec.ops.chance import Dropout, ShakeDrop, StochasticDepth
     from archspec.ops.channel_conv import ChannelConv
+    from archspec.ops.deform import DeformConv
     from archspec.ops.embedding import Embedding
     from archspec.ops.functions import Abs, Clip, Exp, Glu, HardTanh, Log, Mish, Selu, Sqrt
     from archspec.ops.joining import ConcatPositions
@@ -99,6 +100,7 @@ _MERGES = {
 _OTHERS = {
     "merge": "Input",
     "attention": "Attention",
+    "deform": "DeformConv",
     "partition": "EnterWindows LeaveWindows",
     "reshape": "Crop PadSpace",
     "rearranging": "Map",
@@ -165,6 +167,7 @@ __all__ = [
     "Conv",
     "ConvTranspose",
     "Crop",
+    "DeformConv",
     "DepthToSpace",
     "Div",
     "Dropout",

@@ -46,6 +46,7 @@ STRUCTURE: Words[type[SpecNode]] = Words(
         "ext": "nodes.ext.Ext",
         "attend": "nodes.attention.AttendNode",
         "windows": "nodes.attention.WindowsNode",
+        "deform_conv": "nodes.deform.DeformConvNode",
         "resize": "nodes.like.ResizeNode",
         "map": "nodes.like.MapNode",
         "max_unpool": "nodes.like.MaxUnpoolNode",

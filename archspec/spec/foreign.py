@@ -45,12 +45,14 @@ attend: {heads: 4, query: [conv: {out: 64, kernel: 1}], key: [conv: {out: 64, ke
     attention selfattention multiheadattention mha mhsa scaleddotproductattention multiheadattentionforward
 attend: {key: [from: a], value: [from: a]} | the tap or input `a` gives the keys and values
     crossattention transformerdecoder transformerdecoderlayer
+deform_conv: {out: 16, offset: [conv: 18]} | two channels for each tap; `mask` is a body too
+    deformconv2d deformableconv deformableconv2d modulateddeformconv modulateddeformconv2d dcn dcnv2
 windows: {size: 7, body: [attend]} | with a `shift`, as Swin has it, or `grid: true`, as MaxViT
     windowattention shiftedwindowattention windowpartition swinblock
 |
     additiveattention groupqueryattention groupedqueryattention linearattention
     rotaryembedding positionalencoding embeddingbag
-    rnn simplernn lstmcell grucell rnncell convlstm bilinear deformconv
+    rnn simplernn lstmcell grucell rnncell convlstm bilinear
 
 batch_norm | its `momentum` is the weight of the new batch
     bn batchnormalization syncbatchnorm lazybatchnorm

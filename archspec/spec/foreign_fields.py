@@ -78,6 +78,8 @@ both
     bidirectional
 out
     hiddensize hidden numhiddens embeddingdim
+offset_groups
+    deformgroups deformablegroups offsetgroup
 rows
     numembeddings inputdim vocabsize
 low

@@ -119,6 +119,17 @@ def node_of(op: type[Op]) -> type[LayerNode]:
     return model
 
 
+def with_fields(node: type[SpecNode], op: type[Op], names: tuple[str, ...], *own: str) -> type[Any]:
+    """The node with these fields of an operation, as a spec may write them; `defaults` may set these, and `own`."""
+    infos = {name: op.model_fields[name] for name in names}
+    fields: dict[str, Any] = {
+        name: spell_field(info, None if info.is_required() else info.default) for name, info in infos.items()
+    }
+    model = create_model(f"{node.__name__}Node", __base__=node, __doc__=node.__doc__, **fields)
+    model.settings = (*names, *own)
+    return model
+
+
 def annotation_of(info: FieldInfo) -> Any:
     """A field's type with its bounds and readers, which pydantic keeps apart."""
     return Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation

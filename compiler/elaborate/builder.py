@@ -154,14 +154,14 @@ class GraphBuilder:
             self._scopes.update(new)
         return taken
 
-    def apply_layer(self, step: Step, op: Op, others: Sequence[MaybeNode] = ()) -> MaybeNode:
+    def apply_layer(self, step: Step, op: Op, others: Sequence[MaybeNode] = (), id: str | None = None) -> MaybeNode:
         """Put in a layer, which takes `others` too; in a body that starts as FixUp says, with a learned bias before
         kernels and activations."""
-        fixup = step.scope.fixup
+        fixup, id = step.scope.fixup, id or step.id
         if fixup is None or not (op.has_kernel or op.family == "activation"):
-            return self.apply(step, op, [step.value, *others], step.id)
-        value = self.apply(step, ops.Shift(trainable=True), [step.value], f"{step.id}_bias")
-        result = self.apply(step, op, [value, *others], step.id)
+            return self.apply(step, op, [step.value, *others], id)
+        value = self.apply(step, ops.Shift(trainable=True), [step.value], f"{id}_bias")
+        result = self.apply(step, op, [value, *others], id)
         if isinstance(op, ops.Kernel) and result is not None:
             fixup.append(result.id)
         return result

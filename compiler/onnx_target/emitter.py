@@ -53,8 +53,8 @@ class OnnxNode:
 
 class ModelEmitter:
     """Collects the nodes and the stored tensors of a model. `graph` is the network that it is of, `shapes` are those of
-    its nodes' results, `float_type` is the type of the model's numbers, and `rows` are the nodes that are written in
-    rows, their channels last."""
+    its nodes' results, `float_type` is the type of the model's numbers, `rows` are the nodes that are written in rows,
+    their channels last, and `opset` is the version of ONNX's operations."""
 
     def __init__(
         self,
@@ -63,9 +63,10 @@ class ModelEmitter:
         shapes: Mapping[str, NamedShape],
         float_type: np.dtype[Any] = FLOAT32,
         rows: Collection[str] = (),
+        opset: int = FORMATS["fp32"].opset,
     ) -> None:
         self.graph, self.weights, self.shapes, self.float_type = graph, weights, shapes, float_type
-        self.rows = rows
+        self.rows, self.opset = rows, opset
         self.nodes: list[OnnxNode] = []
         self._values: dict[tuple[str, bool], OnnxValue] = {}
         self.tensors: dict[str, WeightArray] = {}
@@ -124,7 +125,7 @@ class Emitter:
     @property
     def opset(self) -> int:
         """The version of ONNX's operations in which the model is written."""
-        return next(form.opset for form in FORMATS.values() if form.dtype == self.float_type)
+        return self.model.opset
 
     @property
     def before(self) -> Shape:

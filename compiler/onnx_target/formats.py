@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -36,3 +36,19 @@ FORMATS: Mapping[FloatPrecision, Format] = MappingProxyType(
         "bf16": Format(BFLOAT16, 22, 10),
     }
 )
+
+
+FIRST_OPSETS: Mapping[str, int] = MappingProxyType({"deform_conv": 19})
+"""The versions of ONNX that first have what an operation is written in, by its kind, where that is none of the usual
+ones."""
+
+
+def choose_format(precision: FloatPrecision, kinds: Collection[str]) -> Format:
+    """Choose the format of a file of this precision that has operations of these kinds."""
+    usual = FORMATS[precision]
+    opset = max([usual.opset, *(opset for kind, opset in FIRST_OPSETS.items() if kind in kinds)])
+    if opset == usual.opset:
+        return usual
+    return replace(
+        usual, opset=opset, ir_version=onnx.helper.find_min_ir_version_for([onnx.helper.make_opsetid("", opset)])
+    )

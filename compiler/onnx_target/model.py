@@ -15,7 +15,7 @@ from compiler.graph import Graph
 from compiler.onnx_file.digest import XXH3
 from compiler.onnx_file.metadata import GRAPH, NAME, PRECISION, ROWS, SIZES, TARGET, WEIGHTS
 from compiler.onnx_target.emitter import Emitter, ModelEmitter, OnnxValue
-from compiler.onnx_target.formats import FLOAT32, FORMATS
+from compiler.onnx_target.formats import FLOAT32, choose_format
 from compiler.onnx_target.onnx_model import OnnxModel, as_bytes
 from compiler.onnx_target.options import PLAIN, ExportOptions
 from compiler.onnx_target.pipeline import choose_passes
@@ -44,13 +44,13 @@ def build_model(
     """
     graph.check_weights({name: np.shape(value) for name, value in weights.items()})
     given = {name: _round(np.asarray(value), f"the weight '{name}'") for name, value in weights.items()}
-    form = FORMATS[options.float_precision]
+    form = choose_format(options.float_precision, {node.op.kind for node in graph})
     outside = form.dtype if options.io == "same" else FLOAT32
     casts = () if form.dtype == FLOAT32 else (CastWeights(form.dtype),)
     accepted = accepted_sizes(graph)
     network, arrays, steps = run_passes((*choose_passes(options), *casts), graph, given)
     rows = choose_rows(network)
-    model = ModelEmitter(network, arrays, name_shapes(network, accepted), form.dtype, rows)
+    model = ModelEmitter(network, arrays, name_shapes(network, accepted), form.dtype, rows, form.opset)
     written = _emit(model, RULES.extended(rules or {}), outside)
     head = onnx.helper.make_model(
         written,

@@ -73,6 +73,8 @@ class _ForwardSearch:
         if isinstance(reader.op, Kernel):
             if not reader.op.stores_kernel:
                 raise Blocked(f"{reader.id} stores what its kernel is made of, and no kernel")
+            if node.id in reader.inputs[1:]:
+                raise Blocked(f"{reader.id} reads it as another operand than the one that it convolves")
             if not takes_before(reader.op, affine, node.shape):
                 raise Blocked(f"{reader.id} does not see all of its kernel at each position, as a shift needs")
             yield reader, affine

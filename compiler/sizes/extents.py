@@ -288,6 +288,12 @@ def _follow_attention(op: ops.Attention, to: GraphExtents, node: Node, *xs: tupl
         yield extent
 
 
+@_follows("DeformConv")
+def _follow_deform_conv(op: ops.DeformConv, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+    channels, *space = _follow_layer(op, to, node, xs[0])
+    return [channels, *(to.equal(extents) for extents in zip(space, *(x[1:] for x in xs[1:]), strict=True))]
+
+
 @_follows("EnterWindows")
 def _follow_enter_windows(op: ops.EnterWindows, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
     laws = [MultipleLaw(at_axis(op.size, axis)) for axis in range(len(x) - 1)]

@@ -18,7 +18,7 @@ from archspec import ops
 from archspec.ops import Shape
 from archspec.ops.resize import Resampling
 from compiler.rule_table import RuleTable
-from compiler.torch_target import attention, modules, moves, normalization, randomness, recurrent, windows
+from compiler.torch_target import attention, deform, modules, moves, normalization, randomness, recurrent, windows
 
 TorchRule: TypeAlias = Callable[..., nn.Module | Callable[..., Tensor]]
 RULES: RuleTable[TorchRule] = RuleTable("torch", "torch_module")
@@ -306,6 +306,11 @@ def shake(op: ops.Shake, *shapes: Shape) -> nn.Module:
 @rule(ops.Attention)
 def attend(op: ops.Attention, query: Shape, *others: Shape) -> nn.Module:
     return attention.Attention(op, query)
+
+
+@rule(ops.DeformConv)
+def deform_conv(op: ops.DeformConv, x: Shape, *given: Shape) -> nn.Module:
+    return deform.DeformConv(op, x)
 
 
 @rule(ops.EnterWindows)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from tests.differential import layers, shapes
 from tests.differential.attending import attend
+from tests.differential.deforming import deform_conv
 from tests.differential.layers import Fields
 from tests.differential.network import Network, Operation
 from tests.differential.recurring import gru_step, lstm_step, recur
@@ -39,7 +40,7 @@ def execute(
         compute = (
             compute_merge if operation.kind in (*MERGES, "resize", "max_unpool", "concat_positions") else compute_layer
         )
-        compute = compute_attention if operation.kind == "attention" else compute
+        compute = compute_by_roles if operation.kind in BY_ROLES else compute
         values[operation.name] = round_to_kind(compute(operation, operands, weights))
     return values
 
@@ -54,8 +55,15 @@ def compute_merge(operation: Operation, operands: list[Tensor], weights: Weights
     return MERGES[operation.kind](operands)
 
 
-def compute_attention(operation: Operation, operands: list[Tensor], weights: Weights) -> Tensor:
-    return attend(operands, operation.fields, find_own(operation, weights))
+BY_ROLES: dict[str, Callable[[list[Tensor], Fields, Weights], Tensor]] = {
+    "attention": attend,
+    "deform_conv": deform_conv,
+}
+"""The operations whose operands have parts of their own."""
+
+
+def compute_by_roles(operation: Operation, operands: list[Tensor], weights: Weights) -> Tensor:
+    return BY_ROLES[operation.kind](operands, operation.fields, find_own(operation, weights))
 
 
 def compute_layer(operation: Operation, operands: list[Tensor], weights: Weights) -> Tensor:

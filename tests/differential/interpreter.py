@@ -15,6 +15,7 @@ from tests.differential.adding import run_residual
 from tests.differential.around import Around
 from tests.differential.attending import run_attend
 from tests.differential.calls import call_block
+from tests.differential.deforming import run_deform_conv
 from tests.differential.expressions import evaluate, evaluate_field, expand, name_values
 from tests.differential.layers import RefusedError, Shape, require
 from tests.differential.network import Network, Operation
@@ -352,6 +353,9 @@ class Interpreter:
 
     def run_attend(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
         return run_attend(self, fields, value, name, around)
+
+    def run_deform_conv(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
+        return run_deform_conv(self, fields, value, name, around)
 
     def run_map(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
         label = expand(fields["like"], self.names(around, value))

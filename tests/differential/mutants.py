@@ -23,6 +23,8 @@ BODIES = (
     "bottom",
     "up",
     "decoder",
+    "offset",
+    "mask",
 )
 FIXED = ("archspec", "inputs", "params", "sizes", "description", "source", "import", "extends")
 

@@ -54,7 +54,7 @@ class Network:
         return {
             f"{operation.name}.{name}": stored
             for operation in self.operations.values()
-            if operation.kind in (*layers.FIELDS, "attention")
+            if operation.kind in (*layers.FIELDS, "attention", "deform_conv")
             for name, stored in shapes.weights(
                 operation.kind, operation.fields, self.operand_shapes(operation)[0]
             ).items()
@@ -64,7 +64,7 @@ class Network:
         return sum(
             shapes.macs(operation.kind, operation.fields, self.operand_shapes(operation)[0])
             for operation in self.operations.values()
-            if operation.kind in layers.FIELDS
+            if operation.kind in (*layers.FIELDS, "deform_conv")
         )
 
     def activations(self) -> int:

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from tests.differential import layers
 from tests.differential.attending import FIELDS as FIELDS_OF_ATTEND
+from tests.differential.deforming import FIELDS as FIELDS_OF_DEFORM_CONV
 from tests.differential.layers import require
 
 Document: TypeAlias = dict[str, Any]
@@ -20,6 +21,7 @@ STRUCTURE = {
     "repeat": None,
     "when": None,
     "attend": None,
+    "deform_conv": None,
     **dict.fromkeys(("tap", "from", "output"), "label"),
     **dict.fromkeys(MERGES, "branches"),
     **dict.fromkeys(("resize", "map", "max_unpool"), "like"),
@@ -30,6 +32,7 @@ STRUCTURE_FIELDS: dict[str, dict[str, Any]] = {
     "residual": {"scale": None, "survival": None, "scaling": "none", "decay": "constant", "drop": None},
     **{word: {"fit": "error"} for word in ("add", "sub", "concat", "mul", "div", "max", "min")},
     "attend": FIELDS_OF_ATTEND,
+    "deform_conv": FIELDS_OF_DEFORM_CONV,
     "map": {},
     "max_unpool": {},
     "split": {"sizes": None, "axis": 0},

@@ -231,7 +231,7 @@ def weights(kind: str, f: Fields, shape: Shape) -> dict[str, tuple[Shape, bool]]
         stored = {"weight_ih": (rows, channels), "weight_hh": (rows, f["out"]), "bias_ih": (rows,), "bias_hh": (rows,)}
         ways = ("_l0", "_l0_reverse") if f["both"] else ("_l0",)
         return {f"{name}{way}": (shape, True) for way in ways for name, shape in stored.items()}
-    if kind in KERNELS:
+    if kind in (*KERNELS, "deform_conv"):
         out, size, groups = (
             f["out"],
             tuple(at(f, axis).get("kernel", 1) for axis in range(len(space))),
@@ -274,8 +274,9 @@ def macs(kind: str, f: Fields, shape: Shape) -> int:
         return int(shape[0] * f["out"])
     if kind == "channel_conv":
         return int(shape[0] * f["kernel"])
-    if kind == "conv":
-        positions = math.prod(infer(kind, f, shape))
+    if kind in ("conv", "deform_conv"):
+        plain = {"standardize": False, "eps": 1e-6, **{name: f[name] for name in f if name != "offset_groups"}}
+        positions = math.prod(infer("conv", plain, shape))
         return int(
             positions * (shape[0] // f["groups"]) * math.prod(at(f, axis)["kernel"] for axis in range(len(shape) - 1))
         )

@@ -143,7 +143,7 @@ def compare_structure(network: Network, graph: Graph) -> Iterator[Disagreement]:
     yield from differ("weights", "", network.weights(), weights)
 
 
-FIELDED = ("attention", "shake", "resize", "max_unpool", "concat_positions")
+FIELDED = ("attention", "deform_conv", "shake", "resize", "max_unpool", "concat_positions")
 """The operations that structure nodes make, whose fields the interpreter knows."""
 
 

@@ -59,6 +59,7 @@ class BodyWriter(BlockWriter):
         kinds += [self.call, self.encoder_decoder, self.fitted, self.fitted] if len(shape) > 1 else [self.call]
         kinds += [self.parts]
         kinds += [self.attention] if len(shape) > 1 and math.prod(shape[1:]) <= MOST_POSITIONS else []
+        kinds += [self.deformed] if len(shape) == 3 else []
         kinds += [self.handed] if scope.bodies else []
         return self.one(*kinds)(shape, scope)
 
@@ -252,6 +253,21 @@ class BodyWriter(BlockWriter):
         fields |= {"bias": "relative"} if self.chance(30) and not self.document.get("sizes") else {}
         fields |= {"bias": "none"} if self.chance(10) else {}
         return [{"attend": fields}]
+
+    def deformed(self, shape: Shape, scope: Scope) -> Body:
+        """A convolution whose taps are moved, and perhaps weighed, by what convolutions with its windows give."""
+        channels, size = shape[0], self.one(1, 2, 3)
+        parts = self.one(*(n for n in range(1, channels + 1) if channels % n == 0))
+        window: dict[str, Any] = {"kernel": size, "stride": self.one(1, 1, 2), "padding": self.one(0, 1, "causal")}
+        fields: dict[str, Any] = {"out": channels, **window}
+        fields |= {"offset_groups": self.whole(parts, scope, channels)} if parts > 1 or self.chance(20) else {}
+        fields |= {"groups": channels} if self.chance(20) else {}
+        fields |= {"dilation": 1} if self.chance(20) else {}
+        for name in ("bias", "weight_norm", "init", "gain"):
+            fields |= {name: self.field_value("conv", name, shape, scope)} if self.chance(20) else {}
+        fields["offset"] = [{"conv": {"out": 2 * parts * size**2, **window, "bias": True}}]
+        fields |= {"mask": [{"conv": {"out": parts * size**2, **window}}, "sigmoid"]} if self.chance(60) else {}
+        return [{"deform_conv": fields}]
 
     def parts(self, shape: Shape, scope: Scope) -> Body:
         """A split, and a concatenation of its parts along that axis, or another body behind it."""

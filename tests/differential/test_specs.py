@@ -24,6 +24,7 @@ STRUCTURE_WORDS: dict[str, tuple[str, ...]] = {
     "encoder_decoder": ("n", "each", "encoder", "skip", "down", "bottom", "up", "decoder"),
     "norm": ("kind", "eps", "groups", "start"),
     "attend": ("query", "key", "value"),
+    "deform_conv": ("offset", "mask"),
     "tap": ("label",),
     "from": (),
     "output": (),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import Field, create_model
+from pydantic import Field
 
 from archspec.ops import Attention
 from archspec.ops.partition import EnterWindows
 from archspec.spec.body import Body
-from archspec.spec.layers import SpecNode, WeightedNode, spell_field
+from archspec.spec.layers import WeightedNode, with_fields
 from archspec.spec.values import Numeric
 
 
@@ -37,16 +35,5 @@ _ATTEND = ("heads", "bias", "causal", "scale", "similarity")
 _WINDOWS = ("size", "shift")
 
 
-def _with_fields(node: type[SpecNode], op: Any, names: tuple[str, ...], *own: str) -> type[Any]:
-    """The node with these fields of an operation, as a spec may write them."""
-    infos = {name: op.model_fields[name] for name in names}
-    fields: dict[str, Any] = {
-        name: spell_field(info, None if info.is_required() else info.default) for name, info in infos.items()
-    }
-    model = create_model(f"{node.__name__}Node", __base__=node, __doc__=node.__doc__, **fields)
-    model.settings = (*names, *own)
-    return model
-
-
-AttendNode = _with_fields(Attending, Attention, _ATTEND)
-WindowsNode = _with_fields(Windowing, EnterWindows, _WINDOWS, "grid")
+AttendNode = with_fields(Attending, Attention, _ATTEND)
+WindowsNode = with_fields(Windowing, EnterWindows, _WINDOWS, "grid")

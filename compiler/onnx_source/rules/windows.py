@@ -11,6 +11,7 @@ from archspec import ops
 from archspec.bounds import MAX_WHOLE
 from archspec.ops import Layer, Window
 from archspec.ops.fields import AlongAxes, one_or_each
+from archspec.ops.sliding import pads_by_size
 from archspec.ops.window import PaddingRule, pad_window, say_padding
 from archspec.wording import write_shape
 from compiler.onnx_source.call import NodeCall, NodeRule, build
@@ -38,6 +39,26 @@ def conv(call: NodeCall) -> Operand:
         return call.add(build(call, ops.Conv, **fields, **_say(windows), padding=padding), x, **stored)
     shape = (x.shape[0], kernel.shape[0], *map(Window.slide, windows, space))
     return call.foreign(Convolution, [x], shape, stored=stored, weight=kernel.shape, **fields, **_list_fields(windows))
+
+
+def deform_conv(call: NodeCall) -> Operand:
+    """Read a convolution whose taps are moved by a value, and weighed by another; beyond the ends of what is padded
+    apart they find zeros too."""
+    kernel, stored = _read_kernel(call, bias=3)
+    given = [item for item in (call.operand(0), call.operand(2), call.operand(4)) if item is not None]
+    values = [call.straighten(item) for item in given if isinstance(item, FileValue)]
+    if len(values) < len(given) or not all(map(call.is_map, values)) or len(kernel.shape) != 4:
+        raise UnknownOpError
+    windows = _read_windows(call, kernel.shape[2:], values[0].shape[2:])
+    padding = _say_padding(call, windows, values[0].shape[2:])
+    if padding is None or pads_by_size(padding, windows):
+        if min(min(w.before, w.after) for w in windows) < 0:
+            raise UnknownOpError
+        values[0], windows = _pad_apart(call, values[0], windows)
+        padding = one_or_each(w.before for w in windows)
+    fields = {"groups": call.attribute("group", 1), "offset_groups": call.attribute("offset_group", 1)}
+    said = {"out": kernel.shape[0], "bias": "bias" in stored, **fields, **_say(windows), "padding": padding}
+    return call.add(build(call, ops.DeformConv, **said), *values, **stored)
 
 
 def conv_transpose(call: NodeCall) -> Operand:
@@ -201,10 +222,10 @@ def _list_fields(windows: Sides) -> dict[str, Any]:
     return {field: tuple(getattr(window, name) for window in windows) for field, name in names.items()}
 
 
-def _read_kernel(call: NodeCall) -> tuple[Constant, dict[str, Constant]]:
-    """The kernel, and it with the bias, if there is one, as weights."""
+def _read_kernel(call: NodeCall, bias: int = 2) -> tuple[Constant, dict[str, Constant]]:
+    """The kernel, and it with the bias, if there is one, as weights; `bias` is its place among the operands."""
     kernel = call.stored(1)
-    return kernel, {"weight": kernel} | ({"bias": call.stored(2)} if call.operand(2) is not None else {})
+    return kernel, {"weight": kernel} | ({"bias": call.stored(bias)} if call.operand(bias) is not None else {})
 
 
 def _text(extents: Sequence[int]) -> str:
@@ -240,6 +261,7 @@ RULES: Mapping[str, NodeRule] = {
     "Conv": conv,
     "com.microsoft:FusedConv": fused_conv,
     "ConvTranspose": conv_transpose,
+    "DeformConv": deform_conv,
     "MaxPool": pool("max"),
     "AveragePool": pool("average"),
     "LpPool": pool("norm"),

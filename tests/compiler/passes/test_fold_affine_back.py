@@ -15,6 +15,7 @@ from archspec.ops import (
     Conv,
     ConvTranspose,
     Crop,
+    DeformConv,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
@@ -249,3 +250,12 @@ def test_weights_that_cannot_be_folded_are_refused(name: str, value: float, mess
     weights["n1.running_mean"] = 0 * np.asarray(weights["n1.running_mean"])
     with pytest.raises(ArchspecError, match=message):
         np.asarray(FoldAffineBack()(graph, weights)[1]["n0.weight"])
+
+
+def test_goes_into_a_convolution_whose_taps_move() -> None:
+    drawing = Drawing(Shape(4, 5, 6))
+    offset, mask = (drawing.add(Conv(out=out), "x") for out in (18, 9))
+    drawing.add(BatchNorm(), drawing.add(DeformConv(out=6, groups=2, bias=False), "x", offset, mask))
+    after, _, worst = run(FoldAffineBack(), drawing.graph())
+    assert kinds(after) == ["conv", "conv", "deform_conv"]
+    assert worst < FOLDED_TOLERANCE

@@ -12,11 +12,13 @@ from archspec.ops import (
     Conv,
     ConvTranspose,
     Crop,
+    DeformConv,
     Flatten,
     GlobalAvgPool,
     Linear,
     MaxPool,
     Op,
+    Pad,
     Relu,
     Scale,
     Shape,
@@ -152,3 +154,21 @@ def test_a_layer_takes_one_from_each_side() -> None:
     after, worst = apply(both, graph)
     assert kinds(after) == ["relu", "conv"]
     assert worst < FOLDED_TOLERANCE
+
+
+@pytest.mark.parametrize("function", [BatchNorm(), Scale(value=0.5)], ids=str)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_only_what_is_convolved_is_scaled(place: int, function: Op) -> None:
+    """Taps that are moved see zeros beyond the ends, and offsets and masks are no factors of the kernel."""
+    drawing = Drawing(Shape(4, 5, 6))
+    made = [drawing.add(Conv(out=out, kernel=1), "x") for out in (4, 8, 4)]
+    made[place] = drawing.add(function, made[place])
+    drawing.add(DeformConv(out=3, kernel=(2, 2), padding=(1, 1), stride=1), made[0], *_fit(drawing, made[1:]))
+    after, _, worst = run(FoldAffineForward(), drawing.graph())
+    assert (function.kind not in kinds(after)) == (place == 0 and isinstance(function, Scale))
+    assert worst < FOLDED_TOLERANCE
+
+
+def _fit(drawing: Drawing, values: list[str]) -> list[str]:
+    """Pad offsets and mask to the result's extents, one more than the map's."""
+    return [drawing.add(Pad(before=1, after=0, mode="edge"), value) for value in values]

@@ -1,0 +1,24 @@
+"""Convolution whose taps are moved by bodies of its input."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from archspec.ops import DeformConv
+from archspec.spec.nodes.deform import Deforming
+from compiler.elaborate.bodies import elaborates, run_body
+from compiler.elaborate.scope import MaybeNode, Step
+from compiler.elaborate.walk import Walk
+
+
+@elaborates(Deforming)
+def deform_conv(walk: Walk, node: Deforming, step: Step) -> MaybeNode:
+    """Send one value through the bodies of offsets and mask, and convolve it (Zhu et al., 2019). FixUp leaves those
+    alone, as it does gates."""
+    inside = step.enter()
+    bodies = {"offset": node.offset} | ({} if node.mask is None else {"mask": node.mask})
+    apart = replace(inside, fixup=None)
+    given = [run_body(walk, body, step.value, apart.enter(word)) for word, body in bodies.items()]
+    fields = {name: walk.evaluator.setting(step, name) for name in node.settings}
+    op = walk.evaluator.build_op(step, DeformConv, {name: item for name, item in fields.items() if item is not None})
+    return walk.builder.apply_layer(step, op, given, inside.join(op.kind))
