@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import gcd
 from typing import TypeGuard
 
-from archspec.ops import Conv, ConvTranspose, Kernel, Linear, Op
+from archspec.ops import Conv, ConvTranspose, DeformConv, Kernel, Linear, Op
+from archspec.ops.scalar import Scalar
 from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Hit, LintRule, at_each_place
 from compiler.graph import Node
@@ -26,6 +27,7 @@ def find_odd_channels(context: LintContext) -> Iterable[Hit]:
         if isinstance(node.op, Kernel)
         and not _is_grouped(node.op)
         and node.id not in context.last_kernels
+        and not _is_told(context, node)
         and _blocks_missed(node.op, node.shape.channels)
     ]
 
@@ -39,6 +41,18 @@ def find_odd_channels(context: LintContext) -> Iterable[Hit]:
         return f"{first.shape.channels} channels fill no blocks {_listed(missed)}: {more}"
 
     return _keep_costly(context, at_each_place(odd, tell), _count_wasted)
+
+
+def _is_told(context: LintContext, node: Node) -> bool:
+    """True if the number of channels is not the author's to choose: each reader has the result, or a function of its
+    numbers, for offsets or factors of its taps."""
+    readers = [context.graph[id] for id in context.graph.readers[node.id]]
+    return bool(readers) and all(
+        node.id != reader.inputs[0]
+        if isinstance(reader.op, DeformConv)
+        else isinstance(reader.op, Scalar) and _is_told(context, reader)
+        for reader in readers
+    )
 
 
 def _blocks_missed(op: Op, channels: int) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -100,7 +100,12 @@ class Witness:
             read = self.inside.read(list(makers), feed, optimized=False)
         except ArchspecError:
             return macs
-        return macs + sum(count_loops(node, read[name].size) for name, node in makers.items())
+        return macs + sum(count_loops(node, read[name].size, self._find_kernel(node)) for name, node in makers.items())
+
+    def _find_kernel(self, node: onnx.NodeProto) -> Sequence[int]:
+        """The extents of the second operand of a node, where it is stored."""
+        tensor = self.inside.tensors.get(node.input[1]) if len(node.input) > 1 else None
+        return () if tensor is None else tuple(tensor.dims)
 
     def count_macs(self, feed: Mapping[str, Array]) -> int:
         """Count multiply-accumulates for these inputs; of branches and loops, and of a file that cannot be read as a

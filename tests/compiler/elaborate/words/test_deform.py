@@ -41,7 +41,7 @@ def test_sizes_are_free_and_the_field_is_the_whole_map() -> None:
 def test_ways_through_offsets_and_mask_are_gates() -> None:
     text = f"{HEAD}network: [residual: {{body: [deform_conv: {{out: 8, {OFFSET}, {MASK}}}]}}]\n"
     paths = count_paths(graph_of(text))
-    assert (paths.all.total, paths.ungated.total) == (4, 2)
+    assert (paths.block.total, paths.ungated.total) == (4, 2)
 
 
 def test_fixup_scales_the_convolution_and_leaves_offsets_alone() -> None:

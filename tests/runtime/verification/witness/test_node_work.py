@@ -78,6 +78,23 @@ def test_pools_are_not_left_to_python_where_they_are_large(kind: str, tmp_path: 
     assert relu.run(large)[0] == REFERENCE
 
 
+def test_taps_that_move_are_sampled_anew_for_every_weight(tmp_path: Path) -> None:
+    node = make_node("DeformConv", ["x", "w", "o"], ["y"], kernel_shape=[2, 3])
+    assert count_loops(node, 10, (4, 5, 2, 3)) == 30 * count_loops(node, 10)
+    w, o = np.zeros((4, 5, 2, 3), np.float32), np.zeros((1, 12, 2, 2), np.float32)
+    x = np.zeros((1, 5, 3, 4), np.float32)
+    assert count_work(node, [x, w, o], 16) > count_loops(node, 16, w.shape)
+    nodes = [make_node("Conv", ["x", "k"], ["o"], kernel_shape=[2, 3]), node]
+    path = save(tmp_path, nodes, {"w": w, "k": np.zeros((12, 5, 2, 3), np.float32)}, ("N", 5, "H", "W"))
+    model = onnx.load(path)
+    model.opset_import[0].version, model.ir_version = 19, 9
+    onnx.save(model, path)
+    witness = Witness(ModelInside(path))
+    small, large = ({"x": np.zeros((1, 5, size, size), np.float32)} for size in (4, 32))
+    assert witness.run(small)[0] == REFERENCE
+    assert witness.run(large)[0] == PLAIN
+
+
 def build_branches(kind: str) -> Sequence[onnx.NodeProto]:
     if kind == "Conv":
         return [make_node("Conv", ["x", "w"], ["y"], name="conv")]
