@@ -20,6 +20,6 @@ def test_channels_that_a_reader_tells_are_not_the_authors_to_choose() -> None:
     """Of offsets and masks; not where something else reads them too."""
     head = "archspec: 1\ninputs: {x: [256, 32, 32]}\nnetwork:\n"
     text = "  - deform_conv: {out: 16, offset: [conv: {out: 18}, tap: moved], mask: [conv: {out: 9}, sigmoid]}\n"
-    assert not build(head + text)[1]
+    assert not build(head + text.replace(", tap: moved", ""))[1]
     more = text + "  - concat: [[], [from: moved, conv: {out: 16}]]\n"
     assert [finding.code for finding in build(head + more)[1]] == ["channels-off-multiple"]
