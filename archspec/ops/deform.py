@@ -139,8 +139,8 @@ class DeformConv(Kernel):
         return False
 
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
-        """What the taps take behind the mask; the map and the places, which are sampled where one of them wants a
-        gradient; and of the product with a mask each factor for the other."""
+        """The numbers that the taps take, behind the mask; the map and the places, where one of them wants a gradient;
+        and of the product with a mask each factor for the other."""
         x, places = xs[0], batch * self.taps(xs[0]) * prod(self.infer(xs[0]).space)
         sampled, masked = any(needs[:2]), any(needs[2:])
         full = 2 * self.offset_groups * places * sampled + x.channels * places * masked

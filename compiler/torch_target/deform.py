@@ -28,7 +28,7 @@ class DeformConv(nn.Module):
         return F.conv2d(self.sample(x, offset, mask), kernel[..., None, None], bias, groups=self.op.groups)
 
     def sample(self, x: Tensor, offset: Tensor, mask: Tensor | None) -> Tensor:
-        """What each tap takes of each channel, (N, C · taps, H', W')."""
+        """The numbers that each tap takes of each channel, (N, C · taps, H', W')."""
         (batch, channels, *extents), (height, width), parts = x.shape, offset.shape[2:], self.op.offset_groups
         places = self._find_places(offset, Shape(channels, *extents))
         split = x.reshape(batch * parts, channels // parts, *extents).to(places.dtype)
