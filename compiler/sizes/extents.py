@@ -203,7 +203,7 @@ def _follow_input(op: ops.Input, to: GraphExtents, node: Node) -> Iterable[int]:
 
 
 @_follows("Layer")
-def _follow_layer(op: Layer, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
+def _follow_layer(op: Layer, to: GraphExtents, node: Node, x: tuple[int, ...], *ys: tuple[int, ...]) -> Iterable[int]:
     if type(op).infer is Pointwise.infer:
         return x
     found: list[int | None] = [None]
@@ -214,7 +214,8 @@ def _follow_layer(op: Layer, to: GraphExtents, node: Node, x: tuple[int, ...]) -
         ]
     if None in found:
         return [to.put(ShapeLaw(op, i), x, (id(op), i)) for i in range(len(node.shape))]
-    return [number for number in found if number is not None]
+    channels, *space = [number for number in found if number is not None]
+    return [channels, *map(to.equal, zip(space, *(y[1:] for y in ys), strict=True))]
 
 
 @_follows("Flatten")
@@ -286,12 +287,6 @@ def _follow_attention(op: ops.Attention, to: GraphExtents, node: Node, *xs: tupl
             size = at_axis(op.window, axis)
             to.demand(ExtentCondition(Same(0, size), (extent,), modulus=size))
         yield extent
-
-
-@_follows("DeformConv")
-def _follow_deform_conv(op: ops.DeformConv, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
-    channels, *space = _follow_layer(op, to, node, xs[0])
-    return [channels, *(to.equal(extents) for extents in zip(space, *(x[1:] for x in xs[1:]), strict=True))]
 
 
 @_follows("EnterWindows")

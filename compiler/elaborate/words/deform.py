@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from archspec.ops import DeformConv
 from archspec.spec.nodes.deform import Deforming
 from compiler.elaborate.bodies import elaborates, run_body
@@ -17,7 +15,7 @@ def deform_conv(walk: Walk, node: Deforming, step: Step) -> MaybeNode:
     alone, as it does gates."""
     inside = step.enter()
     bodies = {"offset": node.offset} | ({} if node.mask is None else {"mask": node.mask})
-    apart = replace(inside, fixup=None)
+    apart = inside._replace(fixup=None)
     given = [run_body(walk, body, step.value, apart.enter(word)) for word, body in bodies.items()]
     fields = {name: walk.evaluator.setting(step, name) for name in node.settings}
     op = walk.evaluator.build_op(step, DeformConv, {name: item for name, item in fields.items() if item is not None})
