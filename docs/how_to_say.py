@@ -52,9 +52,9 @@ UnitNormalization UpSampling2D ZeroPadding2D
 
 TIMM = """
 BasicBlock BlurPool2d Bottleneck CbamModule ConvNormAct CrossAttention DropPath EcaModule EffectiveSEModule GeGluMlp
-GhostModule GlobalResponseNorm InvertedResidual LayerNorm2d LayerScale Mlp PatchEmbed PatchMerging PositionEmbedding
-RadixSoftmax RepVggBlock RmsNorm SEModule ShiftedWindowAttention SpatialAttention SplitAttention SqueezeExcitation
-SwiGLU Swish TransformerBlock WindowAttention
+GhostModule GlobalResponseNorm InvertedResidual LayerNorm2d LayerScale Mlp MobileVitBlock PatchEmbed PatchMerging
+PositionEmbedding RadixSoftmax RepVggBlock RmsNorm SEModule ScaledStdConv2d ShiftedWindowAttention SpatialAttention
+SplitAttention SqueezeExcitation StdConv2d SwiGLU Swish TransformerBlock WindowAttention
 """
 
 ULTRALYTICS = """

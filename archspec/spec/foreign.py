@@ -150,8 +150,6 @@ space_to_depth: 2 | with the channels in another order
     focus
 shuffle_channels: {groups: 4}
     channelshuffle nativechannelshuffle
-reduce: {over: positions, by: norm} | global response normalization has it over its mean over the channels
-    grn globalresponsenorm
 reduce: {by: norm} | or `over: positions`
     reducel2 vectornorm
 reduce: {over: positions, by: sum}

@@ -27,6 +27,12 @@ between
 mean}], [reduce: {by: max}]], conv: {out: 1, kernel: 7, bias: false}, sigmoid]]] | the paper's first gate also sees \
 the largest values, by layers with one `share`
     cbam cbammodule
+residual: {body: [mul: [[], [reduce: {over: positions, by: norm}, div: {branches: [[], [reduce: {by: mean}, shift: \
+1e-6]], fit: repeat}]], scale: {value: 0, trainable: true, per: channel}, shift: {trainable: true, per: channel}]}
+    grn globalresponsenorm
+[space_to_depth: 2, concat: {n: 4, as: place, body: [slice: {start: place, step: 4}, attend: {heads: 4}]}, \
+shuffle_channels: 4, depth_to_space: 2] | `mobilevit_s` of the zoo has it with its layers, which have one `share`
+    mobilevitblock mobilevit
 [pad: {before: 1, after: 1, mode: reflect}, avg_pool: {kernel: 2, stride: 1}, avg_pool] | two means of two are its \
 filter, 1 2 1
     blurpool antialias
