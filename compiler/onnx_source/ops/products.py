@@ -54,7 +54,10 @@ class Product(Foreign):
     inner: int
 
     def macs(self, *xs: Shape) -> int:
-        return prod(self.gives) * self.inner
+        return prod(self.gives) * self.inner if self.stores else 0
+
+    def products(self, *xs: Shape) -> int:
+        return 0 if self.stores else prod(self.gives) * self.inner
 
     def elementwise(self, *xs: Shape) -> int:
         return 0

@@ -71,7 +71,7 @@ class FusedAttention(Foreign):
     def _scores(self) -> int:
         return prod(self.gives) // self.values * self.keys
 
-    def macs(self, *xs: Shape) -> int:
+    def products(self, *xs: Shape) -> int:
         return self._scores * (self.inner + self.values)
 
     def elementwise(self, *xs: Shape) -> int:

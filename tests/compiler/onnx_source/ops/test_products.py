@@ -28,6 +28,8 @@ def test_a_product_sums_over_what_it_loses(inner: int) -> None:
     a, b = torch.rand(2, 3, inner), torch.rand(2, inner, 5)
     with FlopCounterMode(display=False) as counter:
         result = torch.bmm(a, b)
-    op = Product(gives=tuple(result.shape), inner=inner)
-    assert 2 * op.macs(Shape(*a.shape), Shape(*b.shape)) == counter.get_total_flops()
+    op, xs = Product(gives=tuple(result.shape), inner=inner), (Shape(*a.shape), Shape(*b.shape))
+    assert (2 * op.products(*xs), op.macs(*xs)) == (counter.get_total_flops(), 0)
+    stored = Product(gives=tuple(result.shape), inner=inner, stores=((2, inner, 5),))
+    assert (stored.products(xs[0]), 2 * stored.macs(xs[0])) == (0, counter.get_total_flops())
     assert op.input_span(0, (0, 0), Shape(*a.shape), Shape(*b.shape)) == (None, None)

@@ -51,7 +51,7 @@ def test_a_term_of_the_scores_stays_in_the_file(tmp_path: Path) -> None:
     assert op.masked
     assert find_unknown(found) == {}
     x = Shape(32, 17)
-    assert op.macs(x, x, x) == Attention(heads=4).products(x, x, x)
+    assert op.products(x, x, x) == Attention(heads=4).products(x, x, x)
 
 
 def test_onnx_own_attention_of_rows(tmp_path: Path) -> None:
