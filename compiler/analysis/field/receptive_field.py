@@ -22,6 +22,7 @@ from compiler.analysis.certainty import Mark, at_least, at_most, estimate, nest
 from compiler.analysis.field.axis_readings import Readings, find_readings, is_even
 from compiler.analysis.field.backward_walk import Sight, look_back, narrow_back
 from compiler.analysis.field.fields import Misalignment, NodeField, OutputField
+from compiler.analysis.field.rows import lay_out_rows
 from compiler.analysis.field.strands import NOTHING, View, find_hull, is_bounded, look
 from compiler.graph import Graph, Node
 
@@ -32,6 +33,7 @@ that is seen whole."""
 GIVEN_UP = at_least("some ways to the input repeat too late, or reach too far, to be followed")
 TAKEN_WHOLE = at_most("what is seen through some whole maps was taken to be the whole input")
 TAKEN_FULL = at_most("what is seen is too ragged to be followed: gaps were taken as seen")
+ADRIFT = at_most("some values read rows of tokens as no map has them: they were taken to see the whole of it")
 UNKNOWN = at_most("an unknown operation was taken to see everything")
 
 
@@ -46,7 +48,10 @@ class ReceptiveField:
     """The nodes through which a position sees a whole map, and that lie before the node of some output's field."""
     unmeasured: tuple[str, ...]
     """The nodes at which a field was given up, since its runs repeat too late, or reach too far."""
+    adrift: frozenset[str]
+    """The nodes that may see less than they were taken to: they read rows of tokens as no map has them."""
     graph: Graph = field(repr=False, compare=False)
+    """The graph, its rows of tokens on the maps that they were laid out of."""
     views: Mapping[str, tuple[View, ...]] = field(repr=False, compare=False)
     """The views of each node, by axis."""
     readings: Mapping[str, Readings] = field(repr=False, compare=False)
@@ -88,6 +93,8 @@ class ReceptiveField:
 def measure_receptive_field(graph: Graph) -> ReceptiveField:
     """Measure the receptive field of every node. The graph's sizes matter where a whole map is seen, and in
     `clipped`."""
+    laid_out = lay_out_rows(graph)
+    graph, adrift = laid_out.graph, laid_out.adrift
     rank = max((node.shape.rank for node in graph), default=0)
     readings = find_readings(graph)
     alike = _find_alike(graph, rank, readings)
@@ -106,12 +113,14 @@ def measure_receptive_field(graph: Graph) -> ReceptiveField:
     last = _find_last_placed(graph, views)
     ends = {name: last[id] for name, id in graph.outputs.items()}
     unknown = frozenset(node.id for node in graph if node.op.unknown)
-    describer = _Describer(graph, readings, views, alike, frozenset(unmeasured), unknown, exact=whole_maps.exact)
+    describer = _Describer(
+        graph, readings, views, alike, frozenset(unmeasured), unknown, adrift, exact=whole_maps.exact
+    )
     outputs = {name: tuple(describer.describe(id)) if id else () for name, id in ends.items()}
     before = _ancestors(graph, filter(None, ends.values()))
-    everywhere = tuple(node.id for node in graph if node.id in before and _sees_all(node, graph, readings))
+    everywhere = tuple(node.id for node in graph if node.id in before and _sees_all(node, readings, views))
     misaligned = tuple(merge for node in graph for merge in _compare_operands(node, readings, views))
-    return ReceptiveField(outputs, misaligned, everywhere, tuple(unmeasured), graph, views, readings)
+    return ReceptiveField(outputs, misaligned, everywhere, tuple(unmeasured), adrift, graph, views, readings)
 
 
 @dataclass
@@ -193,6 +202,7 @@ class _Describer:
     alike: Collection[str]
     unmeasured: frozenset[str]
     unknown: frozenset[str]
+    adrift: frozenset[str]
     exact: bool
     """Tell whether what is seen through whole maps was found."""
 
@@ -231,9 +241,10 @@ class _Describer:
         """Mark which numbers of a node's field are bounds, where the walk back says of its own whether they are
         `exact`."""
         marks = {} if self.exact else {"size": TAKEN_WHOLE}
-        before = _ancestors(self.graph, [id]) if self.unmeasured or self.unknown else set()
-        if before & self.unknown:
-            marks = dict.fromkeys(("size", "clipped", "seen"), UNKNOWN)
+        before = _ancestors(self.graph, [id]) if self.unmeasured or self.unknown or self.adrift else set()
+        for bounded, why in ((self.adrift, ADRIFT), (self.unknown, UNKNOWN)):
+            if before & bounded:
+                marks = dict.fromkeys(("size", "clipped", "seen"), why)
         marks |= {name: TAKEN_FULL for name, whether in exact.items() if not whether}
         if before & self.unmeasured:
             marks |= {"local": GIVEN_UP, "size": estimate(GIVEN_UP.why) if "size" in marks else GIVEN_UP}
@@ -262,10 +273,13 @@ def _ancestors(graph: Graph, ids: Iterable[str]) -> set[str]:
     return found
 
 
-def _sees_all(node: Node, graph: Graph, readings: Mapping[str, Readings]) -> bool:
-    if isinstance(node.op, Input) or not any(shape.rank for shape in graph.operands(node)):
+def _sees_all(node: Node, readings: Mapping[str, Readings], views: Mapping[str, tuple[View, ...]]) -> bool:
+    """Tell whether a position sees the whole of an operand whose own positions have a place."""
+    if isinstance(node.op, Input):
         return False
-    return node.op.sees_all or all(run is None for run in readings[node.id].axes[0].turn[0])
+    placed = [any(view.strands for view in views[operand]) for operand in node.data_inputs]
+    whole = (reading is None for reading in readings[node.id].axes[0].turn[0])
+    return any(has and (node.op.sees_all or reads) for has, reads in zip(placed, whole, strict=False))
 
 
 def _compare_operands(

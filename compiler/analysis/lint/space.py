@@ -161,16 +161,22 @@ def find_unproductive_convs(context: LintContext) -> Iterable[Hit]:
 
 def _see_everything(context: LintContext, extents: Sequence[int]) -> Iterator[tuple[str, list[int]]]:
     """The convolutions whose operand has a receptive field, by its narrowest path, as large as the input; and its size.
-    One that has a single tap on its map looks at no neighbour, whatever these have seen."""
-    readings = context.receptive_field.readings
-    reach: dict[str, Sights] = {}
-    for node in context.graph:
-        operands = enumerate(node.data_inputs)
-        sights = [_look(readings[node.id].axes, i, reach[operand], extents) for i, operand in operands]
-        reach[node.id] = min(sights) if sights else tuple((Fraction(1), Fraction(1)) for _ in extents)
+    One that has a single tap on its map looks at no neighbour, whatever these have seen. Nothing is said of what is
+    behind nodes that may see less than they were taken to."""
+    field = context.receptive_field
+    reach: dict[str, Sights | None] = {}
+    for laid in field.graph:
+        axes = field.readings[laid.id].axes if laid.inputs else ()
+        ways = [(i, reach[operand]) for i, operand in enumerate(laid.data_inputs)]
+        sights = [_look(axes, i, seen, extents) for i, seen in ways if seen is not None]
+        known = len(sights) == len(ways) and laid.id not in field.adrift
+        start = tuple((Fraction(1), Fraction(1)) for _ in extents)
+        reach[laid.id] = (min(sights) if sights else start) if known else None
+        node = context.graph[laid.id]
         if isinstance(node.op, Conv) and prod(node.op.live_taps(*context.graph.operands(node))) > 1:
-            seen = [int(size) for size, _ in reach[node.inputs[0]]]
-            if all(size >= extent for size, extent in zip(seen, extents, strict=True)):
+            before = reach[laid.inputs[0]]
+            seen = [int(size) for size, _ in before or ()]
+            if before and all(size >= extent for size, extent in zip(seen, extents, strict=True)):
                 yield node.id, seen
 
 

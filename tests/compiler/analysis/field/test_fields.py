@@ -49,5 +49,5 @@ def test_keys_of_attention_without_distances_may_lie_anywhere(attend: Any) -> No
 def test_keys_that_are_compared_by_place_lie_where_queries_do(compared: Any) -> None:
     moved = [{"roll": 3}]
     (merge,) = measure_signal([{"attend": {"key": moved, "value": moved, **compared}}]).misaligned
-    assert merge.offsets == ((0,), (-3,), (-3,))
+    assert merge.offsets == ((Fraction(0),), (Fraction(-3),), (Fraction(-3),))
     assert measure_signal([{"attend": {"query": moved, "key": moved, "value": moved, **compared}}]).misaligned == ()
