@@ -17,6 +17,7 @@ from compiler.onnx_source.node import FileNode
 from compiler.onnx_source.ops.foreign import Dims, Elementwise, Foreign
 from compiler.onnx_source.ops.moves import Rearrange
 from compiler.onnx_source.samples import MixedSamplesError, Samples, agree
+from compiler.onnx_source.turned import TurnedRow, turn_row
 from compiler.onnx_source.values import Constant, FileValue, Operand
 from compiler.onnx_source.writer import GraphWriter
 
@@ -50,6 +51,17 @@ class NodeCall(FileNode):
     def is_row(self, value: FileValue) -> bool:
         """True if a value is a batch of rows of tokens: of maps with one axis of space."""
         return len(value.shape) == 3 and self.is_map(value) and len(self.writer.nodes[value.id].shape) == 2
+
+    def find_turned(self, value: FileValue) -> TurnedRow | None:
+        """Find the row of tokens that a value is, with its axes in whatever order."""
+        return self.writer.turned.get(value) or (turn_row(value) if self.is_row(value) else None)
+
+    def remember(self, value: FileValue, turned: TurnedRow) -> FileValue:
+        """Remember that a value is a row with its axes in another order; what moved them is dropped unless something
+        else reads it."""
+        self.writer.turned[value] = turned
+        self.writer.replaced.update(id for id in self.entered if id == value.id)
+        return value
 
     def comes_from(self, value: FileValue, kind: type[Op]) -> bool:
         """True if an operation of this kind computes the value."""

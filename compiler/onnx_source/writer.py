@@ -14,6 +14,7 @@ from compiler.graph import Graph, Node, NodeSource
 from compiler.onnx_source.names import Names
 from compiler.onnx_source.ops.foreign import Dims
 from compiler.onnx_source.ops.moves import Rearrange
+from compiler.onnx_source.turned import TurnedRow
 from compiler.onnx_source.values import Constant, ConstantSource, FileValue
 
 
@@ -28,6 +29,8 @@ class GraphWriter:
         """The bounds of the results that were asked for."""
         self.replaced: set[str] = set()
         """The pieces of what has become one node, which are dropped unless something else reads them."""
+        self.turned: dict[FileValue, TurnedRow] = {}
+        """The values that are rows of tokens with their axes in another order."""
         self._file = str(path)
         self._names = Names()
         self._straight: dict[FileValue, FileValue] = {}

@@ -32,8 +32,6 @@ NOT_READ_BACK = {
     ops.Resize: "the file has the extents, not whose they are",
     ops.AdaptiveAvgPool: "the file has windows of one extent, or slices",
     ops.AdaptiveMaxPool: "the file has windows of one extent, or slices",
-    ops.Lstm: "the file has a sequence with its positions in front",
-    ops.Gru: "the file has a sequence with its positions in front",
     ops.MaxUnpool: "the file has the places of a pooling, and puts numbers there along rows",
     ops.Vote: "ONNX has no node for it",
     ops.RmsNorm: "the file has the mean square, its root and a division",

@@ -58,6 +58,10 @@ def lay_out(call: NodeCall, shape: Sequence[int]) -> FileValue:
     x, shape = call.value(), call.check_shape(shape)
     if shape == x.shape:
         return x
+    before = call.writer.turned.get(x)
+    turned = before and before.lay_out(shape)
+    if turned:
+        return turned.settle() or call.remember(lay_straight(call, x, shape), turned)
     moved = [axis for axis, extent in zip(x.order, x.shape, strict=True) if extent > 1]
     if moved == sorted(moved) and call.is_map(x) and shape == (x.shape[0], prod(x.shape[1:])):
         return call.add(Flatten(), x)  # axes of one position may stand anywhere
@@ -85,12 +89,22 @@ def transpose(call: NodeCall) -> Operand:
     turned = replace(x, shape=shape, order=tuple(x.order[axis] for axis in perm), samples=samples)
     if turned.order[:1] == (0,) and call.is_map(x):
         return turned
+    row = call.find_turned(x)
+    if row is None:
+        return _transpose_straight(call, x, perm, turned)
+    row = row.permute(perm)
+    return row.settle() or call.remember(_transpose_straight(call, x, perm, turned), row)
+
+
+def _transpose_straight(call: NodeCall, x: FileValue, perm: Sequence[int], turned: FileValue) -> FileValue:
+    """Transpose a value with its axes as in the file, to one of the shape and samples of `turned`."""
     x, turned = call.straighten(x), replace(turned, order=tuple(range(len(perm))))
+    call.writer.replaced.update({x.id} - {call.value().id})
     order = call.writer.turn(x, turned, tuple(perm))
     if order and order == tuple(range(len(order))):  # the samples alone have moved
         return replace(turned, id=x.id)
     details = () if order else call.tell("perm")  # an axis of the samples has moved among the others
-    return call.move("transpose", x, shape, samples=samples, perm=order, details=details)
+    return call.move("transpose", x, turned.shape, samples=turned.samples, perm=order, details=details)
 
 
 def shape(call: NodeCall) -> Operand:
