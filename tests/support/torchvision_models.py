@@ -34,6 +34,7 @@ def import_torchvision_models() -> ModuleType:
 
 def find_torchvision_model(name: str) -> Callable[..., nn.Module]:
     """The function that makes a model of torchvision: for pictures, clips, segmentation or detection."""
+    warnings.filterwarnings("ignore", "The default weight initialization", FutureWarning)
     models = import_torchvision_models()
     rooms = (models, models.video, models.segmentation, models.detection)
     room = next(room for room in rooms if hasattr(room, name))
@@ -45,7 +46,6 @@ def build_on_meta(name: str) -> nn.Module:
     """A model of torchvision with shapes and without numbers, in evaluation mode."""
     make = find_torchvision_model(name)
     model: nn.Module
-    warnings.filterwarnings("ignore", "The default weight initialization", FutureWarning)
     try:
         with torch.device("meta"):
             model = make(weights=None)
