@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from archspec.ops import Shape
 from compiler.graph import Graph, Node
 from compiler.onnx_target.formats import FLOAT32, FORMATS
 from compiler.onnx_target.shapes import NamedShape
+from compiler.onnx_target.window_rows import WindowRegion
 from compiler.passes.base import LazyArray, WeightArray, WeightArrays
 from compiler.passes.cast_weights import cast
 
@@ -54,7 +56,8 @@ class OnnxNode:
 class ModelEmitter:
     """Collects the nodes and the stored tensors of a model. `graph` is the network that it is of, `shapes` are those of
     its nodes' results, `float_type` is the type of the model's numbers, `rows` are the nodes that are written in rows,
-    their channels last, and `opset` is the version of ONNX's operations."""
+    their channels last, `opset` is the version of ONNX's operations, and `windows` are those in rows that are written
+    window by window."""
 
     def __init__(
         self,
@@ -64,9 +67,10 @@ class ModelEmitter:
         float_type: np.dtype[Any] = FLOAT32,
         rows: Collection[str] = (),
         opset: int = FORMATS["fp32"].opset,
+        windows: Mapping[str, WindowRegion] = MappingProxyType({}),
     ) -> None:
         self.graph, self.weights, self.shapes, self.float_type = graph, weights, shapes, float_type
-        self.rows, self.opset = rows, opset
+        self.rows, self.opset, self.windows = rows, opset, windows
         self.nodes: list[OnnxNode] = []
         self._values: dict[tuple[str, bool], OnnxValue] = {}
         self.tensors: dict[str, WeightArray] = {}
@@ -95,8 +99,11 @@ class ModelEmitter:
         return self._values[node, rows]
 
     def list_values(self) -> Iterator[tuple[str, NamedShape]]:
-        """List what the nodes of the graph give, by name, and its shape as it is written."""
+        """List what the nodes of the graph give, by name, and its shape as it is written: of what is in windows none,
+        since nothing names so many samples."""
         for (node, rows), value in self._values.items():
+            if node in self.windows:
+                continue
             batch, channels, *space = self.shapes[node]
             yield value.name, [batch, *space, channels] if rows else self.shapes[node]
 
@@ -114,6 +121,7 @@ class Emitter:
     def __init__(self, model: ModelEmitter, node: Node) -> None:
         self.model, self.node = model, node
         self.rows = node.id in model.rows
+        self.windows = model.windows.get(node.id)
         self._parts = 0
         self._leader: OnnxNode | None = None
 
@@ -144,7 +152,7 @@ class Emitter:
         axis %= len(self.before)
         if not self.rows:
             return axis + 1
-        return axis or self.before.rank + 1
+        return axis or (2 if self.windows else self.before.rank + 1)
 
     def reads_rows(self, place: int) -> bool:
         """True if an operand is read in rows: one that lends its extents alone, or names rows of a table, is read as it

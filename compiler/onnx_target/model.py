@@ -22,6 +22,7 @@ from compiler.onnx_target.pipeline import choose_passes
 from compiler.onnx_target.rows import choose_rows
 from compiler.onnx_target.rules import RULES, OnnxRule
 from compiler.onnx_target.shapes import NamedShape, name_shapes
+from compiler.onnx_target.window_rows import choose_windows
 from compiler.passes.base import WeightArrays, run_passes
 from compiler.passes.cast_weights import CastWeights, cast
 from compiler.rule_table import RuleTable
@@ -50,7 +51,8 @@ def build_model(
     accepted = accepted_sizes(graph)
     network, arrays, steps = run_passes((*choose_passes(options), *casts), graph, given)
     rows = choose_rows(network)
-    model = ModelEmitter(network, arrays, name_shapes(network, accepted), form.dtype, rows, form.opset)
+    named, windows = name_shapes(network, accepted), choose_windows(network, rows)
+    model = ModelEmitter(network, arrays, named, form.dtype, rows, form.opset, windows)
     written = _emit(model, RULES.extended(rules or {}), outside)
     head = onnx.helper.make_model(
         written,

@@ -13,6 +13,7 @@ from compiler.passes.fold_standardization import FoldStandardization
 from compiler.passes.fold_weight_norm import FoldWeightNorm
 from compiler.passes.fuse_attention import FuseAttention
 from compiler.passes.join_groups import JoinGroups
+from compiler.passes.leave_windows_later import LeaveWindowsLater
 from compiler.passes.merge_affine import MergeAffine
 from compiler.passes.merge_duplicates import MergeDuplicates
 from compiler.passes.merge_pads import MergePads
@@ -31,6 +32,7 @@ EXACT: tuple[Pass, ...] = (
     FoldAffineBack(),  # before the merge: what a layer takes needs no form of its own
     MergeAffine(),  # before the fold forward, which then meets one operation and not several
     FoldAffineForward(),
+    LeaveWindowsLater(),  # once nothing stands between windows and a sum that other passes take away
 )
 """Rewrites that compute the same with less, whatever runs them. In this order one run finds nearly all there is: what a
 later pass makes possible for an earlier one, as a rectifier behind another once the scale between them has moved, is

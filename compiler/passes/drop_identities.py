@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archspec.ops import (
+    Attention,
     Bounds,
     EnterWindows,
     GlobalAvgPool,
@@ -55,6 +56,7 @@ class _Facts:
         self.fixed: set[str] = set()
         self.bounds: dict[str, Bounds] = {}
         self.idle = find_idle(graph)
+        self.windows = any(isinstance(node.op, Attention) and node.op.window is not None for node in graph)
 
     def learn(self, node: Node) -> str:
         """Find why a node changes nothing, if so; the nodes before it are known."""
@@ -79,6 +81,8 @@ class _Facts:
                 same = operand in self.fixed and node.shape == self.graph[operand].shape
                 return "its operand has that shape at every size" if same else ""
             case EnterWindows() | LeaveWindows():
+                if self.windows:
+                    return ""  # they say where what is written window by window begins and ends
                 fixed = self.fixed.issuperset(node.inputs) and op.is_idle(*self.graph.operands(node))
                 return "its operand is whole windows, and is not rolled" if fixed else ""
             case _ if op.fits_extents:

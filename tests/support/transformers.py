@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from archspec.errors import Place
-from archspec.ops import Add, Attention, Conv, Gelu, Input, LayerNorm, Op, Roll, Shape
+from archspec.ops import (
+    Add,
+    Attention,
+    Conv,
+    EnterWindows,
+    Gelu,
+    Input,
+    LayerNorm,
+    LeaveWindows,
+    MaxPool,
+    Op,
+    Roll,
+    Shape,
+    Shift,
+)
 from compiler.graph import Graph, Node, NodeSource
 
 SOURCE = NodeSource(Place("test.yaml"))
@@ -59,3 +74,25 @@ def build_swin(*space: int | str, **sizes: int) -> Graph:
     for layer in range(2):
         x = builder.add_block(x, f"block{layer}", 4, shift=2 * layer, window=4, bias="relative")
     return builder.finish(x)
+
+
+def build_windows(*space: int | str, what: str = "", grid: bool = False, **sizes: int) -> Graph:
+    """Maps of 16 channels, with attention in windows of 4 by 3 that are padded and shifted, and two residual sums.
+    `what` stands between the way out of the windows and the first of them, or is a cosine."""
+    shift = 0 if grid else (2, 1)
+    builder = TransformerBuilder(16, *space, **sizes)
+    normal = builder.add("normal", NORM, "x")
+    enter = builder.add("enter", EnterWindows(size=(4, 3), shift=shift), normal)
+    projected = [builder.add(name, Conv(out=16, kernel=1), enter) for name in ("q", "k", "v")]
+    similarity: Any = "cosine" if what == "cosine" else "dot"
+    op = Attention(heads=2, window=(4, 3), shift=shift, grid=grid, bias="relative", similarity=similarity)
+    out = builder.add("out", Conv(out=16, kernel=1), builder.add("attention", op, *projected))
+    left = builder.add("leave", LeaveWindows(size=(4, 3), shift=shift), out, normal)
+    if what == "pool":
+        left = builder.add("pool", MaxPool(kernel=3, stride=1, padding=1), left)
+    if what == "places":
+        left = builder.add("places", Shift(trainable=True, per="position"), left)
+    added = builder.add("sum", Add(), "x", left)
+    again = builder.add("again", Add(), added, builder.add("normal_1", NORM, added))
+    graph = builder.finish(again)
+    return replace(graph, outputs={**graph.outputs, "left": left}) if what == "output" else graph

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
 from math import sqrt
 
 import numpy as np
@@ -12,7 +11,7 @@ from archspec.ops.attention import LARGEST
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.formats import FLOAT32
 from compiler.onnx_target.rules.attention_layout import HeadLayout
-from compiler.onnx_target.rules.attention_terms import hide_later, list_terms, read_bias
+from compiler.onnx_target.rules.attention_terms import add_terms, hide_later, read_bias
 from compiler.onnx_target.rules.table import rule
 from compiler.passes.fuse_attention import AttentionKernel
 
@@ -21,12 +20,11 @@ from compiler.passes.fuse_attention import AttentionKernel
 def attention(op: Attention, emit: Emitter, *operands: OnnxValue) -> OnnxValue:
     """Lay all out by window and head, multiply, and lay the result out as a map again.
 
-    Without a window, in rows, these are the nodes that ONNX Runtime's optimizer for transformers looks for.
+    In rows, without a window or where windows are samples, these are the nodes that ONNX Runtime's optimizer for
+    transformers looks for.
     """
     q, k, v = (HeadLayout(op, emit, x, place) for place, x in enumerate(operands))
-    scores = _compare(op, emit, q, k)
-    if terms := list_terms(op, emit, q):  # added first, so that a runtime that knows the extents adds them beforehand
-        scores = emit.op("Add", [scores, reduce(lambda total, term: emit.op("Add", [total, term]), terms)])
+    scores = add_terms(op, emit, HeadLayout(op, emit, operands[0], 0, as_map=True), _compare(op, emit, q, k))
     if op.causal:
         scores = hide_later(emit, scores)
     means = emit.op("MatMul", [emit.op("Softmax", [scores], axis=-1), v.by_position()])
@@ -51,15 +49,18 @@ def attention_kernel(op: AttentionKernel, emit: Emitter, *operands: OnnxValue) -
 
 
 def _compare(op: Attention, emit: Emitter, q: HeadLayout, k: HeadLayout) -> OnnxValue:
-    """The scores, without their terms. In half precision the query is scaled, since products may be too large for
-    it."""
+    """The scores, without their terms. In half precision the query is scaled, since products may be too large for it;
+    and where windows are samples, since the optimizer takes biases of its Attention in that form alone. It takes the
+    scale for 1/√d then, so where there is another, the key is scaled."""
     rows, columns = q.by_position(), k.by_channel()
     if op.similarity == "cosine":
         rows = emit.op("LpNormalization", [rows], axis=-1, p=2)
         columns = emit.op("LpNormalization", [columns], axis=-2, p=2)
         factor = np.exp(np.minimum(np.asarray(emit.array("logit_scale"), np.float64), LARGEST))
         return emit.op("MatMul", [emit.op("Mul", [rows, emit.constant("factor", factor[:, None, None])]), columns])
-    if emit.float_type == FLOAT32 and op.scale is None:
+    if emit.float_type == FLOAT32 and op.scale is None and not emit.windows:
         return emit.op("Div", [emit.op("MatMul", [rows, columns]), emit.constant("root", sqrt(q.width))])
     scale = emit.constant("scale", 1 / sqrt(q.width) if op.scale is None else op.scale)
+    if emit.windows and op.scale is not None:
+        return emit.op("MatMul", [rows, emit.op("Mul", [columns, scale])])
     return emit.op("MatMul", [emit.op("Mul", [rows, scale]), columns])

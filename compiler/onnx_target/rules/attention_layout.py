@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
-from archspec.ops import Attention
+from archspec.ops import Attention, Shape
 from archspec.ops.fields import along
 from compiler.onnx_target.emitter import Emitter, OnnxValue
+from compiler.onnx_target.rules.window_places import find_places
 
 BATCH, HEADS, WIDTH, PLACES = "batch", "heads", "width", "places"
 """The names of axes: the samples, the heads, the channels of a head, and all positions where there is no window."""
@@ -16,15 +18,18 @@ BATCH, HEADS, WIDTH, PLACES = "batch", "heads", "width", "places"
 
 class HeadLayout:
     """One operand, a map in planes (N, C, *S) or in rows (N, *S, C), as it is laid out by head: (N, *windows, heads,
-    places in a window, channels of a head); without a window (N, heads, places, channels of a head)."""
+    places in a window, channels of a head); without a window, and where windows are samples, (N, heads, places,
+    channels of a head). `as_map` says what the windows are of, not how a value is laid out."""
 
-    def __init__(self, op: Attention, emit: Emitter, x: OnnxValue, place: int) -> None:
+    def __init__(self, op: Attention, emit: Emitter, x: OnnxValue, place: int, *, as_map: bool = False) -> None:
         id = emit.node.inputs[place]
         self.place = place
         self.op, self.emit, self.x, self.tag = op, emit, x, ("query", "key", "value")[place]
         self.shape, self.space = emit.model.graph[id].shape, emit.model.shapes[id][2:]
         self.width = self.shape.channels // op.heads
         self.sizes = () if op.window is None else along(op.window, self.shape, "window")
+        if emit.windows and not as_map:  # each is a sample, a row of places
+            self.shape, self.space, self.sizes = Shape(self.shape.channels, prod(self.sizes)), [prod(self.sizes)], ()
         self.rank = len(self.sizes)
 
     def by_position(self) -> OnnxValue:
@@ -67,6 +72,8 @@ class HeadLayout:
 
     def compute_windows(self, axis: int) -> OnnxValue:
         """The number of windows along an axis, as it is when the model runs."""
+        if region := self.emit.windows:
+            return find_places(region, self.emit).counts[axis].write(f"count_{axis}")
         emit, first = self.emit, self.emit.axis(1 + axis)
 
         def compute() -> OnnxValue:

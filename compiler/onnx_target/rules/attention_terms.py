@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from math import prod
 
 import numpy as np
@@ -14,6 +15,8 @@ from archspec.ops.attention import MASKED
 from archspec.ops.fields import along
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules.attention_layout import HeadLayout
+from compiler.onnx_target.rules.window_places import find_places
+from compiler.onnx_target.window_rows import WindowRegion
 
 MAX_BIAS = 1 << 28
 """The largest number of terms that a file holds for the distances of one attention, 1 GiB in fp32."""
@@ -22,15 +25,39 @@ LOWEST = {"float16": -65504.0, "bfloat16": -3e38, "float32": -3e38}
 """The score of what is hidden, by the type of the model's numbers."""
 
 
-def list_terms(op: Attention, emit: Emitter, q: HeadLayout) -> list[OnnxValue]:
-    """The terms that are added to all scores."""
-    terms = [emit.constant("bias", read_bias(op, emit, q))] if op.bias != "none" else []
+def add_terms(op: Attention, emit: Emitter, q: HeadLayout, scores: OnnxValue) -> OnnxValue:
+    """Add to all scores what is added to them: biases and masks, which are added up first, so that a runtime that knows
+    the extents does so beforehand. A mask of windows that are samples is repeated for each of the others."""
+    terms = _list_terms(op, emit, q)
+    if not terms:
+        return scores
+    term = reduce(lambda total, term: emit.op("Add", [total, term]), terms)
+    if emit.windows and len(terms) > (op.bias != "none"):
+        term = _repeat(emit, emit.windows, term)
+    return emit.op("Add", [scores, term])
+
+
+def _repeat(emit: Emitter, region: WindowRegion, term: OnnxValue) -> OnnxValue:
+    """Repeat what is of each window for all samples: a Tile, since ONNX Runtime's optimizer for transformers takes what
+    is added for the bias of its Attention, which has an entry for each sample and window, or one for all."""
+    samples = emit.op("Shape", [find_places(region, emit).x], start=0, end=1)
+    once = emit.constant("once", [1, 1, 1], np.int64)
+    return emit.op("Tile", [term, emit.op("Concat", [samples, once], axis=0)])
+
+
+def _list_terms(op: Attention, emit: Emitter, q: HeadLayout) -> list[OnnxValue]:
+    """The terms that are added to all scores: the bias, and then the mask. Where windows are samples, they have four
+    axes: (1, heads, L, L) and (windows, 1, L, L)."""
+    terms = []
+    if op.bias != "none":
+        bias = read_bias(op, emit, q)
+        terms.append(emit.constant("bias", bias[None] if emit.windows else bias))
     shifts = along(op.shift, q.shape, "shift")
     if not any(shifts):
         return terms
     counts = q.count_windows()
     if counts is None:
-        name = f"mask of {q.sizes} shifted by {shifts} in {q.space}"
+        name = f"mask of {q.sizes} shifted by {shifts} in {q.space}{' by window' * (emit.windows is not None)}"
         return [*terms, emit.once(name, lambda: _mask_shifted(emit, q, shifts))]
     if all(count == 1 for shift, count in zip(shifts, counts, strict=True) if shift):
         return terms
@@ -38,7 +65,10 @@ def list_terms(op: Attention, emit: Emitter, q: HeadLayout) -> list[OnnxValue]:
     for axis, count in enumerate(counts):
         last = (np.arange(count) == count - 1) & (count > 1)
         apart = apart | (_along(last, axis, q.rank + 3) & _tell_sides(q.sizes, shifts, axis))
-    return [*terms, emit.constant("mask", MASKED * apart)]
+    return [
+        *terms,
+        emit.constant("mask", MASKED * (apart.reshape(-1, *apart.shape[q.rank :]) if emit.windows else apart)),
+    ]
 
 
 def _mask_shifted(emit: Emitter, q: HeadLayout, shifts: Sequence[int]) -> OnnxValue:
@@ -56,7 +86,11 @@ def _mask_shifted(emit: Emitter, q: HeadLayout, shifts: Sequence[int]) -> OnnxVa
         shape = emit.constant(f"along_{axis}", [-1 if i == axis else 1 for i in range(q.rank + 3)], np.int64)
         term = emit.constant(f"sides_{axis}", MASKED * _tell_sides(q.sizes, shifts, axis))
         masks.append(emit.op("Mul", [emit.op("Reshape", [emit.cast(last, emit.float_type), shape]), term]))
-    return emit.op("Min", masks) if len(masks) > 1 else masks[0]
+    mask = emit.op("Min", masks) if len(masks) > 1 else masks[0]
+    if emit.windows is None:
+        return mask
+    length = prod(q.sizes)
+    return emit.op("Reshape", [mask, emit.constant("by_window", [-1, 1, length, length], np.int64)])
 
 
 def _tell_sides(sizes: Sequence[int], shifts: Sequence[int], axis: int) -> Array:
