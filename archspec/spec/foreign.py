@@ -272,9 +272,15 @@ class Saying(NamedTuple):
 
 
 @cache
-def node_sayings() -> dict[str, Saying]:
+def layer_sayings() -> dict[str, Saying]:
     """Give what each foreign word for a layer or a structure is called here."""
-    return dict(_read(NODES + BLOCKS))
+    return dict(_read(NODES))
+
+
+@cache
+def node_sayings() -> dict[str, Saying]:
+    """Give that, and how what libraries have as one block is written here."""
+    return {**layer_sayings(), **dict(_read(BLOCKS))}
 
 
 @cache

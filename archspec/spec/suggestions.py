@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import islice
 
-from archspec.spec.foreign import field_sayings, node_sayings
+from archspec.spec.foreign import field_sayings, layer_sayings, node_sayings
+from archspec.spec.zoo import zoo_blocks
 
 MAX_WORD = 40
 """The largest number of characters of a word that may be a slip of another."""
@@ -19,13 +20,18 @@ def suggest_node(word: str, known: Iterable[str]) -> str:
     """Suggest what to write instead of a node's unknown word, as the end of a message; nothing where nobody can
     know."""
     own = _by_spelling(known)
+    blocks = {spell(block): library for block, library in zoo_blocks().items()}
     for spelled in _spell_name(word):
+        if spelled not in layer_sayings():  # whose words mean the same in every library, as those of blocks do not
+            if spelled in own:
+                return f"; did you mean '{own[spelled]}'?"
+            if spelled in blocks:
+                library = blocks[spelled]
+                return f"; a block of the zoo: `import: [{library}]`, and `archspec show {library}` tells more"
         if spelled in node_sayings():
             written, note = node_sayings()[spelled]
             missing = "there is no such operation, but an `ext` may bring one"
             return f"; {_join(f'here it is `{written}`', ': ', note) if written else _join(missing, '; ', note)}"
-        if spelled in own:
-            return f"; did you mean '{own[spelled]}'?"
     return suggest_slip(word, own.values())
 
 

@@ -32,6 +32,13 @@ def zoo_libraries() -> dict[str, Path]:
     return {path.relative_to(ZOO).with_suffix("").as_posix(): path for path in files}
 
 
+@cache
+def zoo_blocks() -> dict[str, str]:
+    """List the blocks of the zoo's libraries by name, each with the name of its library. Raises SpecError."""
+    libraries = {name: read_file(path, name).data for name, path in zoo_libraries().items()}
+    return {block: name for name, library in libraries.items() for block in library["blocks"]}
+
+
 def shown(path: Path) -> str:
     """A path as messages show it: relative to the working folder where it lies inside."""
     try:

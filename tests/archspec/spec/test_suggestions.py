@@ -91,3 +91,12 @@ def test_slips_are_counted_in_keys() -> None:
 
 def test_equally_near_words_are_all_named() -> None:
     assert suggest_slip("stridd", ["stride", "strida", "other"]) == "; did you mean 'stride' or 'strida'?"
+
+
+def test_a_block_of_the_zoo_is_named_with_its_library() -> None:
+    """Before what a self-made one would be, and behind layers of that name, and blocks that are known already."""
+    said = "; a block of the zoo: `import: [blocks/transformer]`, and `archspec show blocks/transformer` tells more"
+    assert suggest_node("transformer_block", ["conv"]) == said
+    assert suggest_node("nn.TransformerBlock(64)", ["conv"]) == said
+    assert suggest_node("TransformerBlock", ["transformer_block"]) == "; did you mean 'transformer_block'?"
+    assert "depth_to_space" in suggest_node("PixelShuffle", ["depth_to_space"])
