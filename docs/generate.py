@@ -36,6 +36,8 @@ EXAMPLE_FIELDS: dict[str, dict[str, Any]] = {
     "shuffle_channels": {"groups": 4},
     "learned": {"shape": [32, 1]},
     "embedding": {"rows": 1000},
+    "adaptive_avg_pool": {"size": 4},
+    "adaptive_max_pool": {"size": 4},
 }
 """The fields of examples that the value above does not fit, and those of which a layer needs some."""
 
@@ -175,30 +177,35 @@ def _weights_sentence(op: Layer, x: Shape) -> list[str]:
 
 def _list_weights(weights: dict[str, Weight]) -> str:
     return ", ".join(
-        f"`{name}` {write_shape(weight.shape, 'one number')} "
-        f"({_start(weight.init)}{', a buffer' if weight.buffer else ''})"
+        f"`{name}` {write_shape(weight.shape, 'one number')} ({_start(weight)}{', a buffer' if weight.buffer else ''})"
         for name, weight in weights.items()
     )
 
 
-def _start(init: str | float) -> str:
-    return f"starts at {init:g}" if isinstance(init, float) else f"`{init}`"
+def _start(weight: Weight) -> str:
+    if not isinstance(weight.init, float):
+        return f"`{weight.init}`"
+    return f"normal around {weight.init:g}, deviation {weight.std:g}" if weight.std else f"starts at {weight.init:g}"
 
 
 def _takes(schema: dict[str, Any]) -> str:
     """A field's JSON Schema in words."""
     if "anyOf" in schema:
-        return " or ".join(_takes(option) for option in schema["anyOf"])
+        options = [option for option in schema["anyOf"] if option.get("type") != "array"]
+        lists = ["a list of such, one for each axis"] if len(options) < len(schema["anyOf"]) else []
+        return " or ".join([*map(_takes, options), *lists])
     if "const" in schema:
         return f"`{schema['const']}`"
     if "enum" in schema:
         return ", ".join(f"`{word}`" for word in schema["enum"])
+    if schema["type"] == "array":
+        return f"a list of {_takes(schema['items']).removeprefix('a ').replace('number', 'numbers', 1)}"
     if schema["type"] == "null":
         return "`null`"
     if schema["type"] == "boolean":
         return "true or false"
     noun = "a whole number" if schema["type"] == "integer" else "a number"
-    bounds = [f"from {schema['minimum']:g}"] if "minimum" in schema else []
+    bounds = [f"from {schema['minimum']:g}"] if schema.get("minimum", -MAX_WHOLE) != -MAX_WHOLE else []
     above = schema.get("exclusiveMinimum", schema.get("gt"))  # pydantic leaves `gt` as it is behind a validator
     bounds += [f"above {above:g}"] if above is not None else []
     bounds += [f"to {schema['maximum']:g}"] if schema.get("maximum", MAX_WHOLE) != MAX_WHOLE else []
@@ -207,7 +214,7 @@ def _takes(schema: dict[str, Any]) -> str:
 
 def _as_written(value: Any) -> str:
     """A value as a spec has it."""
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value, default=list)
 
 
 def _spelled(op: Layer) -> str:
@@ -215,8 +222,8 @@ def _spelled(op: Layer) -> str:
     if not given:
         return op.kind
     if list(given) == [op.main]:
-        return f"{op.kind}: {next(iter(given.values()))}"
-    return f"{op.kind}: {{{', '.join(f'{name}: {value}' for name, value in given.items())}}}"
+        return f"{op.kind}: {_as_written(next(iter(given.values())))}"
+    return f"{op.kind}: {{{', '.join(f'{name}: {_as_written(value)}' for name, value in given.items())}}}"
 
 
 def _family_rules(op: type[Layer]) -> list[str]:

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from math import inf, prod, sqrt
+from math import gcd, inf, prod, sqrt
 from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import Field
@@ -263,7 +263,9 @@ class GroupNorm(SampleNorm):
     def infer(self, x: Shape) -> Shape:
         fits = x.channels % self.groups == 0
         if not fits:
-            raise OpError(f"groups: {self.groups} does not divide the {x.channels} channels", "groups")
+            fitting = gcd(self.groups, x.channels)
+            message = f"groups: {self.groups} does not divide the {x.channels} channels; {fitting} does"
+            raise OpError(message, "groups")
         return x
 
     def count_groups(self, x: Shape) -> int:

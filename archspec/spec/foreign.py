@@ -38,7 +38,9 @@ conv_transpose: 16 | kernel and stride are 2 unless given
 mul: [[], [global_avg_pool, channel_conv: 3, sigmoid]]
     eca ecamodule ecalayer efficientchannelattention
 linear: 10
-    dense fc fullyconnected innerproduct gemm matmul lazylinear
+    dense fc fullyconnected innerproduct gemm lazylinear
+linear: 10 | products of two values are those of `attend`, or `mul` and `reduce: {by: sum}`
+    matmul
 squeeze_excite | a block of the zoo: `import: [blocks/squeeze_excite]`
     se seblock selayer semodule squeezeexcitation squeezeandexcitation squeezeandexcite
 attend: {heads: 4, query: [conv: {out: 64, kernel: 1}], key: [conv: {out: 64, kernel: 1}]} | `value` is a body too
@@ -51,7 +53,7 @@ windows: {size: 7, body: [attend]} | with a `shift`, as Swin has it, or `grid: t
     windowattention shiftedwindowattention windowpartition swinblock
 |
     additiveattention groupqueryattention groupedqueryattention linearattention
-    rotaryembedding positionalencoding embeddingbag
+    rotaryembedding rope positionalencoding embeddingbag
     rnn simplernn lstmcell grucell rnncell convlstm bilinear
 
 batch_norm | its `momentum` is the weight of the new batch

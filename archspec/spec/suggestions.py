@@ -19,6 +19,9 @@ MAX_WORD = 40
 def suggest_node(word: str, known: Iterable[str]) -> str:
     """Suggest what to write instead of a node's unknown word, as the end of a message; nothing where nobody can
     know."""
+    head, bracket, _ = word.partition("{")
+    if bracket:
+        return f"; a colon stands before the bracket: `{head.strip()}: {{…}}`"
     own = _by_spelling(known)
     blocks = {spell(block): library for block, library in zoo_blocks().items()}
     for spelled in _spell_name(word):

@@ -61,7 +61,7 @@ def read_reference(value: Any) -> Template:
 
 def _parse_template(value: Any, *, dotted: bool) -> Template:
     if not isinstance(value, str):
-        raise PydanticCustomError("wrong-type", "should be a name")
+        raise PydanticCustomError("wrong-type", f"should be {'the name of a tap or an input' if dotted else 'a name'}")
     try:
         return Template.parse(value, dotted=dotted)
     except ExpressionError as error:

@@ -63,12 +63,20 @@ def find_spec(source: str | Path) -> Path:
     specs = zoo_specs()
     if str(source) in zoo_libraries() and not path.exists():
         return zoo_libraries()[str(source)]
+    if str(source).startswith("blocks/") and not path.suffix and not path.exists():
+        near = suggest(str(source), zoo_libraries()) or "; `archspec list --blocks` shows them"
+        raise SpecError([Diagnostic("unknown-spec", f"the zoo has no such block library{near}", Place(str(source)))])
     hidden = str(source) in specs and path.is_dir()  # a run's folder may have the name of its spec
     named = path.suffix in SUFFIXES or path.name != str(source) or len(str(source)) > 255
     if named or (path.exists() and not hidden):
         return path
     if str(source) not in specs:
-        near = suggest(str(source), specs) or "; `archspec list` shows the zoo"
+        library = zoo_blocks().get(str(source))
+        near = (
+            f"; it is a block of {library}, which `archspec show {library}` tells"
+            if library
+            else suggest(str(source), specs) or "; `archspec list` shows the zoo"
+        )
         message = f"there is no file and no zoo spec of this name{near}"
         raise SpecError([Diagnostic("unknown-spec", message, Place(str(source)))])
     return specs[str(source)]

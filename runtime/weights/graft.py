@@ -44,7 +44,9 @@ def graft(
     found = {f"{into}.{name}": value for name, value in given.items() if f"{into}.{name}" in places}
     if not found:
         theirs, ours = next(iter(given), "nothing"), next(iter(places))
-        raise InputError(f"none of the weights has its place under '{into}': they have {theirs}, and there is {ours}")
+        remedy = "of a library's own names, `archspec weights convert` makes those of a spec"
+        message = f"none of the weights has its place under '{into}': they have {theirs}, and there is {ours}; {remedy}"
+        raise InputError(message)
     for name, value in found.items():
         if tuple(value.shape) != places[name]:
             shapes = f"{write_shape(value.shape)}, and should be {write_shape(places[name])}"

@@ -31,9 +31,18 @@ def find_value(walk: Walk, step: Step, reference: Template, field: str) -> Maybe
     if label not in step.scope.taps:
         if walk.incomplete:
             raise SkipNode
-        message = f"unknown tap '{label}'{walk.taps.explain_missing(label, step.scope)}"
+        unnamed = _explain_unnamed(walk, label)
+        message = f"unknown tap '{label}'{unnamed or walk.taps.explain_missing(label, step.scope)}"
         walk.reporter.fail("unknown-tap", message, step.place(field), step.calls)
     return step.scope.taps[label]
+
+
+def _explain_unnamed(walk: Walk, label: str) -> str:
+    """Explain that values of a call are read by its name, where somebody read them by the block's."""
+    block, _, value = label.partition(".")
+    if block not in walk.spec.blocks or value not in walk.spec.blocks[block].gives:
+        return ""
+    return f"; a call gives values by its name: with `{block}: {{name: one}}` it is `one.{value}`"
 
 
 @elaborates(Output)

@@ -38,7 +38,7 @@ def test_where_fp16_overflows_depends_on_the_choice() -> None:
 def test_normalizations_that_cannot_be_had_say_why() -> None:
     choices = by_word("mlp", "norm")
     assert choices.keys() == {"none", "weight", *NORMALIZATIONS}
-    assert choices["group"].problem == "groups: 32 does not divide the 20 channels"
+    assert choices["group"].problem == "groups: 32 does not divide the 20 channels; 4 does"
     assert choices["instance"].problem is not None
     assert "spatial axes" in choices["instance"].problem
     assert choices["none"].final == pytest.approx(choices["weight"].final)

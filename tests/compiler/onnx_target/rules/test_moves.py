@@ -60,7 +60,7 @@ def test_plain_zeros_are_made_the_pooling_s_own(tmp_path: Path) -> None:
     model = onnx.load(export(graph, {}, tmp_path))
     (zero,) = (tensor for tensor in model.graph.initializer if tensor.name.endswith(".zero"))
     assert np.signbit(onnx.numpy_helper.to_array(zero))
-    zero.CopyFrom(onnx.numpy_helper.from_array(np.float32([0])[0], zero.name))
+    zero.CopyFrom(onnx.numpy_helper.from_array(np.zeros((), np.float32), zero.name))
     case = sample_inputs(graph, 2)
     expected = run_torch(graph, to_torch(graph), case)
     assert difference(expected, run_onnx(tmp_path / f"{graph.name}.onnx", case)) < TOLERANCE
