@@ -74,6 +74,8 @@ class Misalignment:
     operands: tuple[str, ...]
     strides: tuple[tuple[Fraction, ...], ...]
     centres: tuple[tuple[Fraction, ...], ...]
+    grain: Fraction = Fraction(0)
+    """The distance at which neighbours look on the coarsest map that some operands come from and others do not."""
 
     @property
     def offsets(self) -> tuple[tuple[Fraction, ...], ...]:
@@ -83,10 +85,12 @@ class Misalignment:
 
     @property
     def slight(self) -> bool:
-        """True if neighbours lie equally far apart, and the centres by less than they do: position i of all operands
-        still stands for the same cell of the input, as behind doubling by repetition."""
+        """True if neighbours lie equally far apart, and the centres by less than they do, or did on a coarser map that
+        one way led through: position i of all operands still stands for the same cell of the input, as behind doubling
+        by repetition, which moves the centres by half a position each time."""
         first = self.strides[0]
-        near = all(abs(gap) < step for offset in self.offsets for gap, step in zip(offset, first, strict=True))
+        steps = [max(step, self.grain) for step in first]
+        near = all(abs(gap) < step for offset in self.offsets for gap, step in zip(offset, steps, strict=True))
         return near and len(set(self.strides)) == 1
 
     def to_dict(self) -> dict[str, Any]:

@@ -22,8 +22,9 @@ from compiler.analysis.certainty import Mark, at_least, at_most, estimate, nest
 from compiler.analysis.field.axis_readings import Readings, find_readings, is_even
 from compiler.analysis.field.backward_walk import Sight, look_back, narrow_back
 from compiler.analysis.field.fields import Misalignment, NodeField, OutputField
+from compiler.analysis.field.misalignment import find_misaligned
 from compiler.analysis.field.rows import lay_out_rows
-from compiler.analysis.field.strands import NOTHING, View, find_hull, is_bounded, look
+from compiler.analysis.field.strands import NOTHING, View, find_hull, is_bounded, list_inputs, look
 from compiler.graph import Graph, Node
 
 MAX_WALKED = 1 << 20
@@ -58,7 +59,7 @@ class ReceptiveField:
 
     def of(self, id: str) -> tuple[NodeField, ...]:
         """Give the fields of a node, one for each input that its positions have a place in."""
-        return tuple(_measure(self.graph[id], self.views[id], input) for input in _inputs_seen(self.views[id]))
+        return tuple(_measure(self.graph[id], self.views[id], input) for input in list_inputs(self.views[id]))
 
     @property
     def by_output(self) -> dict[str, dict[str, OutputField]]:
@@ -119,7 +120,7 @@ def measure_receptive_field(graph: Graph) -> ReceptiveField:
     outputs = {name: tuple(describer.describe(id)) if id else () for name, id in ends.items()}
     before = _ancestors(graph, filter(None, ends.values()))
     everywhere = tuple(node.id for node in graph if node.id in before and _sees_all(node, readings, views))
-    misaligned = tuple(merge for node in graph for merge in _compare_operands(node, readings, views))
+    misaligned = tuple(find_misaligned(graph, readings, views))
     return ReceptiveField(outputs, misaligned, everywhere, tuple(unmeasured), adrift, graph, views, readings)
 
 
@@ -137,7 +138,7 @@ class _WholeMaps:
         """Resolve a view: what is seen through its whole maps among what is fixed."""
         fixed = dict(view.fixed)
         for id in sorted(view.whole):
-            for input in _inputs_seen((self.views[id][axis],)):
+            for input in list_inputs((self.views[id][axis],)):
                 entire = (0, self.graph[input].shape.space[axis] - 1)
                 if fixed.get(input) != entire:
                     fixed[input] = find_hull((fixed.get(input, NOTHING), self._see(id, input, axis, entire)))
@@ -163,11 +164,6 @@ def _find_alike(graph: Graph, rank: int, readings: Mapping[str, Readings]) -> se
         if same and node.shape.rank in (0, rank) and alike.issuperset(node.data_inputs):
             alike.add(node.id)
     return alike
-
-
-def _inputs_seen(views: tuple[View, ...]) -> list[str]:
-    """The inputs in which a node's positions have a place, in the order in which it looks at them."""
-    return list(dict.fromkeys(input for view in views for input, _ in view.strands))
 
 
 def _measure(node: Node, views: tuple[View, ...], input: str) -> NodeField:
@@ -213,7 +209,7 @@ class _Describer:
         if len(self.graph) * len(self.graph.outputs) <= MAX_WALKED:
             middle = tuple((((extent - 1) // 2,) * 2,) for extent in node.shape.space)
             sights = look_back(self.graph, self.readings, id, middle)
-        for input in _inputs_seen(views):
+        for input in list_inputs(views):
             own = _measure(node, views, input)
             if sights is None:
                 yield OutputField(own, None, None, (None,) * node.shape.rank, self._mark(id, {}))
@@ -280,41 +276,3 @@ def _sees_all(node: Node, readings: Mapping[str, Readings], views: Mapping[str, 
     placed = [any(view.strands for view in views[operand]) for operand in node.data_inputs]
     whole = (reading is None for reading in readings[node.id].axes[0].turn[0])
     return any(has and (node.op.sees_all or reads) for has, reads in zip(placed, whole, strict=False))
-
-
-def _compare_operands(
-    node: Node, readings: Mapping[str, Readings], views: Mapping[str, tuple[View, ...]]
-) -> list[Misalignment]:
-    """Tell where the operands of a merge look, if not all at the same places."""
-    found = []
-    operands = [operand for operand in _list_met(node, readings) if any(view.strands for view in views[operand])]
-    for input in _inputs_seen(views[node.id]) if len(operands) > 1 else ():
-        told = [(operand, _places(views[operand][: node.shape.rank], input)) for operand in operands]
-        told = [(operand, places) for operand, places in told if places]
-        if len({places for _, places in told}) > 1:
-            strides, centres = zip(*(zip(*places, strict=True) for _, places in told), strict=True)
-            found.append(Misalignment(node.id, input, tuple(operand for operand, _ in told), strides, centres))
-    return found
-
-
-def _list_met(node: Node, readings: Mapping[str, Readings]) -> list[str]:
-    """List the operands whose positions meet those of the others: one that is read whole may lie anywhere, as keys do
-    that no position is compared with."""
-    if len(node.data_inputs) < 2 or node.op.compares_places:
-        return [*node.data_inputs]
-    axes = readings[node.id].axes[: node.shape.rank]
-    return [
-        operand
-        for position, operand in enumerate(node.data_inputs)
-        if any(axis.turn[0][position] is not None for axis in axes)
-    ]
-
-
-def _places(views: tuple[View, ...], input: str) -> tuple[tuple[Fraction, Fraction], ...]:
-    """Find, by axis, the jump and the centre with which an operand looks at an input; none where it looks at it
-    nowhere."""
-    looks = [
-        next(((jump, strand.centre) for (seen, jump), strand in view.strands.items() if seen == input), None)
-        for view in views
-    ]
-    return tuple(look for look in looks if look) if all(looks) else ()

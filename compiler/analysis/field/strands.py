@@ -99,6 +99,11 @@ def look(node: Node, axis: int, readings: Mapping[str, Readings], views: Mapping
     return View(strands, fixed, whole)
 
 
+def list_inputs(views: Iterable[View]) -> list[str]:
+    """List the inputs in which a node's positions have a place, in the order in which it looks at them."""
+    return list(dict.fromkeys(input for view in views for input, _ in view.strands))
+
+
 def find_hull(spans: Iterable[Span]) -> Span:
     """Find the first and the last position of some runs."""
     los, his = zip(*spans, strict=True)

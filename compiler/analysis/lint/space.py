@@ -211,9 +211,10 @@ RULES = (
         "Position i of each operand should stand for the same place of the input. Where their strides or the centres "
         "of their receptive fields differ, each sum or concatenation mixes places, and with the blocks the offset may "
         "grow. Usual causes are even kernels on one way alone, and strides with paddings that do not match (Araujo, "
-        "Norris and Sim, 2019). Centres that lie apart by less than neighbours do are not reported: doubling a map by "
-        "repetition, as decoders do, moves them by half a position. Nor are operands whose fields end at one place, as "
-        "behind causal convolutions, nor centres behind attention in windows, which are those of windows.",
+        "Norris and Sim, 2019). Centres that lie apart by less than neighbours do are not reported, nor by less than "
+        "neighbours do on a coarser map that one way alone leads through: doubling by repetition, as decoders do it, "
+        "moves them by half a position each time. Nor are operands whose fields end at one place, as behind causal "
+        "convolutions, nor centres behind attention in windows, which are those of windows.",
         check=find_misaligned_merges,
     ),
     LintRule(
