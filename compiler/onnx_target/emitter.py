@@ -49,7 +49,7 @@ class OnnxNode:
         results = [value.name for value in (self.output, self.beside) if value]
         domain, _, kind = self.kind.rpartition(".")
         return onnx.NodeProto(
-            op_type=kind, domain=domain, name=self.name, input=names, output=results, attribute=attributes
+            op_type=kind, domain=domain or None, name=self.name, input=names, output=results, attribute=attributes
         )
 
 

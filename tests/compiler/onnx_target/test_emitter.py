@@ -11,6 +11,7 @@ import pytest
 from archspec.errors import ArchspecError
 from archspec.ops import Scale, Shape
 from compiler.graph import Graph
+from compiler.onnx_target.emitter import OnnxNode, OnnxValue
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.options import ExportOptions
@@ -30,3 +31,9 @@ def test_a_constant_that_would_be_zero_is_refused() -> None:
     for options in (BF16, ExportOptions()):
         assert build(graph, {}, options).tensors["op.factor"]
     assert not build(graph_of(Scale(value=0.0), Shape(3)), {}, FP16).tensors["op.factor"]
+
+
+def test_only_operations_of_other_domains_say_theirs() -> None:
+    """A field that is set takes room, be it empty."""
+    own, other = (OnnxNode(kind, "n", [], OnnxValue("y"), {}).to_proto() for kind in ("Relu", "com.microsoft.Gelu"))
+    assert (own.HasField("domain"), other.domain, other.op_type) == (False, "com.microsoft", "Gelu")
