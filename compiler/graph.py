@@ -10,8 +10,9 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from archspec import ops
 from archspec.errors import BlockCall, InputError, Place
-from archspec.ops import Embedding, Input, Op, OpError, Shape, Weight
+from archspec.ops import Input, Op, OpError, Shape, Weight
 from compiler.mismatch import advise_mismatch, list_mismatches
 
 if TYPE_CHECKING:
@@ -135,9 +136,10 @@ class Graph:
         """The number below which the whole numbers of each input of such lie: the rows of the smallest table that they
         are looked up in; 1 where they are in none."""
         readers = {name: map(self.nodes.get, self.readers[name]) for name in self.inputs if self[name].holds_integers}
-        tables = {name: [node.op for node in nodes if node] for name, nodes in readers.items()}
+        read = {name: [node.op for node in nodes if node] for name, nodes in readers.items()}
         return {
-            name: min((op.rows for op in ops if isinstance(op, Embedding)), default=1) for name, ops in tables.items()
+            name: min((op.rows for op in found if isinstance(op, ops.Embedding)), default=1)
+            for name, found in read.items()
         }
 
     def operands(self, node: Node) -> tuple[Shape, ...]:

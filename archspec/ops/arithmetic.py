@@ -51,6 +51,10 @@ class Div(Repeating):
     def repeats(self) -> bool:
         return self.repeat
 
+    def gated_by(self, operands: int) -> frozenset[int]:
+        """The divisors, which set how much of the dividend passes."""
+        return frozenset(range(1, operands))
+
     def bound(self, *xs: Bounds) -> Bounds:
         """The quotients, where no divisor can be zero."""
         found = xs[0]

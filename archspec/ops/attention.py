@@ -51,7 +51,6 @@ class Attention(Op):
     family: ClassVar[Family] = "merge"
     arity: ClassVar[int | None] = 3
     odd: ClassVar[bool] = True
-    gated_by: ClassVar[frozenset[int]] = frozenset({0, 1})
     roles: ClassVar[tuple[str, ...]] = ("query", "key", "value")
 
     heads: Positive = Field(1, description="parts of the channels that attend apart")
@@ -66,6 +65,10 @@ class Attention(Op):
     window: PositivePerAxis | None = Field(None, description="extent of a window along each axis; all unless given")
     shift: NonNegativePerAxis = Field(0, description="positions by which the map has been rolled before")
     grid: Flag = Field(False, description="makes windows of positions at equal distances instead of neighbours")
+
+    def gated_by(self, operands: int) -> frozenset[int]:
+        """Query and key, of which its shares are made."""
+        return frozenset({0, 1})
 
     def infer(self, query: Shape, key: Shape, value: Shape) -> Shape:
         self._check_operands(query, key, value)

@@ -53,8 +53,6 @@ class Op(BaseModel, ABC):
     has_kernel: ClassVar[bool] = False
     """True if it is a linear map with random weights of its own."""
     gating: ClassVar[Gating] = "none"
-    gated_by: ClassVar[frozenset[int]] = frozenset()
-    """The positions of operands that are gates for the others, whatever makes them."""
     roles: ClassVar[tuple[str, ...]] = ()
     """The names of its operands, where each has a part of its own."""
     joins: ClassVar[bool] = False
@@ -197,6 +195,10 @@ class Op(BaseModel, ABC):
         """The number of taps of its kernel, along each spatial axis, that ever meet a value, for operands of these
         shapes: the weights of the others change nothing, and get no gradient. Empty where it has no kernel."""
         return ()
+
+    def gated_by(self, operands: int) -> frozenset[int]:
+        """The positions of those of so many operands that are gates for the others, whatever makes them."""
+        return frozenset()
 
     def stride_fraction(self, axis: int) -> Fraction:
         """The number of positions of an operand that lie between two neighbours of the result, along a spatial axis

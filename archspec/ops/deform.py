@@ -36,7 +36,6 @@ class DeformConv(Kernel):
 
     main: ClassVar[str | None] = None
     arity: ClassVar[int | None] = None
-    gated_by: ClassVar[frozenset[int]] = frozenset({1, 2})
     roles: ClassVar[tuple[str, ...]] = ("input", "offset", "mask")
 
     out: Positive = Field(description="channels of the result")
@@ -52,6 +51,10 @@ class DeformConv(Kernel):
     init: Init = Field("he", description="rule by which the kernel starts")
     gain: Gain = Field(1.0, description="factor on what the rule draws")
     weight_norm: Flag = Field(False, description="stores the kernel as a direction and lengths")
+
+    def gated_by(self, operands: int) -> frozenset[int]:
+        """Offset and mask, which choose and weigh what is taken of the input."""
+        return frozenset(range(1, operands))
 
     def sums_all_taps(self, x: Shape) -> bool:
         """False: a tap may be moved beyond the ends, and a mask weighs it."""

@@ -87,6 +87,8 @@ class Repeating(Merge):
         return Layout(first.channels_last)
 
     def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        if not self.repeats:
+            return super().input_span(axis, span, *xs)
         extents = [x.space[axis] for x in xs]
         largest = max(extents)
         return tuple(run(span) if extent == largest else None for extent in extents)

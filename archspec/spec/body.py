@@ -49,7 +49,7 @@ STRUCTURE: Words[type[SpecNode]] = Words(
         "deform_conv": "nodes.deform.DeformConvNode",
         "resize": "nodes.like.ResizeNode",
         "map": "nodes.like.MapNode",
-        "max_unpool": "nodes.like.MaxUnpoolNode",
+        "max_unpool": "nodes.unpool.MaxUnpoolNode",
         "split": "nodes.split.SplitNode",
     },
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,9 @@ ZOO = Path(__file__).resolve().parents[2] / "specs"
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
+LIBRARIES = "blocks"
+"""The folder of the zoo's block libraries in it."""
+
 RULES = ".weights.yaml"
 """The ending of the names of files that say how the weights of specs beside them are called elsewhere."""
 
@@ -21,14 +25,13 @@ RULES = ".weights.yaml"
 @cache
 def zoo_specs() -> dict[str, Path]:
     """List every spec of the zoo by name; block libraries and rules for weights are not specs."""
-    files = sorted(path for path in ZOO.rglob("*") if path.suffix in SUFFIXES and not path.name.endswith(RULES))
-    return {path.stem: path for path in files if path.relative_to(ZOO).parts[0] != "blocks"}
+    return {path.stem: path for path in _list_documents(ZOO, without=LIBRARIES) if not path.name.endswith(RULES)}
 
 
 @cache
 def zoo_libraries() -> dict[str, Path]:
     """List the block libraries of the zoo by the names under which specs import them."""
-    files = sorted(path for path in (ZOO / "blocks").rglob("*") if path.suffix in SUFFIXES)
+    files = _list_documents(ZOO / LIBRARIES)
     return {path.relative_to(ZOO).with_suffix("").as_posix(): path for path in files}
 
 
@@ -37,6 +40,18 @@ def zoo_blocks() -> dict[str, str]:
     """List the blocks of the zoo's libraries by name, each with the name of its library. Raises SpecError."""
     libraries = {name: read_file(path, name).data for name, path in zoo_libraries().items()}
     return {block: name for name, library in libraries.items() for block in library["blocks"]}
+
+
+def _list_documents(folder: Path, without: str = "") -> list[Path]:
+    """List the documents below a folder by their paths, but for those in the folder `without` in it. Every command asks
+    for them, and names are looked at faster than paths."""
+    found: list[list[str]] = []
+    for place, folders, names in os.walk(folder):
+        if without in folders and place == str(folder):
+            folders.remove(without)
+        within = place.split(os.sep)
+        found += [[*within, name] for name in names if os.path.splitext(name)[1] in SUFFIXES]
+    return [Path(os.sep.join(parts)) for parts in sorted(found)]
 
 
 def shown(path: Path) -> str:
@@ -61,9 +76,9 @@ def find_spec(source: str | Path) -> Path:
     if "\0" in str(source):
         raise SpecError([Diagnostic("unreadable", "a path holds no NUL", Place(repr(str(source))))])
     specs = zoo_specs()
-    if str(source) in zoo_libraries() and not path.exists():
-        return zoo_libraries()[str(source)]
-    if str(source).startswith("blocks/") and not path.suffix and not path.exists():
+    if str(source).startswith(f"{LIBRARIES}/") and not path.suffix and not path.exists():
+        if str(source) in zoo_libraries():
+            return zoo_libraries()[str(source)]
         near = suggest(str(source), zoo_libraries()) or "; `archspec list --blocks` shows them"
         raise SpecError([Diagnostic("unknown-spec", f"the zoo has no such block library{near}", Place(str(source)))])
     hidden = str(source) in specs and path.is_dir()  # a run's folder may have the name of its spec

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TypeAlias
 
-from archspec.ops import Learned, Op, Scale, Shift
+from archspec import ops
+from archspec.ops import Op
 from compiler.graph import Graph
 
 Types: TypeAlias = dict[str, dict[str, int]]
@@ -21,7 +22,7 @@ def count_operands(graph: Graph) -> int:
 
 def _is_operand(op: Op, name: str) -> bool:
     """Tell whether a weight has a number for each position, as tables have, or is none that its operation names."""
-    by_position = isinstance(op, Learned) or (isinstance(op, Scale | Shift) and op.per == "position")
+    by_position = isinstance(op, ops.Learned) or (isinstance(op, ops.Scale | ops.Shift) and op.per == "position")
     return by_position or name.startswith("value_")
 
 

@@ -154,7 +154,9 @@ class Evaluator:
 
     def _look_in(self, step: Step, of: Written, *path: Any) -> Lookup:
         """Make a lookup in what a node sees, for an expression at a path in what was written."""
-        return self.sizes.follow(self._look_up_names(step.scope, step.value), of, *path)
+        lookup = self._look_up_names(step.scope, step.value)
+        seen = not self.sizes.free.keys().isdisjoint(step.scope.names.keys())  # as they are not in a block
+        return self.sizes.follow(lookup, of, *path) if seen else lookup
 
     def _look_up_names(self, scope: Scope, value: MaybeNode) -> Lookup:
         if value is not None:

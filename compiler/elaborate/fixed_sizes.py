@@ -40,8 +40,6 @@ class SizeReader:
 
     def follow(self, lookup: Lookup, of: Written, *path: Any) -> Lookup:
         """Make a lookup that keeps, for an expression at a path in what was written, which sizes it reads."""
-        if not self.free:
-            return lookup
 
         def look_up(name: str) -> Value:
             value = lookup(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import sqrt
 
-from archspec.ops import Scale, ShakeDrop, Shift, StochasticDepth
+from archspec import ops
 from compiler.elaborate.builder import GraphBuilder
 from compiler.elaborate.evaluator import Evaluator
 from compiler.elaborate.scope import MaybeNode, Scope, Step
@@ -27,13 +27,13 @@ class Residuals:
         (Zhang et al., 2019) say; `kernels` are the ids of its layers with a kernel."""
         apply = self.builder.apply
         if scaling == "stable":
-            return apply(step, Scale(value=1 / sqrt(self._count())), [result], inside.join("stable"))
+            return apply(step, ops.Scale(value=1 / sqrt(self._count())), [result], inside.join("stable"))
         if scaling == "skip_init":
-            return apply(step, Scale(value=0.0, trainable=True), [result], inside.join("multiplier"))
+            return apply(step, ops.Scale(value=0.0, trainable=True), [result], inside.join("multiplier"))
         if scaling == "fixup":
             self._start_as_fixup_says(kernels)
-            result = apply(step, Scale(trainable=True), [result], inside.join("multiplier"))
-            return apply(step, Shift(trainable=True), [result], inside.join("bias"))
+            result = apply(step, ops.Scale(trainable=True), [result], inside.join("multiplier"))
+            return apply(step, ops.Shift(trainable=True), [result], inside.join("bias"))
         return result
 
     def _start_as_fixup_says(self, kernels: list[str]) -> None:
@@ -49,9 +49,9 @@ class Residuals:
         if survival is None:
             return result
         given = {"survival": survival} | ({"draw": drop} if drop in ("sample", "batch") else {})
-        op = self.evaluator.build_op(step, ShakeDrop if drop == "shake" else StochasticDepth, given)
+        op = self.evaluator.build_op(step, ops.ShakeDrop if drop == "shake" else ops.StochasticDepth, given)
         if self.evaluator.setting(step, "decay") == "linear":
-            assert isinstance(op, ShakeDrop | StochasticDepth)
+            assert isinstance(op, ops.ShakeDrop | ops.StochasticDepth)
             lost = ordinal / self._count() * (1 - op.survival)
             op = op.model_copy(update={"survival": 1 - lost})
         return self.builder.apply(step, op, [result], inside.join("survival"))

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import takewhile
 
-from archspec.ops import Conv, Normalization, Op, Shape
+from archspec import ops
+from archspec.ops import Op, Shape
 from archspec.ops.base import Pointwise
-from archspec.ops.pooling import Pool
 from compiler.graph import Node
 from compiler.sizes.accepted_sizes import find_equal
 from compiler.sizes.extents import GraphExtents
@@ -56,6 +56,6 @@ def _are_chained(nodes: dict[str, Node], one: Node, other: Node) -> bool:
 
 def _keeps_extents(op: Op, x: Shape) -> bool:
     """Tell whether an operation keeps the extents of x, and of any other map."""
-    if isinstance(op, Conv | Pool):
+    if isinstance(op, ops.Conv | ops.MaxPool | ops.AvgPool):
         return all(window.stride == 1 and window.padding == window.reach - 1 for window in op.windows(x))
-    return type(op).infer is Pointwise.infer or isinstance(op, Normalization)  # an extension may say otherwise
+    return type(op).infer is Pointwise.infer or isinstance(op, ops.Normalization)  # an extension may say otherwise

@@ -1,12 +1,14 @@
-"""The words whose result has the extents of another value, or of what that was pooled from; it is named."""
+"""The words whose result has the extents of another value, which is named."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import Field, create_model
 
-from archspec.ops import Map, MaxUnpool, Op, Resize
+from archspec import ops
+from archspec.ops import Op
 from archspec.spec.layers import LayerNode, node_of
 from archspec.spec.values import Reference
 
@@ -26,14 +28,16 @@ def _like_node(op: type[Op]) -> type[LikeNode]:
     return node
 
 
-MapNode = _like_node(Map)
-ResizeNode = _like_node(Resize)
+if TYPE_CHECKING:
+    MapNode: type[LikeNode]
+    ResizeNode: type[LikeNode]
 
 
-class MaxUnpoolNode(LayerNode):
-    """Undoes a max pooling: values go back to where the largest numbers of its windows stood, among zeros."""
-
-    word = "max_unpool"
-    main = "like"
-    op = MaxUnpool
-    like: Reference = Field(description="the tap right behind the max pooling that it undoes")
+@cache
+def __getattr__(name: str) -> Any:
+    """Make a node with the operation that it has, when a spec uses it."""
+    if name == "MapNode":
+        return _like_node(ops.Map)
+    if name == "ResizeNode":
+        return _like_node(ops.Resize)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from archspec.ops import NORMALIZATIONS, BatchNorm
-from archspec.ops.normalization import SampleNorm
 from compiler.analysis.cost.node import NodeCost
 
 CountingRule: TypeAlias = Callable[[NodeCost], int]
 
-BATCH_NORMS = {op.kind for op in NORMALIZATIONS.values() if issubclass(op, BatchNorm)}
-SAMPLE_NORMS = {op.kind for op in NORMALIZATIONS.values() if issubclass(op, SampleNorm)}
+BATCH_NORMS = {"batch_norm", "ghost_batch_norm", "batch_renorm"}
+SAMPLE_NORMS = {"layer_norm", "group_norm", "instance_norm"}
+NORMS = BATCH_NORMS | SAMPLE_NORMS
+TORCHINFO_ONCE = NORMS | {"prelu", "embedding", "rms_norm"}
+"""The kinds whose weights torchinfo counts once."""
 RECURRENT = {"lstm", "gru"}
 POOLS = {"max_pool", "avg_pool", "global_avg_pool", "global_max_pool", "adaptive_avg_pool", "adaptive_max_pool"}
 PTFLOPS_TWICE = {"relu", "prelu", "elu", "gelu"} | POOLS
@@ -40,8 +41,8 @@ def count_flops(node: NodeCost) -> int:
 
 def count_as_torchinfo(node: NodeCost) -> int:
     """Count each weight and bias once for each position that it makes; those of other layers once."""
-    named = node.kind in BATCH_NORMS | SAMPLE_NORMS | {"prelu", "embedding", "rms_norm"}
-    return node.macs + node.bias_adds + (node.learned + node.frozen if named else 0)
+    once = node.learned + node.frozen if node.kind in TORCHINFO_ONCE else 0
+    return node.macs + node.bias_adds + once
 
 
 def count_as_fvcore(node: NodeCost) -> int:
@@ -61,7 +62,7 @@ def count_as_fvcore(node: NodeCost) -> int:
 
 
 def count_as_ptflops(node: NodeCost) -> int:
-    if node.kind in BATCH_NORMS | SAMPLE_NORMS:
+    if node.kind in NORMS:
         return node.elements * (2 if node.learned else 1)
     if node.kind in PTFLOPS_TWICE:
         return 2 * node.read
@@ -77,7 +78,7 @@ def count_as_ptflops_aten(node: NodeCost) -> int:
 
 
 def count_as_thop(node: NodeCost) -> int:
-    if node.kind in BATCH_NORMS | SAMPLE_NORMS:
+    if node.kind in NORMS:
         return node.elements * (4 if node.learned else 2)
     if node.kind == "global_avg_pool":
         return node.read + node.elements

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from archspec.errors import ArchspecError
-from archspec.ops import Div, Mul
+from archspec.ops import Mul
 from compiler.analysis.paths.polynomials import Polynomial, multiply, unpack
 from compiler.graph import Graph, Node
 
@@ -89,14 +89,11 @@ def find_gates(graph: Graph) -> dict[str, frozenset[int]]:
     for node in graph:
         if len(node.inputs) < 2:
             continue
-        if node.op.gated_by:
-            gates[node.id] = node.op.gated_by
-        elif isinstance(node.op, Div) and len(node.data_inputs) > 1:
-            gates[node.id] = frozenset(range(1, len(node.data_inputs)))
-        elif isinstance(node.op, Mul):
+        found = node.op.gated_by(len(node.data_inputs))
+        if isinstance(node.op, Mul):
             found = frozenset(i for i, operand in enumerate(node.data_inputs) if _is_gate(graph, operand))
-            if 0 < len(found) < len(node.data_inputs):
-                gates[node.id] = found
+        if 0 < len(found) < len(node.data_inputs):
+            gates[node.id] = found
     return gates
 
 

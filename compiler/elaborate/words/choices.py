@@ -16,12 +16,12 @@ def choice(walk: Walk, node: ChoiceNode, step: Step) -> MaybeNode:
     none."""
     fields = overlay(walk.evaluator.settings(node.word, step.scope), node.given)
     kind = fields.pop("kind", node.usual)
-    known = node.fields_of(kind)
-    for key in [key for key in fields if key not in known]:
-        message = f"{node.word} of kind {kind} has no field '{key}'{suggest_field(key, known)}"
+    for key in [key for key in fields if key not in node.fields_of(kind)]:
+        message = f"{node.word} of kind {kind} has no field '{key}'{suggest_field(key, node.fields_of(kind))}"
         walk.reporter.fail("unknown-field", message, step.place(key, key=True), step.calls)
-    if kind in node.ops:
-        return walk.builder.apply_layer(step, walk.evaluator.build_op(step, node.ops[kind], fields))
+    op = node.ops.get(kind)
+    if op is not None:
+        return walk.builder.apply_layer(step, walk.evaluator.build_op(step, op, fields))
     if kind == "weight" and walk.spec.defaults.get("norm", {}).get("kind") != "weight":
         message = "weight normalization is of a whole network: choose it in the spec's `defaults`"
         walk.reporter.fail("bad-value", message, step.place("kind"), step.calls)

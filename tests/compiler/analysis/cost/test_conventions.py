@@ -13,8 +13,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.api import elaborate, load, to_torch
-from archspec.ops import Conv, ConvTranspose, Op, Shape, Upsample
+from archspec.ops import NORMALIZATIONS, BatchNorm, Conv, ConvTranspose, Op, Shape, Upsample
 from archspec.ops.fields import AlongAxes
+from archspec.ops.normalization import SampleNorm
+from compiler.analysis.cost.conventions import BATCH_NORMS, SAMPLE_NORMS
 from compiler.analysis.cost.cost import CONVENTIONS, RULES, measure_cost
 from tests.support.lowering import graph_of
 from tests.support.op_examples import EXAMPLES, walk
@@ -219,3 +221,8 @@ def test_functions_outside_modules_are_counted() -> None:
     assert measure_cost(graph).macs["torchinfo"] == macs == count_by_torch(to_torch(graph), (2, 5, 5)) // 2
     assert count_by_torchinfo(to_torch(graph), (2, 5, 5)) < macs
     assert count_by_ptflops(to_torch(graph), (2, 5, 5)) == 0
+
+
+@pytest.mark.parametrize(("base", "kinds"), [(BatchNorm, BATCH_NORMS), (SampleNorm, SAMPLE_NORMS)])
+def test_normalizations_are_told_apart_by_the_words_of_their_classes(base: type[Op], kinds: set[str]) -> None:
+    assert {op.kind for op in NORMALIZATIONS.values() if issubclass(op, base)} == kinds
