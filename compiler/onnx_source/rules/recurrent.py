@@ -20,9 +20,6 @@ from compiler.onnx_source.values import Constant, FileValue, Operand
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 """The number of products that each step takes, by operation."""
 
-KINDS: Mapping[str, type[Lstm | Gru]] = {"LSTM": Lstm, "GRU": Gru}
-"""The layers of the language."""
-
 USUAL = {"LSTM": ["sigmoid", "tanh", "tanh"], "GRU": ["sigmoid", "tanh"]}
 """The functions of the gates where a node names none, for one direction."""
 
@@ -51,10 +48,9 @@ def recurrent(call: NodeCall) -> list[Operand]:
 
 def _say(call: NodeCall) -> tuple[Lstm | Gru, FileValue] | None:
     """The layer of the language that a node is, and the row of tokens that it goes along; None where it is none."""
-    x, kind = call.value(), KINDS.get(call.kind)
-    turned = call.find_turned(x)
+    turned = call.find_turned(call.value())
     weights, direction = _read_weights(call), call.attribute("direction", "forward")
-    if kind is None or turned is None or "bias" not in weights or direction not in ("forward", "bidirectional"):
+    if call.kind == "RNN" or turned is None or "bias" not in weights or direction not in ("forward", "bidirectional"):
         return None
     if not _is_usual(call) or any(not _is_left_out(call.operand(i)) for i in range(4, len(call.operands))):
         return None
@@ -66,7 +62,8 @@ def _say(call: NodeCall) -> tuple[Lstm | Gru, FileValue] | None:
     if steps not in AXES or row.ordered[1] != weights["weight"].shape[-1]:
         return None
     _, rows, _ = _read_matrix(call, weights["weight"])
-    return build(call, kind, out=rows // GATES[call.kind], both=direction == "bidirectional"), row
+    fields = {"out": rows // GATES[call.kind], "both": direction == "bidirectional"}
+    return (build(call, Lstm, **fields) if call.kind == "LSTM" else build(call, Gru, **fields)), row
 
 
 def _is_usual(call: NodeCall) -> bool:
