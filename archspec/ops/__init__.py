@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from archspec.ops.rearranging import DepthToSpace, Map, ShuffleChannels, SpaceToDepth, Tokens, Transpose
     from archspec.ops.recurrent import Gru, Lstm
     from archspec.ops.reducing import Reduce
+    from archspec.ops.repeating import RepeatSpace
     from archspec.ops.rescaling import L2Norm, RmsNorm
     from archspec.ops.reshape import Crop, Flatten, PadChannels, PadSpace
     from archspec.ops.resize import Resize, Upsample
@@ -103,6 +104,7 @@ _OTHERS = {
     "deform": "DeformConv",
     "partition": "EnterWindows LeaveWindows",
     "reshape": "Crop PadSpace",
+    "repeating": "RepeatSpace",
     "rearranging": "Map",
     "resize": "Resize",
     "unpooling": "MaxUnpool",
@@ -220,6 +222,7 @@ __all__ = [
     "Reduce",
     "Relu",
     "Relu6",
+    "RepeatSpace",
     "Resize",
     "RmsNorm",
     "Roll",

@@ -259,7 +259,7 @@ class Concat(Merge):
 
     def infer(self, *xs: Shape) -> Shape:
         if len({x.space for x in xs}) > 1:
-            remedy = _hint_at_repeat([x.space for x in xs], "; `upsample` repeats the positions of the smaller ones")
+            remedy = _hint_at_repeat([x.space for x in xs], "; `fit: repeat` repeats extents of 1")
             raise OpError(f"concat needs equal spatial sizes, found {in_words(xs)}{remedy}")
         return Shape(sum(x.channels for x in xs), *xs[0].space)
 

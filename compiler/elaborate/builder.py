@@ -174,8 +174,8 @@ class GraphBuilder:
             return None
         if len(operands) == 1:
             return operands[0]
-        if fit == "repeat":
-            op = self._repeat(step, op)
+        if fit == "repeat" and isinstance(op, Repeating):
+            op = op if op.repeats else op.model_copy(update={"repeat": True})
         elif fit != "error" and len({operand.shape.rank for operand in operands}) == 1:
             fitted = (
                 self._resize(step, operands, inside, like)
@@ -185,16 +185,9 @@ class GraphBuilder:
             operands = [*fitted]
         return self.apply(step, op, list(operands), inside.join(op.word))
 
-    def _repeat(self, step: Step, op: Op) -> Op:
-        """Let a merge repeat operands along axes where their extent is 1, as `mul` always does."""
-        if not isinstance(op, Repeating):
-            message = f"{op.kind} repeats no operand; `fit: repeat` is of add, sub, mul, div, max and min"
-            self.reporter.fail("bad-value", message, step.place("fit"), step.calls)
-        return op if op.repeats else op.model_copy(update={"repeat": True})
-
     def _fit(self, step: Step, fit: str, operands: list[Node], inside: Scope) -> list[Node]:
-        """Cut operands down to the smallest extents, or pad them to the largest, each to all others, since at another
-        size another may be the smallest (what never does anything is left out later)."""
+        """Cut operands down to the smallest extents, or pad or repeat them to the largest, each to all others, since at
+        another size another may be the smallest (what never does anything is left out later)."""
         distinct = {operand.id: operand for operand in operands}
         if len(distinct) == 1:
             return operands
@@ -202,7 +195,7 @@ class GraphBuilder:
         fitted = []
         for i, operand in enumerate(operands):
             others = [other for other in distinct.values() if other is not operand]
-            op = ops.PadSpace() if fit == "pad" else ops.Crop()
+            op = ops.PadSpace() if fit == "pad" else ops.Crop() if fit == "crop" else ops.RepeatSpace()
             fitted.append(self.apply(step, op, [operand, *others], inside.join(f"{fit}{i}")) or operand)
         return fitted
 

@@ -144,8 +144,7 @@ class GraphExtents:
             and (not position or op.fixes_extents or op.input_span(position - 1, (0, 0), x)[0] is None)
         ):
             return self.constant(law(1) or 1)
-        key = law.describe()
-        operand = extents[position]
+        key, operand = law.describe(), extents[position]
         unchanged = law.stride_fraction == 1 and law(x[position]) == x[position] and not law.refuses
         return operand if unchanged else self.put(law, (operand,), key)
 
@@ -247,13 +246,9 @@ def _follow_joining(op: ops.ConcatPositions, to: GraphExtents, node: Node, *xs: 
 
 
 @_follows("Learned")
-def _follow_learned(op: ops.Learned, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
-    return [to.constant(extent) for extent in op.shape]
-
-
 @_follows("Linear")
-def _follow_linear(op: ops.Linear, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
-    return [to.constant(op.out)]
+def _follow_fixed(op: Op, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
+    return map(to.constant, node.shape)
 
 
 @_follows("PadChannels")
@@ -297,10 +292,16 @@ def _follow_enter_windows(op: ops.EnterWindows, to: GraphExtents, node: Node, x:
 
 @_follows("Repeating")
 def _follow_repeating(op: Repeating, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+    return _repeat(to, xs) if op.repeats else _follow(op, to, node, *xs)
+
+
+@_follows("RepeatSpace")
+def _follow_repeat_space(op: ops.RepeatSpace, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
+    return [xs[0][0], *_repeat(to, [x[1:] for x in xs])]
+
+
+def _repeat(to: GraphExtents, xs: Sequence[tuple[int, ...]]) -> Iterable[int]:
     one = to.constant(1)
-    if not op.repeats:
-        yield from [to.equal(extents) for extents in zip(*xs, strict=True)]
-        return
     for extents in zip(*xs, strict=True):
         factors = sorted({*extents} - {one}) or [one]
         if len(factors) > 1:

@@ -246,6 +246,14 @@ class CentrePad(nn.Module):
         return F.pad(x, padding)
 
 
+class RepeatSpace(nn.Module):
+    """Repeats x along each spatial axis where it has one position, to the largest extent among all operands."""
+
+    def forward(self, x: Tensor, *others: Tensor) -> Tensor:
+        extents = map(max, zip(*(value.shape[2:] for value in (x, *others)), strict=True))
+        return x.repeat(1, 1, *(extent // own for extent, own in zip(extents, x.shape[2:], strict=True)))
+
+
 class Vote(nn.Module):
     """The share of the operands in which a channel is the largest at each position, the first of equal ones; it has no
     gradient."""

@@ -146,6 +146,7 @@ for _op, _module in (
     (ops.Flatten, nn.Flatten),
     (ops.Crop, modules.CentreCrop),
     (ops.PadSpace, modules.CentrePad),
+    (ops.RepeatSpace, modules.RepeatSpace),
     (ops.Vote, modules.Vote),
 ):
     rule(_op)(lambda op, *shapes, _module=_module: _module())

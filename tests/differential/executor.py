@@ -91,6 +91,11 @@ def pad_space(operands: list[Tensor]) -> Tensor:
     return F.pad(value, amounts)
 
 
+def repeat_space(operands: list[Tensor]) -> Tensor:
+    zeros = [torch.zeros(1, 1, *operand.shape[2:]) for operand in operands]
+    return operands[0] + sum_up(zeros)
+
+
 def sum_up(operands: list[Tensor]) -> Tensor:
     return torch.stack(torch.broadcast_tensors(*operands)).sum(0)
 
@@ -107,6 +112,7 @@ MERGES: dict[str, Callable[[list[Tensor]], Tensor]] = {
     "mul": lambda operands: math.prod(operands[1:], start=operands[0]),
     "crop": crop,
     "pad_space": pad_space,
+    "repeat_space": repeat_space,
 }
 
 

@@ -239,17 +239,19 @@ class Interpreter:
                 self.resize(value, first, how, f"{path}.resize{i}") for i, value in enumerate(values[1:], start=1)
             ]
             values = [first, *others]
-        elif fit in ("crop", "pad") and len({self.shape(value)[1:] for value in values}) > 1:
-            kind, label = ("crop", "crop") if fit == "crop" else ("pad_space", "pad")
+        repeats = fit == "repeat" and word not in ("concat", "shake")
+        fits = fit in ("crop", "pad", "repeat") and not repeats
+        if fits and len({self.shape(value)[1:] for value in values}) > 1:
+            kind = {"crop": "crop", "pad": "pad_space", "repeat": "repeat_space"}[fit]
             fitted = []
             for i, value in enumerate(values):
                 operands = [value, *(other for j, other in enumerate(values) if j != i)]
                 shape = shapes.merge(kind, [self.shape(operand) for operand in operands])
                 changed = shape != self.shape(value)
-                fitted.append(self.put(f"{path}.{label}{i}", kind, {}, operands, shape) if changed else value)
+                fitted.append(self.put(f"{path}.{fit}{i}", kind, {}, operands, shape) if changed else value)
             values = fitted
         fields: dict[str, Any] = {} if draw is None else {"draw": draw}
-        shape = shapes.merge(word, list(map(self.shape, values)), repeat=fit == "repeat")
+        shape = shapes.merge(word, list(map(self.shape, values)), repeat=repeats)
         return self.put(f"{path}.{word}", word, fields, values, shape)
 
     def branches(self, word: str, fields: dict[str, Any], value: str, inside: Around) -> str:

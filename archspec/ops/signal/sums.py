@@ -154,10 +154,11 @@ def repeat_copies(operands: Sequence[Moments]) -> list[Moments]:
     """The values, each repeated along axes where it has one position or channel and another has more."""
     channels = max(operand.channels for operand in operands)
     sizes = [max(axis.size for axis in axes) for axes in zip(*(operand.axes for operand in operands), strict=True)]
-    return [_repeat(operand, channels, sizes) for operand in operands]
+    return [repeat_copy(operand, channels, sizes) for operand in operands]
 
 
-def _repeat(x: Moments, channels: int, sizes: Sequence[int]) -> Moments:
+def repeat_copy(x: Moments, channels: int, sizes: Sequence[int]) -> Moments:
+    """A value repeated along axes where it has one position or channel, to so many."""
     if x.channels == channels and all(axis.size == size for axis, size in zip(x.axes, sizes, strict=True)):
         return x
     axes = (axis if axis.size == size else Axis(size, exact=False) for axis, size in zip(x.axes, sizes, strict=True))

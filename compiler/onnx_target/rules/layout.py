@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from archspec.ops import Concat, Crop, Flatten, PadChannels, PadSpace
+from archspec.ops import Concat, Crop, Flatten, PadChannels, PadSpace, RepeatSpace
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules.table import plain, rule
 
@@ -48,6 +48,13 @@ def pad_space(op: PadSpace, emit: Emitter, *values: OnnxValue) -> OnnxValue:
     none = emit.constant("none", [0, 0], np.int64)
     ends = emit.op("Concat", [none, before, none, emit.op("Sub", [missing, before])], axis=0)
     return emit.op("Pad", [values[0], ends])
+
+
+@rule(RepeatSpace)
+def repeat_space(op: RepeatSpace, emit: Emitter, *values: OnnxValue) -> OnnxValue:
+    """Lower a repetition to the largest extents, which hold at every size."""
+    largest = emit.op("Max", _spaces(emit, values))
+    return emit.op("Expand", [values[0], emit.op("Concat", [emit.constant("own", [1, 1], np.int64), largest], axis=0)])
 
 
 def _spaces(emit: Emitter, values: Sequence[OnnxValue]) -> list[OnnxValue]:

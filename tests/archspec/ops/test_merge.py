@@ -21,7 +21,7 @@ X, GATE = Shape(4, 6, 6), Shape(4, 1, 1)
         (Add(), (X, Shape(5, 6, 6)), "add needs equal shapes, found 4×6×6 and 5×6×6$"),
         (Mul(), (X, Shape(4)), "mul needs equal shapes or extents of 1"),
         (Mul(), (X, Shape(4, 6, 3)), "mul needs equal shapes or extents of 1"),
-        (Concat(), (X, GATE), "concat needs equal spatial sizes, .*; `upsample` repeats the positions"),
+        (Concat(), (X, GATE), "concat needs equal spatial sizes, .*; `fit: repeat` repeats extents of 1"),
         (Vote(), (X, GATE), "vote needs equal shapes"),
     ],
 )

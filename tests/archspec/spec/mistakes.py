@@ -190,8 +190,8 @@ STRUCTURE = [
     ),
     bad(
         "nothing to repeat",
-        BODY + "  - concat: {branches: [[], [global_avg_pool]], fit: ▸repeat}\n",
-        ("bad-value", "concat repeats no operand; `fit: repeat` is of add, sub, mul, div, max and min"),
+        BODY + "  - concat: {branches: [[], [max_pool: 2]], fit: ▸repeat}\n",
+        ("shape-mismatch", "fit: repeat needs equal extents or extents of 1, found 4×8×8 and 4×4×4"),
     ),
     bad("unequal axes", BODY + "  - ▸mul: [[], [flatten]]\n", ("shape-mismatch", "found 4×8×8 and 256")),
     bad(

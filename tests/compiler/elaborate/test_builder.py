@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from archspec.api import accepted_sizes
+from archspec.ops import OpError
 from tests.archspec.spec.texts import HEAD, codes, graph_of, mistakes_of, unmarked
 from tests.support.listing import listed
 
@@ -99,6 +100,25 @@ def test_paddings_do_not_depend_on_the_size_at_hand(size: int) -> None:
     graph = graph_of(text + "network: [add: {branches: [[], [max_pool: 2, upsample: 2]], fit: pad}]\n")
     assert [node.id for node in graph if node.op.kind == "pad_space"] == ["add_0.pad1"]
     assert str(accepted_sizes(graph)["L"]) == "any from 2"
+
+
+def test_repeating_before_a_concatenation_holds_at_every_size() -> None:
+    """A vector of the whole map, and rows of it, beside each position; at one position nothing is repeated."""
+    text = "archspec: 1\ninputs: {x: [2, H, W], y: [3, 1, W]}\nsizes: {H: 4, W: 5}\n"
+    graph = graph_of(text + "network: [concat: {branches: [[], [global_avg_pool], [from: y]], fit: repeat}]\n")
+    repeated = [node.id for node in graph if node.op.kind == "repeat_space"]
+    assert repeated == ["concat_0.repeat1", "concat_0.repeat2"]
+    assert graph["concat_0.concat"].shape == (7, 4, 5)
+    assert graph.resize({"H": 1, "W": 9})["concat_0.concat"].shape == (7, 1, 9)
+    assert {str(rule) for rule in accepted_sizes(graph).values()} == {"any from 1"}
+
+
+def test_repeating_takes_extents_of_1_and_no_others() -> None:
+    text = "archspec: 1\ninputs: {x: [2, L], y: [3, K]}\nsizes: {L: 6, K: 1}\n"
+    graph = graph_of(text + "network: [concat: {branches: [[], [from: y]], fit: repeat}]\n")
+    assert str(accepted_sizes(graph)["K"]) == "1 and 6 while L is 6"
+    with pytest.raises(OpError, match="fit: repeat needs equal extents or extents of 1, found 2×6 and 3×2"):
+        graph.resize({"K": 2})
 
 
 def test_resizing_fits_all_to_the_first() -> None:

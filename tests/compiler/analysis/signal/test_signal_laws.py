@@ -73,6 +73,7 @@ from archspec.ops import (
     Reduce,
     Relu,
     Relu6,
+    RepeatSpace,
     Resize,
     RmsNorm,
     Roll,
@@ -233,6 +234,8 @@ CASES: list[tuple[Op, tuple[Shape, ...]]] = [
     (Vote(), (Shape(4), Shape(4), Shape(4))),
     (Crop(), (IMAGE, Shape(2, 4, 6))),
     (PadSpace(), (IMAGE, Shape(2, 13, 17))),
+    (RepeatSpace(), (Shape(64, 1, 1), IMAGE)),
+    (RepeatSpace(), (Shape(64, 8, 1), IMAGE)),
 ]
 
 
