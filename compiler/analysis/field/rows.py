@@ -148,7 +148,7 @@ class _RowWalk:
         x, *_ = self.graph.operands(node) or (node.shape,)
         if isinstance(node.op, Tokens) and x.rank > 1:
             return None if node.inputs[0] in self.placeless else _Row(x.space)
-        found = {row for row in rows if row is not None}
+        found = {row for row, way in zip(rows, ways, strict=True) if row is not None and way != "whole"}
         if len(found) != 1 or node.shape.rank != 1:
             return None
         (row,) = found

@@ -20,12 +20,15 @@ TOKENS: list[Any] = ["tokens"]
 BACK: list[Any] = [{"map": {"like": "m"}}]
 GATE: Any = {"mul": [[], ["global_avg_pool", POINT, "sigmoid"]]}
 TOKEN: Any = {"concat": {"axis": 1, "branches": [[{"learned": [4, 2]}], []]}}
+FEWER: list[Any] = [{"from": "m"}, {"conv": {"out": 4, "kernel": 2, "stride": 2, "padding": 0}}]
 LAST: Any = {"concat": {"axis": 1, "branches": [[], [{"learned": [4, 1]}]]}}
 
 IN_PLACE: dict[str, list[Any]] = {
     "pointwise": [POINT, "gelu", {"residual": {"body": ["relu", POINT]}}],
     "channels": [{"layer_norm": {"over": "channels"}}, {"slice": {"stop": 3}}, {"pad_channels": 4}],
     "attention": [{"residual": {"body": [{"attend": {"heads": 2, "query": [POINT], "value": [POINT]}}]}}],
+    "fewer keys": [{"residual": {"body": [{"attend": {"key": FEWER, "value": FEWER}}]}}],
+    "fewer keys in a row": [{"attend": {"key": [*FEWER, "tokens"], "value": [*FEWER, "tokens"]}}],
     "order": [{"attend": {"causal": True}}],
     "gate": [GATE],
     "statistics": ["instance_norm", {"scale": {"trainable": True, "per": "channel"}}],
