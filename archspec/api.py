@@ -284,10 +284,11 @@ def evaluate(
     providers: Sequence[str] | None = None,
     threads: int | None = None,
     max_nodes: int = MAX_NODES,
+    extensions: Mapping[str, type[Op]] | None = None,
 ) -> Evaluation:
     """Compare the two forms of a trained network, torch and ONNX Runtime, on its data set's held-out images; and its
     plain prediction with `monte_carlo` passes of Monte Carlo batch normalization. `providers` and `threads` are ONNX
-    Runtime's; the run's spec may expand to `max_nodes` nodes.
+    Runtime's; the run's spec may expand to `max_nodes` nodes, and use these `extensions`.
 
     >>> from runtime.training.recipe import Recipe
     >>> spec = archspec.load("resnet_digits", params={"depths": [1, 1, 1], "widths": [2, 2, 2]})
@@ -305,7 +306,7 @@ def evaluate(
     from runtime.training.run import Run
 
     settings = EvaluationSettings(providers, threads, monte_carlo=monte_carlo, mc_batch=mc_batch or MC_BATCH)
-    return evaluate_run(Run.open(folder, max_nodes=max_nodes), settings)
+    return evaluate_run(Run.open(folder, max_nodes=max_nodes, extensions=extensions), settings)
 
 
 __all__ = [

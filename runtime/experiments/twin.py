@@ -29,7 +29,7 @@ def write_twin(spec: Spec, folder: str | Path) -> Spec:
         raise InputError(f"{spec.name} has no `residual` whose shortcut could be left out: it is its own plain twin")
     plain |= {"name": f"{spec.name}_plain", "description": f"{spec.name} without its shortcuts."}
     write_text(Path(folder) / SPEC, to_yaml(plain))
-    return load(Path(folder) / SPEC)
+    return load(Path(folder) / SPEC, extensions=spec.extensions)
 
 
 def drop_shortcuts(data: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from archspec.bounds import MAX_NODES
+from archspec.cli.allowing import AllowOption, load_allowed
 from archspec.cli.ending import FINDINGS
 from archspec.cli.options import (
     BatchOption,
@@ -53,6 +54,7 @@ def fit(
     precision: PrecisionOption = None,
     optimizer: OptimizerOption = "momentum",
     max_nodes: MaxNodesOption = MAX_NODES,
+    allow: AllowOption = [],
     as_json: JsonOption = False,
 ) -> None:
     """Search the largest width or depth of a family that fits into budgets. Exits 1 if none does."""
@@ -72,10 +74,13 @@ def fit(
     if output:
         check_target(output, spec, force=force)
     given, sizes = parse_params(set_), parse_sizes(size)
-    params = api.load(spec, given).params
+    allowed = load_allowed(allow)
+    params = api.load(spec, given, extensions=allowed).params
     with follow_search() as on_try, refusing(ConditionError):
         found = search(
-            lambda values: api.elaborate(api.load(spec, {**given, **values}), sizes, max_nodes=max_nodes),
+            lambda values: api.elaborate(
+                api.load(spec, {**given, **values}, extensions=allowed), sizes, max_nodes=max_nodes
+            ),
             params,
             [parse_variation(text, params) for text in vary],
             budgets,

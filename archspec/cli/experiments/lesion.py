@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from archspec.bounds import MAX_NODES
+from archspec.cli.allowing import AllowOption, load_allowed
 from archspec.cli.experiments.picture import draw_results
 from archspec.cli.options import (
     ForceOption,
@@ -27,6 +29,7 @@ from archspec.cli.options import (
 from archspec.cli.output import print_json
 
 if TYPE_CHECKING:
+    from archspec.ops import Op
     from runtime.experiments.pruning import FileComparison, PruningChoice
     from runtime.training.run import Run
 
@@ -61,6 +64,7 @@ def lesion(
     force: ForceOption = False,
     threads: ThreadsOption = None,
     max_nodes: MaxNodesOption = MAX_NODES,
+    allow: AllowOption = [],
     as_json: JsonOption = False,
 ) -> None:
     """Measure what a trained network loses with each residual block; leave out as many as --max-drop allows."""
@@ -83,10 +87,11 @@ def lesion(
     for word, path, kind in (("--model", model, MODEL), ("--output", output, PICTURE)):
         if path is not None:
             check_output(path, kind, [folder / name for name in TRAINED], force=force, option=word)
-    run = Run.open(folder, max_nodes=max_nodes)
+    allowed = load_allowed(allow)
+    run = Run.open(folder, max_nodes=max_nodes, extensions=allowed)
     list_parts(run)
     with on_threads(threads):
-        others = [] if plain is None else [_find_twin(run, plain, max_nodes)]
+        others = [] if plain is None else [_find_twin(run, plain, max_nodes, allowed)]
         check_same_data([run, *others])
         lesions = [_cut(one) for one in (run, *others)]
         choice = None if share is None else _choose(run, share, seed)
@@ -106,7 +111,7 @@ def lesion(
         print_files(files, model)
 
 
-def _find_twin(run: Run, plain: str, max_nodes: int) -> Run:
+def _find_twin(run: Run, plain: str, max_nodes: int, allowed: Mapping[str, type[Op]]) -> Run:
     """The run beside it: a folder, or the twin that is trained now, as the run was."""
     from archspec import api
     from archspec.cli.progress import follow_training
@@ -117,7 +122,7 @@ def _find_twin(run: Run, plain: str, max_nodes: int) -> Run:
     from runtime.training.run_folder import list_trained
 
     if plain != TRAIN:
-        return Run.open(plain, max_nodes=max_nodes)
+        return Run.open(plain, max_nodes=max_nodes, extensions=allowed)
     settings, folder = read_recipe(run), run.folder / TWIN
     if list_trained(folder):
         use = f"--plain {as_argument(folder)} measures that one; remove the folder to train another"
@@ -126,7 +131,7 @@ def _find_twin(run: Run, plain: str, max_nodes: int) -> Run:
         spec = write_twin(run.spec, scratch)
     with follow_training() as on_step:
         api.train(spec, run.data.name, folder, settings, on_step=on_step, max_nodes=max_nodes)
-    return Run.open(folder, max_nodes=max_nodes)
+    return Run.open(folder, max_nodes=max_nodes, extensions=allowed)
 
 
 def _cut(run: Run) -> Any:

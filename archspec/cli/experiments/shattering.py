@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from archspec.bounds import MAX_NODES
+from archspec.cli.allowing import AllowOption
 from archspec.cli.experiments.picture import draw_results
 from archspec.cli.options import (
     ForceOption,
@@ -43,6 +44,7 @@ def shattering(
     output: PictureOption = None,
     force: ForceOption = False,
     max_nodes: MaxNodesOption = MAX_NODES,
+    allow: AllowOption = [],
     threads: ThreadsOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -61,7 +63,7 @@ def shattering(
     graphs = []
     for word in specs:
         spec, own, label = split_variant(word)
-        graphs.append((build_graph(spec, [*set_, *own], size, max_nodes), label))
+        graphs.append((build_graph(spec, [*set_, *own], size, max_nodes, allow), label))
         count_inputs(graphs[-1][0])
     results = []
     with on_threads(threads):

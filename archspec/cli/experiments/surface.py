@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from archspec.bounds import MAX_NODES
+from archspec.cli.allowing import AllowOption, load_allowed
 from archspec.cli.experiments.picture import draw_results
 from archspec.cli.options import (
     ForceOption,
@@ -38,6 +39,7 @@ def surface(
     force: ForceOption = False,
     threads: ThreadsOption = None,
     max_nodes: MaxNodesOption = MAX_NODES,
+    allow: AllowOption = [],
     as_json: JsonOption = False,
 ) -> None:
     """Measure the loss around trained networks along two random directions, normalized by filter."""
@@ -52,7 +54,8 @@ def surface(
     check_output(output, PICTURE, [], force=force)
     if held_out and images is not None:
         raise typer.BadParameter("--images is a number of training images, which --held-out does not use")
-    trained = [Run.open(folder, max_nodes=max_nodes) for folder in runs]
+    allowed = load_allowed(allow)
+    trained = [Run.open(folder, max_nodes=max_nodes, extensions=allowed) for folder in runs]
     check_same_data(trained)
     results = []
     with on_threads(threads):

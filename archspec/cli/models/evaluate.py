@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from archspec.bounds import MAX_NODES
+from archspec.cli.allowing import AllowOption, load_allowed
 from archspec.cli.ending import FINDINGS
 from archspec.cli.options import (
     JsonOption,
@@ -32,6 +33,7 @@ def evaluate(
     provider: ProviderOption = [],
     threads: ThreadsOption = None,
     max_nodes: MaxNodesOption = MAX_NODES,
+    allow: AllowOption = [],
     as_json: JsonOption = False,
 ) -> None:
     """Compare torch and ONNX Runtime on the held-out images; leaves a picture of predictions and a few samples.
@@ -50,6 +52,7 @@ def evaluate(
             mc_batch=mc_batch,
             providers=provider or None,
             max_nodes=max_nodes,
+            extensions=load_allowed(allow),
         )
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation, folder)
     if evaluation.same_weights is False:

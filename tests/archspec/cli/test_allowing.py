@@ -45,11 +45,17 @@ class Other:
 NETWORK = "[conv: 4, tap: g, conv: 4, ext: {use: gate, with: [g]}, global_avg_pool, flatten, linear: 10]"
 SPEC = f"archspec: 1\ninputs: {{image: [1, H, W]}}\nsizes: {{H: 8, W: 8}}\nnetwork: {NETWORK}\n"
 
+FAMILY = SPEC.replace("network:", "params: {width: 4}\nnetwork:").replace("conv: 4", "conv: width")
+VECTOR = (
+    "archspec: 1\ninputs: {x: [8]}\nnetwork: [linear: 4, tap: g, linear: 4, ext: {use: gate, with: [g]}, linear: 1]\n"
+)
+
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "gate.py").write_text(FILE, encoding="utf-8")
-    (tmp_path / "net.yaml").write_text(SPEC, encoding="utf-8")
+    for name, text in (("net", SPEC), ("family", FAMILY), ("vector", VECTOR)):
+        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -99,6 +105,8 @@ def test_nothing_runs_without_leave() -> None:
         ("analyze", "net.yaml", "--variance", "--measure"),
         ("assert", "net.yaml", "params >= 1"),
         ("diff", "net.yaml", "net.yaml"),
+        ("fit", "family.yaml", "--vary", "width=1..4", "--budget", "params <= 1k"),
+        ("shattering", "vector.yaml", "--points", "3", "--seeds", "1"),
         ("draw", "net.yaml", "-o", "net.svg"),
     ],
     ids=lambda command: str(command[0]),
@@ -113,6 +121,9 @@ def test_the_whole_way_on_the_command_line() -> None:
     weights = "run/weights.safetensors"
     run("export", "net.yaml", "--weights", weights, "-o", "net.onnx", *allow)
     run("verify", "net.onnx", "--against", "net.yaml", weights, *allow)
+    Path("net.onnx").rename("run/model.onnx")
+    run("evaluate", "run", *allow)
+    run("surface", "run", "--points", "3", "--images", "16", *allow)
 
 
 def test_a_spec_keeps_the_leave() -> None:
