@@ -198,6 +198,11 @@ TORCH: Mapping[str, tuple[TorchRow, ...]] = {
             "concat: {axis: 1, branches: [[], [from: y]]}",
             "axis 0 are the channels, without the batch",
         ),
+        TorchRow(
+            "torch.cat([x, x.mean((2, 3), keepdim=True).expand_as(x)], 1)",
+            "concat: {fit: repeat, branches: [[], [global_avg_pool]]}",
+            "extents of 1 are repeated",
+        ),
         TorchRow("x.chunk(2, dim=1)[1]", "[split: [a, b], from: b]", "each part is a tap"),
         TorchRow("x.split([8, 24], dim=1)[0]", "[split: {taps: [a, b], sizes: [8, 24]}, from: a]"),
         TorchRow("x[:, :16]", "slice: {stop: 16}"),

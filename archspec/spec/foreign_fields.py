@@ -141,7 +141,11 @@ sizes
 | a normalization is a node of its own
     norm normlayer batchnorm
 | there is no such choice
-    inplace dataformat device dtype trackrunningstats returnindices
+    inplace dataformat device dtype trackrunningstats
+| `max_unpool` names a tap right behind the pooling
+    returnindices
+| only `conv` has it: before `flatten` a linear layer is `conv: {kernel: 1}`, and `upsample` enlarges before a `conv`
+    standardize
 | padding is with zeros; `pad` before the layer has other modes
     paddingmode
 | zeros of the padding count as values

@@ -41,6 +41,12 @@ def test_each_word_is_said_once_for_each_line() -> None:
         ("pad: {before: 1, mode: replicate}", "found 'replicate'; it is `edge`"),
         ("activation: swish", "found 'swish'; here it is `silu`"),
         ("conv: {out: 8, padding: SAME}", "TensorFlow's SAME is `same_end`"),
+        (
+            "linear: {out: 4, standardize: true}",
+            "of linear; only `conv` has it: before `flatten` a linear layer is `conv",
+        ),
+        ("conv_transpose: {out: 4, standardize: true}", "and `upsample` enlarges before a `conv`"),
+        ("max_pool: {kernel: 2, return_indices: true}", "`max_unpool` names a tap right behind the pooling"),
         ("reduce: {by: avg}", "found 'avg'; it is `mean`"),
     ],
 )
