@@ -33,5 +33,5 @@ def test_a_row_has_the_figures() -> None:
 
 def test_each_spec_is_announced() -> None:
     heard: list[tuple[str, int, int]] = []
-    list_zoo(["vgg16"], lambda *step: heard.append(step))
-    assert heard == [("vgg16", 1, 2), ("vgg16_bn", 2, 2)]
+    list_zoo(["vgg19"], lambda *step: heard.append(step))
+    assert heard == [("vgg19", 1, 2), ("vgg19_bn", 2, 2)]

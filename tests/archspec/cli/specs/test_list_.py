@@ -32,7 +32,7 @@ def test_descriptions_are_shown_instead_of_sources() -> None:
 
 
 def test_json_has_what_the_words_choose() -> None:
-    assert [row["name"] for row in json.loads(run("vgg16", "--json"))] == ["vgg16", "vgg16_bn"]
+    assert [row["name"] for row in json.loads(run("vgg19", "--json"))] == ["vgg19", "vgg19_bn"]
 
 
 def test_list_has_the_whole_zoo() -> None:
