@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archspec.ops import OpError, Weights
+from archspec.ops import OpError, Transpose, Weights
 from compiler.graph import Graph
 from compiler.onnx_file.accepted import AcceptedSize
 from compiler.sizes.extents import GraphExtents
@@ -14,8 +14,8 @@ from compiler.sizes.size_values import SizeValues
 def accepted_sizes(graph: Graph, *, keep_weights: bool = True) -> dict[str, AcceptedSize]:
     """Find for each dynamic size the values that fit the graph, the other sizes as they are.
 
-    With `keep_weights` they fit the shapes of its weights too, as they must once these are trained. Sizes whose rules
-    do not name each other may take any of their values at once.
+    With `keep_weights` they fit the shapes of its weights too, as they must once these are trained, and leave channels
+    as they are that were positions. Sizes whose rules do not name each other may take any of their values at once.
 
     >>> graph = archspec.elaborate(archspec.load("resnet_digits"))
     >>> {name: str(size) for name, size in archspec.accepted_sizes(graph).items()}
@@ -27,10 +27,13 @@ def accepted_sizes(graph: Graph, *, keep_weights: bool = True) -> dict[str, Acce
 
 
 def fits(graph: Graph, sizes: Mapping[str, int], *, keep_weights: bool = True) -> bool:
-    """Tell whether the graph can be evaluated at other sizes, with the weights it has or with any."""
+    """Tell whether the graph can be evaluated at other sizes, with the weights and channels it has or with any."""
     try:
         shapes = graph.infer(sizes)
     except OpError:
+        return False
+    turned = (node for node in graph if isinstance(node.op, Transpose))
+    if keep_weights and any(shapes[node.id].channels != node.shape.channels for node in turned):
         return False
     changed = {node.id for node in graph if shapes[node.id] != node.shape} if keep_weights else set()
     readers = {reader for id in changed for reader in graph.readers[id]}

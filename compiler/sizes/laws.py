@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import lcm, prod
+from math import prod
 from typing import TypeAlias
 
 from archspec.ops import Op, OpError, Shape
@@ -36,8 +36,10 @@ class Law(ABC):
     def degree(self, *degrees: int) -> int:
         return max(degrees, default=0)
 
-    def period(self, *rates: Rates) -> int:
-        """Give a number of positions of the size that changes the result by whole numbers, whatever is rounded."""
+    @property
+    def divisor(self) -> int:
+        """A number of positions of an operand that changes the result by whole numbers, whatever is rounded, and does
+        not change whether there is one."""
         return 1
 
     @property
@@ -102,17 +104,13 @@ class LayerLaw(Law):
     def grow(self, *rates: Rates) -> Rates:
         return frozenset(rate / self.stride_fraction if self.stride_fraction else Fraction(0) for rate in rates[0])
 
-    def period(self, *rates: Rates) -> int:
-        return (
-            lcm(*((rate / self.stride_fraction.numerator).denominator for rate in rates[0]))
-            if self.stride_fraction
-            else 1
-        )
+    @property
+    def divisor(self) -> int:
+        return self.stride_fraction.numerator if self.stride_fraction else 1
 
     @property
     def refuses(self) -> bool:
-        remainders = self.stride_fraction.numerator if self.stride_fraction else 1
-        return remainders > MAX_REMAINDERS or any(self(extent) is None for extent in range(1, remainders + 1))
+        return self.divisor > MAX_REMAINDERS or any(self(extent) is None for extent in range(1, self.divisor + 1))
 
     def describe(self) -> object:
         """Give what it has in common with those that have the same results."""
@@ -182,8 +180,11 @@ class ProductLaw(Law):
         return self.factor * prod(extents)
 
     def grow(self, *rates: Rates) -> Rates | None:
-        moving = [rate for rate in rates if rate != {Fraction(0)}]
-        return frozenset(self.factor * rate for rate in rates[0]) if len(rates) == 1 else None if moving else rates[0]
+        return frozenset(self.factor * rate for rate in rates[0]) if len(rates) == 1 else None
+
+    def hold(self, still: Iterable[int]) -> ProductLaw:
+        """The law of the other operands, while these keep their values."""
+        return ProductLaw(self.factor * prod(still))
 
     def degree(self, *degrees: int) -> int:
         return sum(degrees)
@@ -202,8 +203,9 @@ class MultipleLaw(Law):
     def grow(self, *rates: Rates) -> Rates:
         return rates[0]
 
-    def period(self, *rates: Rates) -> int:
-        return lcm(*((rate / self.size).denominator for rate in rates[0] if rate))
+    @property
+    def divisor(self) -> int:
+        return self.size
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ period. So trying the values below the horizon, and one period beyond it, tells 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property, partial
 from itertools import combinations, pairwise, zip_longest
@@ -15,8 +16,8 @@ from math import floor, lcm
 from archspec.bounds import MAX_WHOLE
 from compiler.onnx_file.accepted import AcceptedSize
 from compiler.sizes.conditions import ExtentCondition, Same
-from compiler.sizes.extents import GraphExtents
-from compiler.sizes.laws import LayerLaw, Rates, ShapeLaw, SizeLaw
+from compiler.sizes.extents import Extent, GraphExtents
+from compiler.sizes.laws import LayerLaw, ProductLaw, Rates, ShapeLaw, SizeLaw
 
 MAX_EFFORT = 1_000_000
 """The largest number of extents that are computed for one size. Where it takes more to know of all values, the rule
@@ -34,10 +35,12 @@ class SizeValues:
     def __init__(self, extents: GraphExtents, name: str, *, keep_weights: bool = False) -> None:
         self.value = extents.sizes[name]
         self._own = [extent.own for extent in extents.all]
-        self._moving = {i: extent for i, extent in enumerate(extents.all) if name in extent.letters}
+        moving = {i: extent for i, extent in enumerate(extents.all) if name in extent.letters}
+        self._moving = {i: _hold(extent, moving, self._own) for i, extent in moving.items()}
         self._equal = {i for i, extent in self._moving.items() if isinstance(extent.law, SizeLaw)}
         self._others = [(i, e.law, e.operands) for i, e in self._moving.items() if i not in self._equal]
         kept = extents.kept if keep_weights else ()
+        self._stays = not self._equal.isdisjoint(kept)
         conditions = [*extents.conditions, *(_keep(i, self._own[i]) for i in kept)]
         self._conditions = [found for found in conditions if self._moving.keys() & set(found.operands)]
         self._fitting: dict[int, bool] = {}
@@ -67,6 +70,8 @@ class SizeValues:
 
     def find_row(self, beside: Mapping[str, int]) -> AcceptedSize:
         """Find the densest row of values that fit, through the own one."""
+        if self._stays:
+            return AcceptedSize(self.value, self.value, 0, beside=beside)
         if self.horizon is None or self.horizon > self._most or self.period > MAX_WHOLE:
             return self._find_tried(beside)
         step = next(filter(self._never_ends, self._steps(self.horizon)), 0)
@@ -91,20 +96,30 @@ class SizeValues:
         return [size for size in (*below, *beyond) if rule or self.fits(size)]
 
     @cached_property
-    def _rates(self) -> dict[int, Rates]:
-        rates: dict[int, Rates] = {}
+    def _rates(self) -> dict[int, Rates | None]:
+        """The rates of the extents; None where they are not known, or grow other than straight."""
+        rates: dict[int, Rates | None] = {}
         for i, extent in self._moving.items():
             before = [rates.get(operand, STILL) for operand in extent.operands]
-            rates[i] = extent.law.grow(*before) or frozenset()
+            known = [rate for rate in before if rate is not None]
+            rates[i] = extent.law.grow(*known) if len(known) == len(before) else None
         return rates
 
     @cached_property
     def period(self) -> int:
-        """A number of positions with which what fits repeats, beyond the horizon."""
-        period = 1
-        for extent in self._moving.values():
-            period = lcm(period, extent.law.period(*(self._rates.get(operand, STILL) for operand in extent.operands)))
-        return period * lcm(*(found.modulus for found in self._conditions))
+        """A number of positions with which what fits repeats, beyond the horizon.
+
+        It changes every extent by whole numbers. What grows straight changes by its rate; m times as many positions
+        change each of these by multiples of m, and so their products and sums, which a layer behind divides further.
+        """
+        straight, divisors = 1, dict[int, int]()
+        for i, extent in self._moving.items():
+            before, divisor = [self._rates.get(operand, STILL) for operand in extent.operands], extent.law.divisor
+            for rate in before:
+                straight = lcm(straight, *((each / divisor).denominator for each in rate or ()))
+            if None in before or self._rates[i] is None:
+                divisors[i] = divisor * lcm(*(divisors.get(operand, 1) for operand in extent.operands))
+        return straight * lcm(*divisors.values()) * lcm(*(found.modulus for found in self._conditions))
 
     @cached_property
     def _degrees(self) -> dict[int, int]:
@@ -123,7 +138,7 @@ class SizeValues:
         starts: dict[int, int] = {}
         for i, extent in self._moving.items():
             start = max((starts.get(operand, 1) for operand in extent.operands), default=1)
-            if isinstance(extent.law, ShapeLaw) or len(self._rates[i]) > MAX_RATES:
+            if isinstance(extent.law, ShapeLaw) or len(self._rates[i] or ()) > MAX_RATES:
                 return None
             if isinstance(extent.law, LayerLaw) and extent.law.stride_fraction is None:
                 start = max(start, self.value)
@@ -163,7 +178,7 @@ class SizeValues:
     def _grow_alike(self, operands: Sequence[int], constants: Sequence[int]) -> bool:
         rates = {self._rates.get(operand, STILL) for operand in operands} | ({STILL} if constants else set())
         straight = all(self._degrees.get(operand, 0) <= 1 for operand in operands)
-        return straight and len(rates) == 1 and len(next(iter(rates))) == 1
+        return straight and len(rates) == 1 and len(next(iter(rates)) or ()) == 1
 
     def _steps(self, horizon: int) -> Iterator[int]:
         """List the steps of rows that may have no end, from the smallest: divisors of the period where these are few
@@ -221,6 +236,14 @@ class SizeValues:
         if len(best) == 1:
             return AcceptedSize(self.value, self.value, 0, beside=beside, complete=complete)
         return AcceptedSize(self.value, best[0], best.step, best[-1], beside, complete)
+
+
+def _hold(extent: Extent, moving: Container[int], own: Sequence[int]) -> Extent:
+    """A product of which some operands keep their values is one of the moving ones."""
+    still = [own[i] for i in extent.operands if i not in moving]
+    if not still or not isinstance(extent.law, ProductLaw):
+        return extent
+    return replace(extent, law=extent.law.hold(still), operands=tuple(i for i in extent.operands if i in moving))
 
 
 def _keep(number: int, own: int) -> ExtentCondition:

@@ -9,6 +9,7 @@ import numpy as np
 from archspec import ops
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.formats import FLOAT16, LEAST_HALF
+from compiler.onnx_target.rules.layout import count_channels
 from compiler.onnx_target.rules.table import plain, rule
 
 for _op, _kind in (
@@ -111,11 +112,21 @@ def selu(op: ops.Selu, emit: Emitter, x: OnnxValue) -> OnnxValue:
 @rule(ops.Glu)
 def glu(op: ops.Glu, emit: Emitter, x: OnnxValue) -> OnnxValue:
     """Lower a gated linear unit; each half is a slice, since the two results of a Split would be one rule's."""
-    half, axis = emit.before.channels // 2, emit.constant("axis", [emit.axis(0)], np.int64)
-    ends = [emit.constant(name, [at], np.int64) for name, at in (("first", 0), ("half", half), ("last", 2 * half))]
+    axis, ends = emit.constant("axis", [emit.axis(0)], np.int64), _find_halves(emit, x)
     value = emit.op("Slice", [x, ends[0], ends[1], axis])
     gate = emit.op("Slice", [x, ends[1], ends[2], axis])
     return emit.op("Mul", [value, emit.op("Sigmoid", [gate])])
+
+
+def _find_halves(emit: Emitter, x: OnnxValue) -> list[OnnxValue]:
+    """Where the first half of the channels starts and ends, and where the second does."""
+    if isinstance(emit.named[1], str):
+        last = count_channels(emit, x)
+        half = emit.op("Div", [last, emit.constant("two", [2], np.int64)])
+        return [emit.constant("zero", [0], np.int64), half, last]
+    middle = emit.before.channels // 2
+    ends = (("first", 0), ("half", middle), ("last", 2 * middle))
+    return [emit.constant(name, [at], np.int64) for name, at in ends]
 
 
 @rule(ops.HardSigmoid)

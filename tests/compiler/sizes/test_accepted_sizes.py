@@ -50,9 +50,10 @@ def accepted(network: str, value: int = 24) -> str:
         ("[space_to_depth: 4]", "4 + 4·k"),
         ("[conv: 4, depth_to_space: 2, tokens, max_pool: 2]", "any from 1"),
         ("[shift: {trainable: true, per: position}]", "24 alone"),
-        ("[tokens, transpose, global_avg_pool]", "any from 1"),
+        ("[transpose, global_avg_pool]", "24 alone"),  # the channels of a map are never dynamic
         ("[tokens, transpose, conv: {out: 4, kernel: 1}]", "24 alone"),
-        ("[tokens, transpose, transpose, conv: 4]", "any from 1"),
+        ("[transpose, transpose, conv: 4]", "24 alone"),
+        ("[tokens, conv: 4]", "any from 1"),
         ("[learned: [3, 2], flatten, linear: 3]", "any from 1"),
         ("[reduce: {over: positions}, flatten, linear: 3]", "any from 1"),
         ("[slice: {axis: 1, start: 2, stop: -3}]", "any from 6"),

@@ -7,7 +7,17 @@ from fractions import Fraction
 import pytest
 
 from archspec.ops import AvgPool, Conv, ConvTranspose, MaxPool, Op, OpError, Shape, Upsample
-from compiler.sizes.laws import ConstantLaw, ExtremeLaw, LayerLaw, ProductLaw, ShapeLaw, SizeLaw, SumLaw, replace_extent
+from compiler.sizes.laws import (
+    ConstantLaw,
+    ExtremeLaw,
+    LayerLaw,
+    MultipleLaw,
+    ProductLaw,
+    ShapeLaw,
+    SizeLaw,
+    SumLaw,
+    replace_extent,
+)
 
 OPS: list[Op] = [
     Conv(out=2, kernel=5, stride=3, padding=0),
@@ -55,12 +65,15 @@ def test_rates_of_growth() -> None:
     one, two = frozenset({Fraction(1)}), frozenset({Fraction(2)})
     half = LayerLaw(MaxPool(), Shape(2, 24), 1, Fraction(2))
     assert half.grow(one) == frozenset({Fraction(1, 2)})
-    assert half.period(one) == 2
+    assert half.divisor == 2
     assert ExtremeLaw(max).grow(one, two) == one | two
     assert SumLaw(5).grow(one, two) == frozenset({Fraction(3)})
     assert ProductLaw(4).grow(one) == frozenset({Fraction(4)})
     assert ProductLaw(4).grow(one, two) is None  # it grows with the square
     assert ProductLaw(4).degree(1, 1) == 2
+    assert ProductLaw(4).hold([3, 5]) == ProductLaw(60)
+    assert MultipleLaw(7).divisor == 7
+    assert LayerLaw(MaxPool(), Shape(2, 24), 1, None).divisor == ProductLaw(4).divisor == 1
 
 
 def test_values_of_laws() -> None:

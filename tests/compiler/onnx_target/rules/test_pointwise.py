@@ -10,6 +10,7 @@ import pytest
 from archspec.api import to_onnx
 from archspec.ops import Gelu, Log, Op, Relu, Relu6, Shape, Silu, Sqrt
 from compiler.onnx_target.options import ExportOptions
+from tests.support.documents import graph_from
 from tests.support.lowering import graph_of, list_kinds, run_onnx
 
 MAP = Shape(4, 8, 8)
@@ -37,3 +38,12 @@ def test_what_is_below_all_half_numbers_counts_as_eps(op: Sqrt | Log, tmp_path: 
     expected = [op.curve(x) for x in (-3.0, 0.0, float(np.float16(6e-8)), 4.0)]
     np.testing.assert_allclose(found[0], np.array(expected), rtol=0.04)  # the least numbers have few digits
     assert abs(op.curve(0.0)) < np.finfo(np.float16).max
+
+
+@pytest.mark.parametrize("network", [["flatten", "glu"], ["flatten", "glu", "glu"]], ids=str)
+def test_the_halves_of_a_vector_follow_its_length(network: list[object], tmp_path: Path) -> None:
+    """The proof of the export compares several sizes."""
+    graph = graph_from({"archspec": 1, "inputs": {"x": [4, "L"]}, "sizes": {"L": 8}, "network": network})
+    done = to_onnx(graph, {}, tmp_path / "m.onnx")
+    assert done.proof
+    assert len({case.inputs["x"][2] for case in done.proof.cases}) > 1
