@@ -130,6 +130,10 @@ class Attention(Op):
         """The number of distances along each axis, from -(n - 1) to n - 1."""
         return tuple(2 * size - 1 for size in self.seen(query))
 
+    def fixed_axes(self, x: Shape) -> range:
+        """The positions of a bias over the whole map, of which a file holds a number for each pair."""
+        return range(1, x.rank + 1) if self.bias != "none" and self.window is None else range(0)
+
     def weights(self, query: Shape, *others: Shape) -> Weights:
         weights: Weights = {}
         if self.similarity == "cosine":

@@ -215,6 +215,11 @@ class Op(BaseModel, ABC):
         shapes; beside the `stride_fraction` for what depends on whole extents."""
         return self.stride_fraction(axis)
 
+    def fixed_axes(self, x: Shape) -> range:
+        """The axes of the first operand whose extents belong to the network, as those do that shape its weights: a
+        trained network has them at every size."""
+        return range(0)
+
     def reading_period(self, axis: int) -> int:
         """The number of positions of the result, along a spatial axis, after which what they read of the operands
         repeats, moved on by the `stride_fraction`: more than that says where the result lies in windows."""

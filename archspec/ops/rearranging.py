@@ -98,6 +98,10 @@ class Transpose(Rearranging):
             )
         return Shape(x.space[0], x.channels)
 
+    def fixed_axes(self, x: Shape) -> range:
+        """The positions, which become channels: these are never dynamic."""
+        return range(1, 2)
+
     def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
         """A position of the result is a channel of the operand, at all positions."""
         return (None,)

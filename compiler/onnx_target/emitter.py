@@ -198,12 +198,14 @@ class Emitter:
         return value
 
     def finish(self, result: OnnxValue) -> OnnxValue:
-        """Name the node's result, and the ONNX node that gives it, or that leads, as the graph does."""
+        """Name the node's result, and the ONNX node that gives it, or that leads, as the graph does. An input of the
+        graph that is given back as it is keeps its name."""
+        if result.producer is None:
+            return result
         # An output's name is the user's to choose, and may be some node's id.
         result.name = f"{self.node.id}.value" if self.node.id in self.model.graph.outputs else self.node.id
         leader = self._leader or result.producer
-        if leader is not None:
-            leader.name = self.node.id
+        leader.name = self.node.id
         return result
 
     def array(self, name: str) -> WeightArray:

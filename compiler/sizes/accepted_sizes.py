@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from archspec.ops import OpError, Transpose, Weights
-from compiler.graph import Graph
+from archspec.ops import OpError, Shape, Weights
+from compiler.graph import Graph, Node
 from compiler.onnx_file.accepted import AcceptedSize
 from compiler.sizes.extents import GraphExtents
 from compiler.sizes.size_values import SizeValues
@@ -14,8 +14,8 @@ from compiler.sizes.size_values import SizeValues
 def accepted_sizes(graph: Graph, *, keep_weights: bool = True) -> dict[str, AcceptedSize]:
     """Find for each dynamic size the values that fit the graph, the other sizes as they are.
 
-    With `keep_weights` they fit the shapes of its weights too, as they must once these are trained, and leave channels
-    as they are that were positions. Sizes whose rules do not name each other may take any of their values at once.
+    With `keep_weights` they fit the shapes of its weights too, and the extents that belong to a trained network. Sizes
+    whose rules do not name each other may take any of their values at once.
 
     >>> graph = archspec.elaborate(archspec.load("resnet_digits"))
     >>> {name: str(size) for name, size in archspec.accepted_sizes(graph).items()}
@@ -27,21 +27,20 @@ def accepted_sizes(graph: Graph, *, keep_weights: bool = True) -> dict[str, Acce
 
 
 def fits(graph: Graph, sizes: Mapping[str, int], *, keep_weights: bool = True) -> bool:
-    """Tell whether the graph can be evaluated at other sizes, with the weights and channels it has or with any."""
+    """Tell whether the graph can be evaluated at other sizes, with the weights it has or with any."""
     try:
         shapes = graph.infer(sizes)
     except OpError:
         return False
-    turned = (node for node in graph if isinstance(node.op, Transpose))
-    if keep_weights and any(shapes[node.id].channels != node.shape.channels for node in turned):
-        return False
     changed = {node.id for node in graph if shapes[node.id] != node.shape} if keep_weights else set()
-    readers = {reader for id in changed for reader in graph.readers[id]}
-    return all(
-        _shapes_of(graph[id].op.weights(*(shapes[operand] for operand in graph[id].inputs)))
-        == _shapes_of(graph[id].op.weights(*graph.operands(graph[id])))
-        for id in readers
-    )
+    readers = [graph[reader] for reader in {reader for id in changed for reader in graph.readers[id]}]
+    return all(_has_same(node, graph.operands(node), [shapes[operand] for operand in node.inputs]) for node in readers)
+
+
+def _has_same(node: Node, own: Sequence[Shape], other: Sequence[Shape]) -> bool:
+    """Tell whether a node has weights of the same shapes on other operands, and the extents that belong to it."""
+    same = _shapes_of(node.op.weights(*own)) == _shapes_of(node.op.weights(*other))
+    return same and all(own[0][axis] == other[0][axis] for axis in node.op.fixed_axes(own[0]))
 
 
 def find_whole_row(graph: Graph, name: str) -> AcceptedSize:

@@ -54,7 +54,7 @@ class GraphExtents:
         self.of: dict[str, tuple[int, ...]] = {}
         self.conditions: dict[ExtentCondition, None] = {}
         self.kept: dict[int, None] = {}
-        """Extents that the shape of some weight depends on, and those that become channels of a map."""
+        """Extents that the shape of some weight depends on, and others that belong to a trained network."""
         self._numbers: dict[object, int] = {}
         self._laws: dict[object, LayerLaw | None] = {}
         self._followed: dict[tuple[int, tuple[tuple[int, ...], ...]], tuple[int, ...]] = {}
@@ -157,13 +157,15 @@ class GraphExtents:
         return self._laws[key]
 
     def _keep_weights(self, node: Node, operands: Sequence[Sequence[int]]) -> None:
+        for axis in node.op.fixed_axes(self.shape(operands[0])) if operands else ():
+            self._keep(operands[0][axis])
         if type(node.op).weights in (Op.weights, Layer.weights):
             return
         for extents in operands:
             x = self.shape(extents)
             for position, number in enumerate(extents):
                 if self.all[number].letters and self._shapes_weights(node.op, x, position):
-                    self.keep(number)
+                    self._keep(number)
 
     def _shapes_weights(self, op: Op, x: Shape, position: int) -> bool:
         """Tell whether the shape of some weight depends on this extent of a layer's operand."""
@@ -176,13 +178,13 @@ class GraphExtents:
             self._laws[key] = None if same else LayerLaw(op, x, position, None)
         return self._laws[key] is not None
 
-    def keep(self, number: int) -> None:
-        """Keep an extent at its own value, with the weights. A product or sum stays the same where all its operands
+    def _keep(self, number: int) -> None:
+        """Keep an extent at its own value. A product or sum stays the same where all its operands
         do."""
         extent = self.all[number]
         if isinstance(extent.law, ProductLaw | SumLaw) and len(extent.operands) > 1:
             for operand in extent.operands:
-                self.keep(operand)
+                self._keep(operand)
         elif extent.letters:
             self.kept[number] = None
 
@@ -230,7 +232,6 @@ def _follow_tokens(op: ops.Tokens, to: GraphExtents, node: Node, x: tuple[int, .
 
 @_follows("Transpose")
 def _follow_transpose(op: ops.Transpose, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
-    to.keep(x[1])
     return reversed(x)
 
 

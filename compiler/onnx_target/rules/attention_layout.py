@@ -59,7 +59,7 @@ class HeadLayout:
         """Give a value the extents of this operand's map, and so many channels."""
         extents: list[int | OnnxValue] = [-1 if isinstance(extent, str) else extent for extent in self.space]
         if len(extents) == 1:
-            extents = [0 if self.emit.rows else -1]
+            extents = [0 if self.emit.rows and not self.sizes else -1]
         elif extents.count(-1) > 1:
             extents = [self.extents()]
         return self._reshape("map", x, self.emit.lay_out([0], [channels], extents))

@@ -119,7 +119,7 @@ def glu(op: ops.Glu, emit: Emitter, x: OnnxValue) -> OnnxValue:
 
 
 def _find_halves(emit: Emitter, x: OnnxValue) -> list[OnnxValue]:
-    """Where the first half of the channels starts and ends, and where the second does."""
+    """Find where the first half of the channels starts and ends, and where the second does."""
     if isinstance(emit.named[1], str):
         last = count_channels(emit, x)
         half = emit.op("Div", [last, emit.constant("two", [2], np.int64)])

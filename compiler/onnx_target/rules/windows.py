@@ -59,8 +59,31 @@ def _say_windows(windows: Sequence[Window], *, auto: bool = False) -> dict[str, 
 
 def _pad_moving(windows: Sequence[Window], axes: Sequence[bool], emit: Emitter, x: OnnxValue) -> OnnxValue:
     """Pad with zeros along some axes so that ⌈size / stride⌉ windows fit, from the extents that x has."""
-    rank = len(windows)
-    first, last = emit.constant("first", [2], np.int64), emit.constant("last", [rank + 2], np.int64)
+    sizes, end = _find_ends(windows, emit, x)
+    missing = emit.op("Sub", [end, sizes])
+    missing = emit.op("Max", [missing, emit.constant("zero", [0], np.int64)])
+    missing = emit.op("Mul", [missing, emit.constant("axes", list(map(int, axes)), np.int64)])
+    before = emit.op("Div", [missing, emit.constant("two", [2], np.int64)])
+    none = emit.constant("none", [0, 0], np.int64)
+    ends = emit.op("Concat", [none, before, none, emit.op("Sub", [missing, before])], axis=0)
+    return emit.op("Pad", [x, ends])
+
+
+def _cut_unread(windows: Sequence[Window], axes: Sequence[bool], emit: Emitter, x: OnnxValue) -> OnnxValue:
+    """Cut off what no window reaches, along some axes: where strides are beyond the windows, ONNX Runtime pads a
+    pooling by less than nothing otherwise."""
+    far = [axis for axis, (w, one) in enumerate(zip(windows, axes, strict=True)) if one and w.stride > w.reach]
+    if not far:
+        return x
+    _, ends = _find_ends(windows, emit, x)
+    chosen = emit.op("Gather", [ends, emit.constant("far", far, np.int64)])
+    starts, places = emit.constant("starts", [0] * len(far), np.int64), [2 + axis for axis in far]
+    return emit.op("Slice", [x, starts, chosen, emit.constant("places", places, np.int64)])
+
+
+def _find_ends(windows: Sequence[Window], emit: Emitter, x: OnnxValue) -> tuple[OnnxValue, OnnxValue]:
+    """Compute the extents that x has, and those over which as many windows slide as ⌈extent / stride⌉."""
+    first, last = emit.constant("first", [2], np.int64), emit.constant("last", [len(windows) + 2], np.int64)
     sizes = emit.op("Slice", [emit.op("Shape", [x]), first, last])
     strides = emit.constant("strides", [w.stride for w in windows], np.int64)
     # (⌈size / stride⌉ - 1) stride, with ⌈size / stride⌉ - 1 = ⌊(size - 1) / stride⌋
@@ -68,13 +91,7 @@ def _pad_moving(windows: Sequence[Window], axes: Sequence[bool], emit: Emitter, 
         "Mul", [emit.op("Div", [emit.op("Sub", [sizes, emit.constant("one", [1], np.int64)]), strides]), strides]
     )
     reach = emit.constant("reach", [w.reach for w in windows], np.int64)
-    missing = emit.op("Sub", [emit.op("Add", [start, reach]), sizes])
-    missing = emit.op("Max", [missing, emit.constant("zero", [0], np.int64)])
-    missing = emit.op("Mul", [missing, emit.constant("axes", list(map(int, axes)), np.int64)])
-    before = emit.op("Div", [missing, emit.constant("two", [2], np.int64)])
-    none = emit.constant("none", [0, 0], np.int64)
-    ends = emit.op("Concat", [none, before, none, emit.op("Sub", [missing, before])], axis=0)
-    return emit.op("Pad", [x, ends])
+    return sizes, emit.op("Add", [start, reach])
 
 
 @rule(AxisConv)
@@ -123,6 +140,7 @@ def _pool(kind: str, op: MaxPool | AvgPool, emit: Emitter, x: OnnxValue, **optio
     windows, before, after = op.windows(emit.before), emit.before.space, emit.node.shape.space
     moving = _find_moving(op, emit)
     if any(moving):
+        x = _cut_unread(windows, moving, emit, x)
         x = _pool_axes(kind, windows, moving, emit, x, auto=True, **options)
         if all(moving):
             return x

@@ -54,6 +54,8 @@ def accepted(network: str, value: int = 24) -> str:
         ("[tokens, transpose, conv: {out: 4, kernel: 1}]", "24 alone"),
         ("[transpose, transpose, conv: 4]", "24 alone"),
         ("[tokens, conv: 4]", "any from 1"),
+        ("[attend: {bias: continuous}]", "24 alone"),
+        ("[windows: {size: 2, body: [attend: {bias: continuous}]}]", "any from 1"),
         ("[learned: [3, 2], flatten, linear: 3]", "any from 1"),
         ("[reduce: {over: positions}, flatten, linear: 3]", "any from 1"),
         ("[slice: {axis: 1, start: 2, stop: -3}]", "any from 6"),

@@ -66,3 +66,22 @@ def export_at_any_size(layer: dict[str, dict[str, object]], folder: Path) -> lis
     assert done.proof
     assert {(case.inputs["x"][2] % 2, case.inputs["x"][3] % 2) for case in done.proof.cases} > {(1, 0)}
     return [node.op_type for node in onnx.load(folder / "m.onnx").graph.node]
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"avg_pool": {"kernel": 2, "stride": 3, "padding": "same_end"}},
+        {"avg_pool": {"kernel": 3, "stride": 5, "padding": "same_end", "count": "inside"}},
+        {"max_pool": {"kernel": [2, 3], "stride": [3, 2], "padding": "same_end"}},
+        {"max_pool": {"kernel": [1, 2], "stride": 4, "padding": ["same_end", 0]}},
+        {"conv": {"out": 4, "kernel": 2, "stride": 3, "padding": "same_end"}},
+    ],
+    ids=str,
+)
+def test_strides_beyond_the_windows_pad_nothing_that_is_negative(
+    layer: dict[str, dict[str, object]], tmp_path: Path
+) -> None:
+    """At every size, also where the last window ends before the map does."""
+    kinds = export_at_any_size(layer, tmp_path)
+    assert ("Slice" in kinds) == ("conv" not in layer)
