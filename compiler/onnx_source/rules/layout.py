@@ -183,8 +183,9 @@ def _cut(call: NodeCall, x: FileValue, taken: Mapping[int, range]) -> Operand:
     if 0 in given:
         return Constant(call.proto.output[0], tuple(given), None, x.type)
     cut = [axis for axis, extent in enumerate(x.shape) if ranges[axis] != range(extent)]
+    # Along several axes it is one node; as slices one after the other it would make values that are in no file.
     if len(cut) == 1 and x.order[cut[0]] and ranges[cut[0]].step > 0 and call.is_map(x, least=2):
-        return _slice_axis(call, x, cut[0], ranges[cut[0]])
+        return slice_axis(call, x, cut[0], ranges[cut[0]])
     x = call.straighten(x)
     kept = [positions for axis, positions in enumerate(ranges) if axis != call.writer.find_dropped(x)]
     if x.samples and ranges[x.samples.axis] != range(x.shape[x.samples.axis]):
@@ -193,7 +194,8 @@ def _cut(call: NodeCall, x: FileValue, taken: Mapping[int, range]) -> Operand:
     return call.foreign(Cut, [x], given, starts=starts, steps=steps)
 
 
-def _slice_axis(call: NodeCall, x: FileValue, axis: int, positions: range) -> FileValue:
+def slice_axis(call: NodeCall, x: FileValue, axis: int, positions: range) -> FileValue:
+    """Take some positions of a map along an axis of the file other than that of the batch."""
     stop = None if positions[-1] + positions.step >= x.shape[axis] else positions[-1] + 1
     return call.add(build(call, Slice, axis=x.order[axis] - 1, start=positions[0], stop=stop, step=positions.step), x)
 

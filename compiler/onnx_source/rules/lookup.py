@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
-from archspec.ops import Embedding
+from archspec.ops import Embedding, Flatten
 from compiler.onnx_source.call import NodeCall, NodeRule
 from compiler.onnx_source.ops.moves import Rearrange
-from compiler.onnx_source.rules.layout import lay_straight
+from compiler.onnx_source.rules.layout import lay_straight, slice_axis
 from compiler.onnx_source.samples import MixedSamplesError, agree
 from compiler.onnx_source.values import Constant, FileValue, Operand
 
@@ -24,6 +25,10 @@ def gather(call: NodeCall) -> Operand:
         found = look_up(call, data, call.straighten(indices))
         if found is not None:
             return found
+    if isinstance(data, FileValue) and isinstance(indices, Constant):
+        taken = take_positions(call, data, axis, indices)
+        if taken is not None:
+            return taken
     shape = (*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :])
     values = [call.straighten(item) for item in (data, indices) if isinstance(item, FileValue)]
     places = []
@@ -38,6 +43,25 @@ def gather(call: NodeCall) -> Operand:
     details = (("axis", str(axis)), *call.tell_constants())
     fields: dict[str, Any] = {"function": "gather", "details": details}
     return call.foreign(Rearrange, values, shape, samples=agree(places), stored=stored, **fields)
+
+
+def take_positions(call: NodeCall, x: FileValue, axis: int, indices: Constant) -> FileValue | None:
+    """Take positions at equal distances along an axis of a map, or a single one of a row, whose axis then goes. None
+    where they are others."""
+    if indices.array is None or not call.is_map(x, least=2) or not x.order[axis] or len(indices.shape) > 1:
+        return None
+    extent, numbers = x.shape[axis], [int(number) for number in indices.array.reshape(-1)]
+    places = [number % extent for number in numbers if -extent <= number < extent]
+    steps = {after - before for before, after in pairwise(places)} or {1}
+    if len(places) < max(1, len(numbers)) or len(steps) > 1 or min(steps) < 1:
+        return None
+    if not indices.shape and not call.is_row(x):
+        return None
+    part = slice_axis(call, x, axis, range(places[0], places[-1] + 1, steps.pop()))
+    if indices.shape:
+        return part
+    flat = call.add(Flatten(), part)
+    return replace(flat, shape=(x.shape[0], flat.shape[-1]), order=(0, 1))
 
 
 def look_up(call: NodeCall, table: Constant, numbers: FileValue) -> FileValue | None:

@@ -55,14 +55,16 @@ def _say(call: NodeCall) -> tuple[Lstm | Gru, FileValue] | None:
     if not _is_usual(call) or any(not _is_left_out(call.operand(i)) for i in range(4, len(call.operands))):
         return None
     batch_axis = 0 if _is_late(call) else 1
-    if len(turned.parts) != 3 or turned.parts[batch_axis] != (BATCH,):
+    steps = turned.parts[1 - batch_axis]
+    if len(turned.parts) != 3 or turned.parts[batch_axis] != (BATCH,) or steps not in AXES:
         return None
-    steps, _ = (parts for axis, parts in enumerate(turned.parts) if axis != batch_axis)
+    ways, out = 1 + (direction == "bidirectional"), weights["recurrent"].shape[-1:]
+    rows = GATES[call.kind] * sum(out)
+    shapes = (ways, rows, call.value().shape[2]), (ways, rows, *out), (ways, 2 * rows)
+    if tuple(item.shape for item in weights.values()) != shapes:
+        return None
     row = turned.row if steps == (STEP,) else call.writer.exchange(turned.row)
-    if steps not in AXES or row.ordered[1] != weights["weight"].shape[-1]:
-        return None
-    _, rows, _ = _read_matrix(call, weights["weight"])
-    fields = {"out": rows // GATES[call.kind], "both": direction == "bidirectional"}
+    fields = {"out": sum(out), "both": ways == 2}
     return (build(call, Lstm, **fields) if call.kind == "LSTM" else build(call, Gru, **fields)), row
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 import torch
@@ -14,6 +16,7 @@ from torch import nn
 from archspec.ops import Embedding, Shape
 from compiler.graph import Graph
 from compiler.onnx_source.read import read_graph
+from tests.support.foreign_models import export_torch, node, read_nodes
 
 
 def read(path: Path, ids: list[int | str], *, axis: int = 0, rows: int = 11, type: int = TensorProto.INT64) -> Graph:
@@ -59,3 +62,46 @@ def test_torchs_own_export_is_read_as_the_same_words(tmp_path: Path) -> None:
         )
     kinds = [node.op.word for node in read_graph(path)]
     assert [kind for kind in kinds if kind != "reshape"] == ["input", "embedding", "conv"]
+
+
+MAP, ROW, VECTOR = (1, 4, 9, 12), (1, 6, 9), (1, 8)
+TAKEN: list[tuple[tuple[int, ...], int, Any, list[str], tuple[int, ...]]] = [
+    (MAP, 1, [0, 1], ["slice"], (2, 9, 12)),
+    (MAP, 3, [1, 4, 7, 10], ["slice"], (4, 9, 4)),
+    (MAP, -2, [-2, -1], ["slice"], (4, 2, 12)),
+    (VECTOR, 1, [3], ["slice"], (1,)),
+    (ROW, 2, 0, ["slice", "flatten"], (6,)),
+    (ROW, 2, -1, ["slice", "flatten"], (6,)),
+    (ROW, 1, 2, ["slice", "flatten"], (9,)),
+    (MAP, 2, 3, ["gather"], (4, 12)),
+    (MAP, 1, [1, 0], ["gather"], (2, 9, 12)),
+    (MAP, 1, [0, 1, 3], ["gather"], (3, 9, 12)),
+    (MAP, 1, [2, 2], ["gather"], (2, 9, 12)),
+    (MAP, 1, [[0, 1]], ["gather"], (1, 2, 9, 12)),
+]
+
+
+@pytest.mark.parametrize(("shape", "axis", "positions", "words", "found"), TAKEN)
+def test_positions_at_equal_distances_are_a_slice(
+    shape: tuple[int, ...], axis: int, positions: Any, words: list[str], found: tuple[int, ...], tmp_path: Path
+) -> None:
+    """In order and once each; the extents are those of ONNX Runtime."""
+    graph = read_nodes([node("Gather", "x i", axis=axis)], shape, {"i": np.array(positions)}, tmp_path)
+    assert [item.op.word for item in graph if item.inputs] == words
+    assert list(graph)[-1].shape == Shape(*found)
+
+
+@pytest.mark.parametrize("dynamo", [False, True])
+def test_the_last_step_of_a_sequence_is_the_languages(dynamo: bool, tmp_path: Path) -> None:
+    class Last(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.head = nn.GRU(5, 6, batch_first=True, bidirectional=True), nn.Linear(12, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            found: torch.Tensor = self.head(self.layer(x.transpose(1, 2))[0][:, -1])
+            return found
+
+    graph = read_graph(export_torch(Last(), (2, 5, 9), tmp_path / "m.onnx", dynamo=dynamo))
+    assert [item.op.word for item in graph if item.inputs] == ["gru", "slice", "flatten", "linear"]
+    assert all(type(item.op).__module__.startswith("archspec.") for item in graph if item.inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.api import to_onnx, to_torch
+from archspec.errors import ModelError
 from archspec.ops import Gru, Lstm, Shape
 from compiler.analysis.cost.cost import measure_cost
 from compiler.analysis.unknown import find_unknown
 from compiler.onnx_source.read import read_graph
 from tests.support.documents import graph_from
-from tests.support.foreign_models import Arrays, export_torch, floats, node, read_nodes
+from tests.support.foreign_models import Arrays, build_nodes, export_torch, floats, node, read_nodes
+from tests.support.models import save
 
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
@@ -148,3 +151,13 @@ def test_a_gate_before_the_product_is_another_layer(tmp_path: Path) -> None:
     gates = {"w": floats(1, 18, 5), "r": floats(1, 18, 6), "b": floats(1, 36)}
     assert read_layer("GRU", "t w r b", tmp_path, gates)[0].startswith("compiler.")
     assert read_layer("GRU", "t w r b", tmp_path, gates, linear_before_reset=1)[0].startswith("archspec.")
+
+
+@pytest.mark.parametrize("shape", [(), (24,), (24, 5), (1, 24, 5, 1), (1, 24, 7), (1, 23, 5), (2, 24, 5)])
+def test_matrices_of_no_layer_are_a_mistake_of_the_file_or_stay_in_it(shape: tuple[int, ...], tmp_path: Path) -> None:
+    arrays = {"w": floats(*shape), "r": SEQUENCE["r"], "b": SEQUENCE["b"]}
+    nodes = [TURNED, node("LSTM", "t w r b", hidden_size=6)]
+    path = save(build_nodes(nodes, (1, 5, 9), arrays), tmp_path / "m.onnx")
+    with suppress(ModelError):
+        words = [type(item.op).__module__ for item in read_graph(path) if item.op.word == "lstm"]
+        assert all(module.startswith("compiler.") for module in words)
