@@ -118,8 +118,15 @@ class RmsNorm(nn.Module):
         self.weight = nn.Parameter(torch.empty(channels)) if affine else None
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x * torch.rsqrt(x.square().mean(1, keepdim=True) + self.eps)
+        x = x * self._invert_root(x)
         return x if self.weight is None else x * self.weight.view(-1, *[1] * (x.dim() - 2))
+
+    def _invert_root(self, x: Tensor) -> Tensor:
+        if x.dtype != torch.float16:
+            return torch.rsqrt(x.square().mean(1, keepdim=True) + self.eps)
+        # of which the squares of numbers from 256 on are infinite
+        length = torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=torch.float32)
+        return torch.rsqrt(length.square() / x.shape[1] + self.eps).to(x.dtype)
 
 
 class L2Norm(nn.Module):

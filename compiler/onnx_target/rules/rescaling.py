@@ -6,25 +6,39 @@ import numpy as np
 
 from archspec.ops import L2Norm, LocalResponseNorm, RmsNorm
 from compiler.onnx_target.emitter import Emitter, OnnxValue
-from compiler.onnx_target.formats import FLOAT16, LEAST_HALF
+from compiler.onnx_target.formats import FLOAT16, FLOAT32
 from compiler.onnx_target.rules.table import rule
 
 
 @rule(RmsNorm)
 def rms_norm(op: RmsNorm, emit: Emitter, x: OnnxValue) -> OnnxValue:
-    mean = _over_channels("ReduceMean", emit, emit.op("Mul", [x, x]))
-    root = emit.op("Sqrt", [emit.op("Add", [mean, emit.constant("eps", op.eps)])])
-    normal = emit.op("Div", [x, root])
+    wide = _widen(emit, x)
+    mean = _over_channels("ReduceMean", emit, emit.op("Mul", [wide, wide]))
+    root = emit.op("Sqrt", [emit.op("Add", [mean, _write_least(emit, op.eps)])])
+    normal = _narrow(emit, emit.op("Div", [wide, root]))
     return emit.op("Mul", [normal, emit.weight_by_channel("weight")]) if op.affine else normal
 
 
 @rule(L2Norm)
 def l2_norm(op: L2Norm, emit: Emitter, x: OnnxValue) -> OnnxValue:
-    """Lower a division by the length. In half precision a bound below all its numbers is the least of them: lengths
-    other than zero are not below it either, and with a length of zero the channels are zeros, whatever divides them."""
-    length = _over_channels("ReduceL2", emit, x)
-    least = max(op.eps, LEAST_HALF) if emit.float_type == FLOAT16 else op.eps
-    return emit.op("Div", [x, emit.op("Clip", [length, emit.constant("eps", least)])])
+    wide = _widen(emit, x)
+    length = emit.op("Clip", [_over_channels("ReduceL2", emit, wide), _write_least(emit, op.eps)])
+    return _narrow(emit, emit.op("Div", [wide, length]))
+
+
+def _widen(emit: Emitter, x: OnnxValue) -> OnnxValue:
+    """The numbers as float32 where they are of half precision, in which the squares of those from 256 on are infinite,
+    and of those below 2**-12 zero."""
+    return emit.cast(x, FLOAT32) if emit.float_type == FLOAT16 else x
+
+
+def _narrow(emit: Emitter, x: OnnxValue) -> OnnxValue:
+    """The numbers in the type of the model again."""
+    return emit.cast(x, FLOAT16) if emit.float_type == FLOAT16 else x
+
+
+def _write_least(emit: Emitter, eps: float) -> OnnxValue:
+    return emit.constant("eps", eps, FLOAT32 if emit.float_type == FLOAT16 else None)
 
 
 @rule(LocalResponseNorm)

@@ -38,17 +38,11 @@ from runtime.verification.model.half_rounding import RoundedSession
 from runtime.verification.proof.proof import prove
 from tests.support.lowering import Arrays, difference, graph_of, run_onnx, run_torch, sample_inputs, stir
 from tests.support.op_examples import walk
-from tests.support.rounding import round_file
+from tests.support.rounding import COSINES, TOLERANCE, round_file
 
 FP16, BF16 = ExportOptions(precision="fp16"), ExportOptions(precision="bf16")
 HALVES = pytest.mark.parametrize("options", [FP16, BF16], ids=["fp16", "bf16"])
 KINDS = {"fp32": TensorProto.FLOAT, "fp16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16}
-
-TOLERANCE: Mapping[Precision, float] = {"fp16": 2e-3, "bf16": 2e-2}
-"""Of the largest number, for one operation: some roundings, each of at most 2**-11 and 2**-8 of a number."""
-COSINES = 4
-"""Times the tolerance for attention by cosines: its scores begin at ten times a cosine, and are rounded as numbers of
-that size before they are exponents."""
 
 
 def halve(array: Any) -> Any:
