@@ -45,6 +45,7 @@ bench: $(INSTALLED) ## measure against peers, in one run
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/compile.py
 	$(BIN)/python benchmarks/analysis.py
+	$(BIN)/python benchmarks/transformers.py
 	$(BIN)/python benchmarks/export.py
 	$(BIN)/python benchmarks/forms.py
 	$(BIN)/python benchmarks/int8.py

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 from archspec.ops import Attention
 from archspec.ops.partition import EnterWindows, LeaveWindows
 from archspec.spec.nodes.attention import Attending, Windowing
@@ -39,13 +41,13 @@ def windows(walk: Walk, node: Windowing, step: Step) -> MaybeNode:
     assert isinstance(enter, EnterWindows)
     grid = walk.evaluator.evaluate(step, walk.evaluator.setting(step, "grid"), "grid")
     inside = step.enter()
-    before = len(walk.builder.nodes)
     value = walk.builder.apply(step, enter, [step.value], inside.join("enter"))
     seen = {"window": enter.size, "shift": enter.shift, "grid": grid}
     scope = inside.enter("body")._replace(windows=seen, taps=dict(step.scope.taps))
     result = run_body(walk, node.body, value, scope)
     if value is not None:
-        _check_body(walk, step, list(walk.builder.nodes.values())[before + 1 :], value)
+        made = takewhile(lambda node: node is not value, reversed(walk.builder.nodes.values()))
+        _check_body(walk, step, [*made][::-1], value)
     leave = LeaveWindows(size=enter.size, shift=enter.shift)
     return walk.builder.apply(step, leave, [result, step.value], inside.join("leave"))
 
