@@ -274,3 +274,63 @@ class GPT2(nn.Module):
     def forward(self, ids: Tensor, positions: Tensor) -> Tensor:
         x = self.words(ids[:, 0]) + self.places(positions[:, 0])
         return self.layers(x).transpose(1, 2)
+
+
+class TimeDelay(nn.Module):
+    """A convolution over time, a ReLU, and batch normalization behind it."""
+
+    def __init__(self, ins: int, out: int, kernel: int = 1, dilation: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(ins, out, kernel, dilation=dilation, padding=kernel // 2 * dilation)
+        self.norm = nn.BatchNorm1d(out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(x).relu())
+
+
+class FrameBlock(nn.Module):
+    """Desplanques et al., 2020, figure 1: an SE-Res2Block, with eight parts."""
+
+    def __init__(self, width: int, bottleneck: int, dilation: int) -> None:
+        super().__init__()
+        self.first = TimeDelay(width, width)
+        self.parts: Any = nn.ModuleList(TimeDelay(width // 8, width // 8, 3, dilation) for _ in range(7))
+        self.last = TimeDelay(width, width)
+        self.gate = nn.Sequential(
+            nn.AdaptiveAvgPool1d(1), nn.Conv1d(width, bottleneck, 1), nn.ReLU(), nn.Conv1d(bottleneck, width, 1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        *parts, rest = self.first(x).chunk(8, 1)
+        value, found = torch.zeros(()), []
+        for part, layer in zip(parts, self.parts, strict=True):
+            value = layer(part + value)
+            found.append(value)
+        y = self.last(torch.cat([*found, rest], 1))
+        return x + y * self.gate(y).sigmoid()
+
+
+class EcapaTDNN(nn.Module):
+    """Desplanques et al., 2020, sections 3.1 to 3.3 and figure 2."""
+
+    def __init__(
+        self, features: int = 80, width: int = 1024, wide: int = 1536, bottleneck: int = 128, embedding: int = 192
+    ) -> None:
+        super().__init__()
+        self.first = TimeDelay(features, width, 5)
+        self.blocks: Any = nn.ModuleList(FrameBlock(width, bottleneck, dilation) for dilation in (2, 3, 4))
+        self.join = nn.Conv1d(3 * width, wide, 1)
+        self.score = nn.Sequential(nn.Conv1d(3 * wide, bottleneck, 1), nn.Tanh(), nn.Conv1d(bottleneck, wide, 1))
+        self.norm, self.linear = nn.BatchNorm1d(2 * wide), nn.Linear(2 * wide, embedding)
+        self.last = nn.BatchNorm1d(embedding)
+
+    def forward(self, spectrum: Tensor) -> Tensor:
+        values = [self.first(spectrum)]
+        for block in self.blocks:
+            values.append(block(torch.stack(values).sum(0)))
+        h = self.join(torch.cat(values[1:], 1)).relu()
+        around = [h.mean(2, keepdim=True), h.var(2, correction=0, keepdim=True).clamp(min=1e-4).sqrt()]
+        shares = self.score(torch.cat([h, *(value.expand_as(h) for value in around)], 1)).softmax(2)
+        mean = (shares * h).sum(2)
+        deviation = ((shares * h.square()).sum(2) - mean.square()).clamp(min=1e-4).sqrt()
+        return self.last(self.linear(self.norm(torch.cat([mean, deviation], 1))))

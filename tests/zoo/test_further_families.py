@@ -74,6 +74,11 @@ CASES = {
     "two_tower": Case(decision.TwoTower, {"query": 12, "item": 20, "widths": [16, 8]}),
     "wavenet": Case(sequence.WaveNet, {"levels": 8, "width": 6, "skip": 10, "stacks": 2, "layers": 3}, {"L": 20}),
     "tcn": Case(sequence.TCN, {"channels": 2, "width": 6, "levels": 3, "kernel": 3}, {"L": 20}),
+    "ecapa_tdnn": Case(
+        sequence.EcapaTDNN,
+        {"features": 5, "width": 16, "wide": 12, "bottleneck": 4, "embedding": 6},
+        {"L": 17},
+    ),
     "conformer": Case(sequence.conformer, {"width": 16, "heads": 2, "blocks": 2, "kernel": 5}, {"L": 9}),
     "transformer_encoder": Case(
         sequence.transformer_encoder, {"width": 16, "heads": 2, "inner": 32, "layers": 2}, {"L": 9}

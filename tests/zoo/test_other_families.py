@@ -129,6 +129,8 @@ def test_outputs_are_those_of_an_independent_network(
         ("densenet_bc_100_12", {}, "0.8"),  # Huang et al., 2017, table 2
         ("densenet_40_12", {}, "1.0"),  # the same
         ("unet_plus_plus", {"deep": False}, "9.04"),  # Zhou et al., 2018, table 2
+        ("ecapa_tdnn", {}, "14.7"),  # Desplanques et al., 2020, table 1
+        ("ecapa_tdnn", {"width": 512}, "6.2"),  # the same
         ("unet_3_plus", {}, "26.97"),  # Huang et al., 2020, table 1
     ],
 )
