@@ -1,8 +1,9 @@
 """The networks of the benchmarks of inference, with weights as after training, as a torch module and as ONNX files.
 
-Everybody computes with the same numbers: the module is `to_torch` of the zoo's spec, made of torch's own layers, and
-every exporter gets that module and its weights. The batch of every file is dynamic. Height and width are dynamic in
-archspec's files and fixed in the others, whose exporters cannot always keep them free and which gain by it.
+Everybody computes with the same numbers: the module is `to_torch` of the zoo's spec, made of torch's own layers, or for
+transformers torchvision's own, and every exporter gets that module and its weights. The batch of every file is dynamic.
+Height and width are dynamic in archspec's files and fixed in the others, whose exporters cannot always keep them free
+and which gain by it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ NETWORKS: Mapping[str, int] = {
 """Height and width in pixels of the images that each is measured with: the usual ones, but for U-Net (572) and the
 hourglass (256), which are given less so that a batch of 32 takes seconds."""
 
+TORCHVISION = ("vit_b_16", "swin_t")
+"""The networks of which the others get torchvision's module: in ours projections of tokens are convolutions, of which
+no exporter makes products."""
+
 BATCHES = (1, 8, 32)
 
 ARCHSPEC = {"archspec": "any", "archspec for cpu": "cpu"}
@@ -50,6 +55,8 @@ def build_graph(name: str, side: int | None = None) -> Any:
 
 def load_module(name: str, weights: Path, side: int | None = None) -> Any:
     """The torch module, for inference; its weights are mapped, without a second copy."""
+    if name in TORCHVISION:
+        return build_theirs(name)
     from safetensors.torch import load_file
 
     from archspec import to_torch
@@ -67,6 +74,9 @@ def prepare_weights(name: str, path: Path, side: int | None = None) -> None:
 
     from archspec import to_torch
 
+    if name in TORCHVISION:
+        _convert_theirs(name, path)
+        return
     torch.manual_seed(SEED)
     graph = build_graph(name, side)
     module = to_torch(graph, seed=SEED).train()
@@ -80,6 +90,38 @@ def prepare_weights(name: str, path: Path, side: int | None = None) -> None:
         for _ in range(3):
             module(make_images(graph, 4))
     save_file(module.state_dict(), path)
+
+
+def build_theirs(name: str) -> Any:
+    """torchvision's module, the same one every time, with all biases off zero: onnxslim takes additions of zeros
+    away."""
+    import torch
+
+    from tests.support.torchvision_models import find_torchvision_model
+
+    torch.manual_seed(SEED)
+    module = find_torchvision_model(name)(weights=None)
+    with torch.no_grad():
+        for tensor in module.parameters():
+            if tensor.dim() == 1:
+                tensor.add_(0.1 * torch.randn(tensor.shape))
+            elif not tensor.any():
+                tensor.normal_(0, 0.02)
+    return module.eval()
+
+
+def _convert_theirs(name: str, path: Path) -> None:
+    """Write the weights of torchvision's module under our names."""
+    from safetensors.numpy import save_file
+
+    from archspec import load
+    from archspec.weights import find_rules
+    from runtime.weights.convert import convert
+    from runtime.weights.safetensors_file import StoredTensor
+
+    state = build_theirs(name).state_dict()
+    stored = {key: StoredTensor(tuple(value.shape), "float32", value.numpy) for key, value in state.items()}
+    save_file(convert(stored, build_graph(name), find_rules(name, load(name).params), "torchvision").read(), path)
 
 
 def make_images(graph: Any, batch: int) -> Any:
