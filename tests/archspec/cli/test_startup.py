@@ -50,7 +50,7 @@ COMPILER = {
             "elaborate.words",
         ),
         *("sizes", "sizes.accepted_sizes", "sizes.extents", "sizes.laws", "sizes.size_values", "sizes.shapes_by_size"),
-        *("sizes.conditions", "rule_table"),
+        *("sizes.conditions", "sizes.nearest_sizes", "elaborate.fixed_sizes", "rule_table"),
         *("analysis.analysis_cache", "analysis.certainty", "analysis.cost", "analysis.cost.conventions"),
         *("analysis.cost.cost", "analysis.cost.node", "analysis.memory", "analysis.memory.memory"),
         *("analysis.memory.saved", "analysis.memory.setup", "analysis.paths", "analysis.report"),
