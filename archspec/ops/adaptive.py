@@ -8,13 +8,14 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from archspec.ops.axes import require_map
 from archspec.ops.base import Family, Layer
 from archspec.ops.bounds import Bounds
 from archspec.ops.fields import PositivePerAxis, along
 from archspec.ops.pooling import send_to_largest, take_largest
 from archspec.ops.signal.axis import MAX_AXIS, Axis, even_out
 from archspec.ops.signal.moments import WINDOW, Gradient, Moments
-from archspec.ops.values import Casting, OpError, Saved, Shape
+from archspec.ops.values import Casting, Saved, Shape
 from archspec.ops.window import Positions, Span, run
 
 
@@ -34,8 +35,7 @@ class AdaptivePool(Layer):
         return x
 
     def infer(self, x: Shape) -> Shape:
-        if not 1 <= x.rank <= 3:
-            raise OpError(f"{self.kind} needs one to three spatial axes, found the shape {x}")
+        require_map(self.kind, x)
         return Shape(x.channels, *along(self.size, x, "size"))
 
     def elementwise(self, x: Shape) -> int:

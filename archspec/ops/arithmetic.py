@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from archspec.ops.bounds import UNKNOWN, Bounds
-from archspec.ops.fields import Flag
-from archspec.ops.merge import Repeating, Sum
+from archspec.ops.merge import OptionalRepeat, Sum, save_pairs
 from archspec.ops.signal.largest import pass_larger
 from archspec.ops.signal.moments import PRODUCT, Gradient, Moments, join_doubts
 from archspec.ops.signal.runs import align, join
@@ -14,14 +13,8 @@ from archspec.ops.signal.sums import Ties, add_up, gather_copies, repeat_copies,
 from archspec.ops.values import Saved, Shape
 
 
-class Sub(Repeating, Sum):
+class Sub(OptionalRepeat, Sum):
     """The first value minus all others, of one shape; where `repeat` is true they are repeated to it."""
-
-    repeat: Flag = False
-
-    @property
-    def repeats(self) -> bool:
-        return self.repeat
 
     def bound(self, *xs: Bounds) -> Bounds:
         return Bounds(xs[0].low - sum(x.high for x in xs[1:]), xs[0].high - sum(x.low for x in xs[1:]))
@@ -39,17 +32,11 @@ class Sub(Repeating, Sum):
         return tuple(gather_copies(gradient, x) for x in xs)
 
 
-class Div(Repeating):
+class Div(OptionalRepeat):
     """The first value divided by all others, of one shape; where `repeat` is true they are repeated to it.
 
     Of its moments nothing is known: they hang on how near to zero the divisor comes.
     """
-
-    repeat: Flag = False
-
-    @property
-    def repeats(self) -> bool:
-        return self.repeat
 
     def gated_by(self, operands: int) -> frozenset[int]:
         """The divisors, which set how much of the dividend passes."""
@@ -66,24 +53,18 @@ class Div(Repeating):
 
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         """The divisors, and what a divisor with a gradient divides."""
-        return _save_pairs(self, xs, batch, needs, "divisor")
+        return save_pairs(self, xs, batch, needs, "divisor")
 
 
-class Extreme(Repeating):
+class Extreme(OptionalRepeat):
     """The largest or the smallest of values of one shape, at each position."""
 
     sign: ClassVar[float]
     """1 for the largest; -1 for the smallest, which is the largest of the negatives, turned again."""
 
-    repeat: Flag = False
-
-    @property
-    def repeats(self) -> bool:
-        return self.repeat
-
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         """Both of each two that are compared, where one of them wants a gradient."""
-        return _save_pairs(self, xs, batch, needs, "both")
+        return save_pairs(self, xs, batch, needs, "both")
 
     def moments(self, *xs: Moments) -> Moments:
         """The moments of independent values; of more than two, as if the larger of the first were normal."""
@@ -127,20 +108,3 @@ class Min(Extreme):
 
     def bound(self, *xs: Bounds) -> Bounds:
         return Bounds(min(x.low for x in xs), min(x.high for x in xs))
-
-
-def _save_pairs(
-    op: Repeating, xs: tuple[Shape, ...], batch: int, needs: tuple[bool, ...], keeps: Literal["divisor", "both"]
-) -> Saved:
-    """The operands and intermediate results that two by two are kept: of each two the second where one wants a
-    gradient; the first too, where both are kept, or the second wants one."""
-    kept, products, before, wanted = set(), [], xs[0], needs[0]
-    for i, x in enumerate(xs[1:], start=1):
-        kept |= {i} if wanted or needs[i] else set()
-        if needs[i] or (keeps == "both" and wanted):
-            if i == 1:
-                kept.add(0)
-            else:
-                products.append((i, batch * before.elements))
-        before, wanted = op.infer(before, x), wanted or needs[i]
-    return Saved(tuple(sorted(kept)), products=tuple(products))

@@ -22,3 +22,9 @@ def name_places(axis: int, x: Shape) -> str:
 def settle_axis(axis: int, x: Shape) -> int:
     """Count an axis from 0, where the shape has it."""
     return axis + len(x) if -len(x) <= axis < 0 else axis
+
+
+def require_map(word: str, x: Shape) -> None:
+    """Refuse what has no axis of space, or more than three. Raises OpError."""
+    if not 1 <= x.rank <= 3:
+        raise OpError(f"{word} needs one to three spatial axes, found the shape {x}")

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from archspec.ops.axes import require_map
 from archspec.ops.fields import (
     AlongAxes,
     Epsilon,
@@ -75,8 +76,7 @@ class Conv(Kernel):
         return not any(window.padding for window in self.windows(x))
 
     def infer(self, x: Shape) -> Shape:
-        if not 1 <= x.rank <= 3:
-            raise OpError(f"conv needs one to three spatial axes, found the shape {x}")
+        require_map(self.kind, x)
         _require_groups(self, x)
         self._require_variance(x)
         windows = self.windows(x)
@@ -194,8 +194,7 @@ class ConvTranspose(Kernel):
         return along(self.output_padding, x, "output_padding")
 
     def infer(self, x: Shape) -> Shape:
-        if not 1 <= x.rank <= 3:
-            raise OpError(f"conv_transpose needs one to three spatial axes, found the shape {x}")
+        require_map(self.kind, x)
         _require_groups(self, x)
         pairs = list(zip(self.windows(x), self._grown(x), strict=True))
         if any(more >= max(window.stride, window.dilation) for window, more in pairs):

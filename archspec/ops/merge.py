@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import accumulate
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -97,16 +97,20 @@ class Repeating(Merge):
         return len(xs) == 1
 
 
-class Add(Repeating, Sum):
-    """The sum of values of one shape, or where `repeat` is true, of values that are repeated to one."""
-
-    newer: ClassVar[frozenset[str]] = frozenset({"repeat"})
+class OptionalRepeat(Repeating):
+    """One that repeats operands where its field says so."""
 
     repeat: Flag = False
 
     @property
     def repeats(self) -> bool:
         return self.repeat
+
+
+class Add(OptionalRepeat, Sum):
+    """The sum of values of one shape, or where `repeat` is true, of values that are repeated to one."""
+
+    newer: ClassVar[frozenset[str]] = frozenset({"repeat"})
 
     def bound(self, *xs: Bounds) -> Bounds:
         return Bounds(sum(x.low for x in xs), sum(x.high for x in xs))
@@ -137,16 +141,7 @@ class Mul(Repeating):
     def saved_for_backward(self, *xs: Shape, batch: int, needs: tuple[bool, ...]) -> Saved:
         """The factors: multiplied one after the other, each product with a gradient keeps the other factor: an operand,
         or what the ones before it made."""
-        kept, products, before, wanted = set(), [], xs[0], needs[0]
-        for i in range(1, len(xs)):
-            if wanted:
-                kept.add(i)
-            if needs[i] and i == 1:
-                kept.add(0)
-            elif needs[i]:
-                products.append((i, batch * before.elements))
-            before, wanted = self.infer(before, xs[i]), wanted or needs[i]
-        return Saved(tuple(sorted(kept)), products=tuple(products))
+        return save_pairs(self, xs, batch, needs, "factors")
 
     def moments(self, *xs: Moments) -> Moments:
         return multiply(xs)
@@ -317,3 +312,24 @@ def _one_shape(op: Merge, xs: tuple[Shape, ...]) -> Shape:
         remedy = "; `fit: repeat` repeats extents of 1" if isinstance(op, Repeating) else ""
         raise OpError(f"{op.kind} needs equal shapes, found {in_words(xs)}{_hint_at_repeat(xs, remedy)}")
     return xs[0]
+
+
+def save_pairs(
+    op: Repeating,
+    xs: tuple[Shape, ...],
+    batch: int,
+    needs: tuple[bool, ...],
+    keeps: Literal["factors", "divisor", "both"],
+) -> Saved:
+    """The operands and intermediate results that two by two are kept: the second where the first wants a gradient, or
+    where it is no factor and wants one itself; the first where the second wants one, or both are kept."""
+    kept, products, before, wanted = set(), [], xs[0], needs[0]
+    for i, x in enumerate(xs[1:], start=1):
+        kept |= {i} if wanted or (needs[i] and keeps != "factors") else set()
+        if needs[i] or (keeps == "both" and wanted):
+            if i == 1:
+                kept.add(0)
+            else:
+                products.append((i, batch * before.elements))
+        before, wanted = op.infer(before, x), wanted or needs[i]
+    return Saved(tuple(sorted(kept)), products=tuple(products))

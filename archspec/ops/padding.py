@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from archspec.ops.axes import require_map
 from archspec.ops.base import Family, Layer
 from archspec.ops.bounds import ZERO, Bounds
 from archspec.ops.fields import NonNegativePerAxis, along, at_axis
@@ -52,8 +53,7 @@ class Pad(Layer):
         return list(zip(along(self.before, x, "before"), along(self.after, x, "after"), strict=True))
 
     def infer(self, x: Shape) -> Shape:
-        if not 1 <= x.rank <= 3:
-            raise OpError(f"pad needs one to three spatial axes, found the shape {x}")
+        require_map(self.kind, x)
         for axis, (size, sides) in enumerate(zip(x.space, self.sides(x), strict=True), start=1):
             for field, side in zip(("before", "after"), sides, strict=True):
                 if self.mode == "reflect" and side >= size:

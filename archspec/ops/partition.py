@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from archspec.ops.axes import require_map
 from archspec.ops.base import Family, Op
 from archspec.ops.bounds import ZERO, Bounds
 from archspec.ops.fields import NonNegativePerAxis, PositivePerAxis, along
@@ -29,8 +30,7 @@ class Windowed(Op):
 
     def pad(self, x: Shape) -> Shape:
         """The shape with extents that are whole windows."""
-        if not 1 <= x.rank <= 3:
-            raise OpError(f"windows need one to three spatial axes, found the shape {x}")
+        require_map("windows", x)
         sizes, shifts = along(self.size, x, "size"), along(self.shift, x, "shift")
         for size, shift in zip(sizes, shifts, strict=True):
             if shift >= size:

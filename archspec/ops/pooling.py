@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from archspec.ops.axes import require_map
 from archspec.ops.base import Family, Layer
 from archspec.ops.bounds import ZERO, Bounds
 from archspec.ops.fields import Flag, PaddingPerAxis, PositivePerAxis, along
@@ -62,8 +63,7 @@ class Pool(Layer):
         return "its window is a single position" if single else ""
 
     def infer(self, x: Shape) -> Shape:
-        if not 1 <= x.rank <= 3:
-            raise OpError(f"{self.kind} needs one to three spatial axes, found the shape {x}")
+        require_map(self.kind, x)
         windows = self.windows(x)
         self._require_small(x, windows)
         space = [window.slide(size, ceil=self.ceil) for window, size in zip(windows, x.space, strict=True)]

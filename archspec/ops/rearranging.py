@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.ops.axes import name_places
+from archspec.ops.axes import name_places, require_map
 from archspec.ops.base import Family, Gating, Layer, Op
 from archspec.ops.bounds import Bounds
 from archspec.ops.fields import Positive
@@ -187,7 +187,7 @@ class SpaceToDepth(Blocks):
     (torch.pixel_unshuffle): (C, *S) -> (C · block ^ rank, *S / block)."""
 
     def infer(self, x: Shape) -> Shape:
-        _require_map(self, x)
+        require_map(self.kind, x)
         for axis, extent in enumerate(x.space, start=1):
             if extent % self.block:
                 raise OpError(f"blocks of {self.block} do not fit {name_places(axis, x)}", "block")
@@ -211,7 +211,7 @@ class DepthToSpace(Blocks):
     (C, *S) -> (C / block ^ rank, *S · block)."""
 
     def infer(self, x: Shape) -> Shape:
-        _require_map(self, x)
+        require_map(self.kind, x)
         count = self.block**x.rank
         if x.channels % count:
             raise OpError(f"a block has {count} positions, and {x.channels} channels of {x} are no multiple", "block")
@@ -255,8 +255,3 @@ class ShuffleChannels(Rearranging):
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         return (replace(gradient, runs=deal_channels(gradient.runs, x.channels // self.groups)),)
-
-
-def _require_map(op: Layer, x: Shape) -> None:
-    if not 1 <= x.rank <= 3:
-        raise OpError(f"{op.kind} needs one to three spatial axes, found the shape {x}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from archspec.ops.axes import require_map
 from archspec.ops.base import Family, Gating, Layer, Op
 from archspec.ops.bounds import UNKNOWN, Bounds
 from archspec.ops.fields import MAX_SCALE_PARTS, ScalePerAxis, along, at_axis
@@ -44,8 +45,7 @@ class Resampling(Op):
 
     def require_rank(self, x: Shape) -> None:
         """Refuse a map of other axes than the mode has. Raises OpError."""
-        if not 1 <= x.rank <= 3:
-            raise OpError(f"{self.kind} needs one to three spatial axes, found the shape {x}")
+        require_map(self.kind, x)
         if self.mode == "cubic" and x.rank != 2:
             raise OpError(f"mode: cubic needs two spatial axes, found the shape {x}; linear takes one to three", "mode")
         if self.mode == "nearest" and self.corners == "aligned":

@@ -24,7 +24,7 @@ def test_an_axis_of_one_window_is_not_rolled() -> None:
 @pytest.mark.parametrize(
     ("op", "shapes", "message"),
     [
-        (EnterWindows(size=4), (Shape(3),), "windows need one to three spatial axes, found the shape 3"),
+        (EnterWindows(size=4), (Shape(3),), "windows needs one to three spatial axes, found the shape 3"),
         (EnterWindows(size=4, shift=4), (Shape(3, 8),), "shift: 4 should be below the window's size, 4"),
         (EnterWindows(size=(4, 4)), (Shape(3, 8),), "size: [4, 4] has 2 entries, and 3×8 has 1 spatial axis"),
         (LeaveWindows(size=4), (Shape(3, 9), Shape(3, 9)), "windows of 3×9 leave 3×12, found 3×9"),
