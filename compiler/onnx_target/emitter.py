@@ -192,6 +192,13 @@ class Emitter:
         """Cast a value to another type."""
         return self.op("Cast", [value], to=onnx.helper.np_dtype_to_tensor_dtype(dtype))
 
+    def reduce(self, kind: str, x: OnnxValue, axes: Sequence[int], name: str = "axes") -> OnnxValue:
+        """Reduce along axes of the value as it is written, which stay with extent 1. From opset 18 on all reductions
+        take the axes as an operand, stored by that name; before, ReduceSum alone does."""
+        if kind == "ReduceSum" or self.opset >= 18:
+            return self.op(kind, [x, self.constant(name, axes, np.int64)], keepdims=1)
+        return self.op(kind, [x], axes=list(axes), keepdims=1)
+
     def lead(self, value: OnnxValue) -> OnnxValue:
         """Have the ONNX node that gives this value bear the name of the graph's node, whatever follows it."""
         self._leader = value.producer

@@ -10,7 +10,6 @@ from archspec.ops import AdaptiveAvgPool, AdaptiveMaxPool
 from archspec.ops.adaptive import AdaptivePool
 from archspec.ops.fields import along
 from compiler.onnx_target.emitter import Emitter, OnnxValue
-from compiler.onnx_target.formats import BFLOAT16
 from compiler.onnx_target.rules.table import rule
 
 
@@ -38,7 +37,7 @@ def _pool(op: AdaptivePool, emit: Emitter, x: OnnxValue, plain: str, reduce: str
     for axis, size in enumerate(sizes, start=2):
         starts, ends = _find_ends(emit, source, axis, size)
         parts = [_take_window(emit, x, axis, [_pick(emit, ends_, i) for ends_ in (starts, ends)]) for i in range(size)]
-        reduced = [_reduce(emit, reduce, part, axis) for part in parts]
+        reduced = [emit.reduce(reduce, part, [axis], f"at_{axis}") for part in parts]
         x = emit.op("Concat", reduced, axis=axis) if size > 1 else reduced[0]
     return x
 
@@ -62,10 +61,3 @@ def _pick(emit: Emitter, numbers: OnnxValue, i: int) -> OnnxValue:
 
 def _take_window(emit: Emitter, x: OnnxValue, axis: int, ends: Sequence[OnnxValue]) -> OnnxValue:
     return emit.op("Slice", [x, *ends, emit.constant(f"at_{axis}", [axis], np.int64)])
-
-
-def _reduce(emit: Emitter, kind: str, x: OnnxValue, axis: int) -> OnnxValue:
-    """Reduce along one axis, which stays with extent 1. From opset 18 on, as bf16 has it, it is an operand."""
-    if emit.float_type == BFLOAT16:
-        return emit.op(kind, [x, emit.constant(f"at_{axis}", [axis], np.int64)])
-    return emit.op(kind, [x], axes=[axis])

@@ -116,12 +116,9 @@ def _extend(emit: Emitter, name: str, channels: int, space: OnnxValue) -> OnnxVa
 
 @rule(Reduce)
 def reduce(op: Reduce, emit: Emitter, x: OnnxValue) -> OnnxValue:
-    """Lower a reduction. From opset 18 on all take their axes as an operand, before that ReduceSum alone."""
     axes = [emit.axis(0)] if op.over_channels else [emit.axis(axis) for axis in range(1, emit.before.rank + 1)]
     kind = {"mean": "ReduceMean", "max": "ReduceMax", "sum": "ReduceSum", "norm": "ReduceL2"}[op.by]
-    if op.by == "sum" or emit.opset >= 18:
-        return emit.op(kind, [x, emit.constant("axes", axes, np.int64)], keepdims=1)
-    return emit.op(kind, [x], axes=axes, keepdims=1)
+    return emit.reduce(kind, x, axes)
 
 
 @rule(Learned)

@@ -13,7 +13,7 @@ from compiler.onnx_target.rules.table import rule
 @rule(RmsNorm)
 def rms_norm(op: RmsNorm, emit: Emitter, x: OnnxValue) -> OnnxValue:
     wide = _widen(emit, x)
-    mean = _over_channels("ReduceMean", emit, emit.op("Mul", [wide, wide]))
+    mean = emit.reduce("ReduceMean", emit.op("Mul", [wide, wide]), [emit.axis(0)])
     root = emit.op("Sqrt", [emit.op("Add", [mean, _write_least(emit, op.eps)])])
     normal = _narrow(emit, emit.op("Div", [wide, root]))
     return emit.op("Mul", [normal, emit.weight_by_channel("weight")]) if op.affine else normal
@@ -22,7 +22,7 @@ def rms_norm(op: RmsNorm, emit: Emitter, x: OnnxValue) -> OnnxValue:
 @rule(L2Norm)
 def l2_norm(op: L2Norm, emit: Emitter, x: OnnxValue) -> OnnxValue:
     wide = _widen(emit, x)
-    length = emit.op("Clip", [_over_channels("ReduceL2", emit, wide), _write_least(emit, op.eps)])
+    length = emit.op("Clip", [emit.reduce("ReduceL2", wide, [emit.axis(0)]), _write_least(emit, op.eps)])
     return _narrow(emit, emit.op("Div", [wide, length]))
 
 
@@ -49,10 +49,3 @@ def local_response_norm(op: LocalResponseNorm, emit: Emitter, x: OnnxValue) -> O
         return emit.op("LRN", [x], **fields)
     image = emit.op("Reshape", [x, emit.constant("image", [0, 0, -1, 1], np.int64)])
     return emit.op("Reshape", [emit.op("LRN", [image], **fields), emit.op("Shape", [x])])
-
-
-def _over_channels(kind: str, emit: Emitter, x: OnnxValue) -> OnnxValue:
-    """Reduce the channels to one; from opset 18 on, axes are an operand."""
-    if emit.opset >= 18:
-        return emit.op(kind, [x, emit.constant("axes", [emit.axis(0)], np.int64)], keepdims=1)
-    return emit.op(kind, [x], axes=[emit.axis(0)], keepdims=1)

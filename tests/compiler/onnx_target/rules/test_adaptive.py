@@ -22,6 +22,14 @@ def test_one_file_pools_maps_of_every_size(kind: str, size: int | list[int], tmp
     assert compare(graph, tmp_path, sizes=sizes) < TOLERANCE
 
 
+@pytest.mark.parametrize("kind", ["avg", "max"])
+def test_windows_are_reduced_in_the_opset_of_a_deformable_convolution(kind: str, tmp_path: Path) -> None:
+    """In opset 19 the axes of a reduction are an operand, which they are not in the usual 17."""
+    moved = {"deform_conv": {"out": 8, "offset": [{"conv": {"out": 18, "kernel": 3}}]}}
+    document = {"archspec": 1, "inputs": {"x": [4, 11, 11]}, "network": [moved, {f"adaptive_{kind}_pool": 3}]}
+    assert compare(graph_from(document), tmp_path) < TOLERANCE
+
+
 def test_windows_of_one_extent_are_one_node() -> None:
     assert list_kinds(AdaptiveAvgPool(size=2), Shape(3, 8, 6)) == ["AveragePool"]
     assert list_kinds(AdaptiveMaxPool(size=1), Shape(3, 8, 6)) == ["GlobalMaxPool"]
