@@ -171,16 +171,13 @@ class GraphExtents:
         """Tell whether the shape of some weight depends on this extent of a layer's operand."""
         key = id(op), x, position, "weights"
         if key not in self._laws:
-            own, other = (op.weights(shape) for shape in (x, replace_extent(x, position, 2 * x[position])))
-            same = {name: weight.shape for name, weight in own.items()} == {
-                name: weight.shape for name, weight in other.items()
-            }
-            self._laws[key] = None if same else LayerLaw(op, x, position, None)
+            shapes = (x, replace_extent(x, position, 2 * x[position]))
+        own, other = ({name: one.shape for name, one in op.weights(shape).items()} for shape in shapes)
+        self._laws[key] = None if own == other else LayerLaw(op, x, position, None)
         return self._laws[key] is not None
 
     def _keep(self, number: int) -> None:
-        """Keep an extent at its own value. A product or sum stays the same where all its operands
-        do."""
+        """Keep an extent at its own value. A product or sum stays the same where all its operands do."""
         extent = self.all[number]
         if isinstance(extent.law, ProductLaw | SumLaw) and len(extent.operands) > 1:
             for operand in extent.operands:
@@ -236,8 +233,7 @@ def _follow_transpose(op: ops.Transpose, to: GraphExtents, node: Node, x: tuple[
 
 
 @_follows("Map")
-def _follow_map(op: ops.Map, to: GraphExtents, node: Node, *xs: tuple[int, ...]) -> Iterable[int]:
-    x, like = xs
+def _follow_map(op: ops.Map, to: GraphExtents, node: Node, x: tuple[int, ...], like: tuple[int, ...]) -> Iterable[int]:
     to.equal((x[1], to.gather(ProductLaw, like[1:])))
     return [x[0], *like[1:]]
 
