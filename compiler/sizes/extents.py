@@ -172,8 +172,8 @@ class GraphExtents:
         key = id(op), x, position, "weights"
         if key not in self._laws:
             shapes = (x, replace_extent(x, position, 2 * x[position]))
-        own, other = ({name: one.shape for name, one in op.weights(shape).items()} for shape in shapes)
-        self._laws[key] = None if own == other else LayerLaw(op, x, position, None)
+            own, other = ({name: one.shape for name, one in op.weights(shape).items()} for shape in shapes)
+            self._laws[key] = None if own == other else LayerLaw(op, x, position, None)
         return self._laws[key] is not None
 
     def _keep(self, number: int) -> None:
