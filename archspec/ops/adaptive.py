@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import prod
-from typing import ClassVar
+from math import gcd, prod
+from typing import ClassVar, NamedTuple
 
 from pydantic import Field
 
@@ -39,12 +39,11 @@ class AdaptivePool(Layer):
         return Shape(x.channels, *along(self.size, x, "size"))
 
     def elementwise(self, x: Shape) -> int:
-        return x.channels * prod(sum(map(len, windows)) for windows in self.list_windows(x))
+        return x.channels * prod(windows.places for windows in self._windows(x))
 
-    def list_windows(self, x: Shape) -> list[list[range]]:
+    def _windows(self, x: Shape) -> list[AdaptiveWindows]:
         """The windows along each axis."""
-        sizes = zip(x.space, along(self.size, x, "size"), strict=True)
-        return [[find_window(extent, count, i) for i in range(count)] for extent, count in sizes]
+        return list(map(AdaptiveWindows, x.space, along(self.size, x, "size")))
 
     def pace(self, axis: int, *xs: Shape) -> Fraction:
         return Fraction(xs[0].space[axis], along(self.size, xs[0], "size")[axis])
@@ -71,7 +70,7 @@ class AdaptiveAvgPool(AdaptivePool):
 
     def moments(self, x: Moments) -> Moments:
         """The moments of means: what samples have in common is in every term; of the rest each term has its own."""
-        averaged = [_average(axis, windows) for axis, windows in zip(x.axes, self.list_windows(x.shape), strict=True)]
+        averaged = [_average(axis, windows) for axis, windows in zip(x.axes, self._windows(x.shape), strict=True)]
         own = prod(share for share, _ in averaged)
         return x.before_averaging().each(
             lambda part: part._replace(second=part.common + own * (part.second - part.common)),
@@ -82,13 +81,10 @@ class AdaptiveAvgPool(AdaptivePool):
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         """The gradients, exact where windows do not overlap: else a position gets a sum of gradients that may be
         alike."""
-        all_windows = self.list_windows(x.shape)
-        sent = [
-            _send(axis, windows, old.size)
-            for axis, windows, old in zip(gradient.axes, all_windows, x.axes, strict=True)
-        ]
+        all_windows = self._windows(x.shape)
+        sent = [_send(axis, windows) for axis, windows in zip(gradient.axes, all_windows, strict=True)]
         gain = prod(share for share, _ in sent)
-        apart = all(sum(map(len, windows)) == axis.size for windows, axis in zip(all_windows, x.axes, strict=True))
+        apart = all(windows.places == windows.extent for windows in all_windows)
         doubts = gradient.doubts if apart else gradient.doubts | WINDOW
         return (gradient.times(gain, axes=tuple(axis for _, axis in sent), doubts=doubts),)
 
@@ -111,7 +107,7 @@ class AdaptiveMaxPool(AdaptivePool):
 
     def _count(self, x: Moments) -> float:
         """Count the values that a window sees, on average."""
-        return prod(sum(map(len, windows)) / len(windows) for windows in self.list_windows(x.shape))
+        return prod(windows.places / windows.number for windows in self._windows(x.shape))
 
 
 def find_window(extent: int, count: int, place: int) -> range:
@@ -119,20 +115,54 @@ def find_window(extent: int, count: int, place: int) -> range:
     return range(place * extent // count, -(-(place + 1) * extent // count))
 
 
-def _average(axis: Axis, windows: list[range]) -> tuple[float, Axis]:
+class AdaptiveWindows(NamedTuple):
+    """So many windows over an axis of so many positions."""
+
+    extent: int
+    number: int
+
+    @property
+    def lengths(self) -> dict[int, int]:
+        """The number of windows of each length.
+
+        With extent = g e and count = g n, e and n without a common divisor, e = q n + r, window i starts x / n behind a
+        position, with x = i e mod n. Each x comes g times, and its windows are ⌈(x + q n + r) / n⌉ long: q where n is
+        1, else q + 2 for the r - 1 of them above n - r, and q + 1.
+        """
+        g = gcd(self.extent, self.number)
+        n = self.number // g
+        q, r = divmod(self.extent // g, n)
+        return {q: self.number} if n == 1 else {q + 1: g * (n - r + 1), q + 2: g * (r - 1)}
+
+    @property
+    def places(self) -> int:
+        """The number of positions in all windows together."""
+        return self.extent + self.number - gcd(self.extent, self.number)
+
+    @property
+    def shares(self) -> float:
+        """The sum of 1 / length over all windows."""
+        return sum(count / length for length, count in self.lengths.items())
+
+    def list(self) -> list[range]:
+        return [find_window(self.extent, self.number, i) for i in range(self.number)]
+
+
+def _average(axis: Axis, windows: AdaptiveWindows) -> tuple[float, Axis]:
     """The second moment of the means of independent values with this spread: its mean and its spread."""
-    if max(axis.size, len(windows)) > MAX_AXIS:
-        return sum(1 / len(window) for window in windows) / len(windows), Axis(len(windows), exact=False)
+    if max(windows) > MAX_AXIS:
+        return windows.shares / windows.number, Axis(windows.number, exact=False)
     values = axis.values
-    return even_out([sum(values[window.start : window.stop]) / len(window) ** 2 for window in windows], axis.exact)
+    sums = [sum(values[window.start : window.stop]) / len(window) ** 2 for window in windows.list()]
+    return even_out(sums, axis.exact)
 
 
-def _send(axis: Axis, windows: list[range], size: int) -> tuple[float, Axis]:
+def _send(axis: Axis, windows: AdaptiveWindows) -> tuple[float, Axis]:
     """The second moment of what positions get of the gradients of the windows over them."""
-    if max(size, len(windows)) > MAX_AXIS:
-        return sum(1 / len(window) for window in windows) / size, Axis(size, exact=False)
-    sums = [0.0] * size
-    for window, value in zip(windows, axis.values, strict=True):
+    if max(windows) > MAX_AXIS:
+        return windows.shares / windows.extent, Axis(windows.extent, exact=False)
+    sums = [0.0] * windows.extent
+    for window, value in zip(windows.list(), axis.values, strict=True):
         for position in window:
             sums[position] += value / len(window) ** 2
     return even_out(sums, axis.exact)

@@ -10,6 +10,7 @@ from archspec.ops.base import Family, Layer
 from archspec.ops.fields import Positive
 from archspec.ops.signal.moments import Gradient, Moments
 from archspec.ops.values import Casting, OpError, Saved, Shape, Weight, Weights
+from archspec.ops.window import count_pairs
 
 
 class ChannelConv(Layer):
@@ -52,6 +53,5 @@ class ChannelConv(Layer):
 
     def _gain(self, x: Shape) -> float:
         """The variance of a weight, for each of the channels that the window finds on average."""
-        reach = self.kernel // 2
-        pairs = sum(2 * max(0, x.channels - offset) for offset in range(1, reach + 1)) + x.channels
+        pairs = count_pairs(x.channels, self.kernel // 2)
         return self.weights(x)["weight"].deviation ** 2 * pairs / x.channels

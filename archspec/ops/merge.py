@@ -78,7 +78,8 @@ class Repeating(Merge):
         return (len(xs) - 1) * self.infer(*xs).elements
 
     def partials(self, *xs: Shape) -> tuple[int, ...]:
-        return tuple(self.infer(*xs[:count]).elements for count in range(2, len(xs)))
+        wholes = accumulate(xs, lambda whole, x: Shape(*map(max, whole, x)))
+        return tuple(whole.elements for whole in wholes)[1:-1]
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         """The layout of the first operand which is not repeated."""

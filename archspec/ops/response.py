@@ -14,6 +14,7 @@ from archspec.ops.fields import Gain, Number, Positive
 from archspec.ops.normalization import FEW
 from archspec.ops.signal.moments import Gradient, Moments
 from archspec.ops.values import Casting, Layout, OpError, Saved, Shape
+from archspec.ops.window import count_pairs
 
 
 class LocalResponseNorm(Pointwise):
@@ -63,8 +64,7 @@ class LocalResponseNorm(Pointwise):
 
     def factor(self, x: Moments) -> float:
         """The factor of squares, as far as means of squares are the same for all."""
-        pairs = sum(2 * max(0, x.channels - offset) for offset in range(1, self.size // 2 + 1)) + x.channels
-        inside = pairs / (self.size * x.channels)
+        inside = count_pairs(x.channels, self.size // 2) / (self.size * x.channels)
         return float((self.k + self.alpha * inside * x.whole.second) ** (-2 * self.beta))
 
     def moments(self, x: Moments) -> Moments:

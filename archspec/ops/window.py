@@ -151,6 +151,13 @@ def fold(place: int, extent: int, fill: Fill) -> int:
     return min(max(place, 0), extent - 1)
 
 
+def count_pairs(extent: int, reach: int) -> int:
+    """Count the pairs of positions of an axis that lie at most so far apart, in both orders, and each with itself: 2
+    (extent - d) of them are d apart."""
+    furthest = min(reach, extent - 1)
+    return extent + furthest * (2 * extent - furthest - 1)
+
+
 def run(span: Span) -> Positions:
     """List all positions from the first of `span` to the last."""
     return (range(span[0], span[1] + 1),)

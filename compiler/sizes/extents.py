@@ -8,7 +8,7 @@ left.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 
 from archspec import ops
@@ -22,6 +22,7 @@ from compiler.rule_table import NamedRules
 from compiler.sizes.conditions import AtMost, ExtentCondition, Same, are_equal, can_be_repeated, differ_evenly
 from compiler.sizes.laws import (
     ConstantLaw,
+    Extent,
     ExtremeLaw,
     Law,
     LayerLaw,
@@ -32,17 +33,6 @@ from compiler.sizes.laws import (
     SumLaw,
     replace_extent,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """One extent: its law, the numbers of those it follows from, the sizes it depends on, and its value at the graph's
-    own sizes."""
-
-    law: Law
-    operands: tuple[int, ...]
-    letters: frozenset[str]
-    own: int
 
 
 class GraphExtents:

@@ -238,3 +238,14 @@ class ShapeLaw(Law):
     @property
     def refuses(self) -> bool:
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """One extent: its law, the numbers of those it follows from, the sizes it depends on, and its value at the graph's
+    own sizes."""
+
+    law: Law
+    operands: tuple[int, ...]
+    letters: frozenset[str]
+    own: int

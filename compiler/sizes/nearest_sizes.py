@@ -9,8 +9,8 @@ from itertools import combinations
 from compiler.graph import Graph
 from compiler.sizes.accepted_sizes import find_bonds
 from compiler.sizes.conditions import ExtentCondition
-from compiler.sizes.extents import Extent, GraphExtents
-from compiler.sizes.laws import SizeLaw
+from compiler.sizes.extents import GraphExtents
+from compiler.sizes.laws import Extent, SizeLaw
 
 MAX_SEARCH = 100_000
 """The number of extents that are computed in search of few sizes of a group to change, before those are proposed that

@@ -16,8 +16,8 @@ from math import floor, lcm
 from archspec.bounds import MAX_WHOLE
 from compiler.onnx_file.accepted import AcceptedSize
 from compiler.sizes.conditions import ExtentCondition, Same
-from compiler.sizes.extents import Extent, GraphExtents
-from compiler.sizes.laws import LayerLaw, ProductLaw, Rates, ShapeLaw, SizeLaw
+from compiler.sizes.extents import GraphExtents
+from compiler.sizes.laws import Extent, LayerLaw, ProductLaw, Rates, ShapeLaw, SizeLaw
 
 MAX_EFFORT = 1_000_000
 """The largest number of extents that are computed for one size. Where it takes more to know of all values, the rule

@@ -7,8 +7,10 @@ and allocators round.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import add
 from typing import Any
 
 from archspec.bounds import MAX_WHOLE
@@ -216,12 +218,18 @@ def _list_fullest_step(
     a single operand all steps are made in one module, which holds it to the end."""
     width = live[node.id] / node.shape.elements
     made = [*(int(width * elements) for elements in partials), live[node.id]]
-    steps = []
-    for step, (before, result) in enumerate(zip([0, *made], made, strict=False)):
-        later = {roots[operand] for operand in node.inputs[step + 1 :]} if step and len(node.inputs) > 1 else set(live)
-        kept = {id: size for id, size in live.items() if id not in ends or id in later}
-        steps.append({**kept, node.id: before + result})
-    return max(steps, key=lambda step: sum(step.values()))
+    last = {roots[operand]: step for step, operand in enumerate(node.inputs)}
+    gone = {id: max(1, last.get(id, 1)) for id in ends} if len(node.inputs) > 1 else {}
+    leaving = Counter[int]()
+    for id in gone.keys() & live.keys() - {node.id}:
+        leaving[gone[id]] += live[id]
+    others, fullest, most = sum(live.values()) - live[node.id], 0, 0
+    for step, bytes in enumerate(map(add, [0, *made], made)):
+        others -= leaving[step]
+        if others + bytes > most:
+            fullest, most = step, others + bytes
+    kept = {id: size for id, size in live.items() if gone.get(id, len(made)) > fullest}
+    return {**kept, node.id: sum(made[max(0, fullest - 1) : fullest + 1])}
 
 
 def _group_by_end(graph: Graph, roots: Mapping[str, str]) -> dict[str, list[str]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import torch
 from torch.nn import functional as F
 
 from archspec.ops import AdaptiveAvgPool, AdaptiveMaxPool, OpError, Shape
-from archspec.ops.adaptive import find_window
+from archspec.ops.adaptive import AdaptivePool, AdaptiveWindows, find_window
 from archspec.ops.signal.moments import standard, unit_gradient
 
 PAIRS = [(extent, count) for extent in (1, 2, 5, 6, 12, 13) for count in (1, 2, 3, 5, 6, 7, 20)]
@@ -62,3 +64,24 @@ def test_refuses_vectors_and_sizes_of_other_axes() -> None:
         AdaptiveAvgPool(size=2).infer(Shape(3))
     with pytest.raises(OpError, match="has 2 entries, and 3×8 has 1 spatial axis"):
         AdaptiveMaxPool(size=(2, 2)).infer(Shape(3, 8))
+
+
+@pytest.mark.parametrize("extent", [1, 2, 5, 6, 12, 13])
+def test_lengths_of_windows_are_counted_without_a_list(extent: int) -> None:
+    for count in range(1, 30):
+        lengths = Counter(len(find_window(extent, count, i)) for i in range(count))
+        windows = AdaptiveWindows(extent, count)
+        assert {length: number for length, number in windows.lengths.items() if number} == lengths
+        assert windows.places == sum(lengths.elements())
+        assert windows.shares == pytest.approx(sum(number / length for length, number in lengths.items()))
+
+
+@pytest.mark.parametrize("kind", [AdaptiveAvgPool, AdaptiveMaxPool])
+def test_huge_numbers_of_windows_are_not_looked_at_one_by_one(kind: type[AdaptivePool]) -> None:
+    """2^31 windows would take minutes, and more memory than there is."""
+    op, x = kind(size=2**31 - 1), Shape(3, 8)
+    assert op.elementwise(x) == 3 * (8 + op.infer(x)[1] - 1)
+    assert op.gradients(unit_gradient(op.infer(x)), standard(x))[0].second > 0
+    moments = op.moments(standard(x))
+    assert moments
+    assert 0 < moments.whole.second <= 2

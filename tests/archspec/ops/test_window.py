@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from archspec.ops import Conv, ConvTranspose, OpError, Shape, Window
-from archspec.ops.window import Positions, pad_window, run
+from archspec.ops.window import Positions, count_pairs, pad_window, run
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3, 5])
@@ -92,3 +92,11 @@ def test_rules_of_padding_are_tensorflows_and_torchs() -> None:
 
 def test_a_run_has_both_its_ends() -> None:
     assert [list(places) for places in run((2, 4))] == [[2, 3, 4]]
+
+
+@pytest.mark.parametrize("extent", [1, 2, 5, 9])
+def test_pairs_of_near_positions_are_counted(extent: int) -> None:
+    for reach in (0, 1, 3, 8, 20):
+        pairs = [pair for pair in product(range(extent), repeat=2) if abs(pair[0] - pair[1]) <= reach]
+        assert count_pairs(extent, reach) == len(pairs)
+    assert count_pairs(extent, 2**31) == extent**2

@@ -143,3 +143,10 @@ def test_a_budget_below_the_weights_fits_no_batch() -> None:
 def test_mistakes_are_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         measure_memory(elaborate(load("residual_mlp")), **options)
+
+
+def test_the_steps_of_a_sum_of_very_many_are_not_listed() -> None:
+    """Twenty thousand lists of as many values would take minutes, and gigabytes."""
+    network = [{"add": {"n": 20_000, "body": []}}]
+    graph = graph_from({"archspec": 1, "inputs": {"x": [4, 8, 8]}, "network": network})
+    assert measure_memory(graph, batch=1).inference.peak.bytes == 3 * 4 * 4 * 8 * 8
