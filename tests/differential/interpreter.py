@@ -201,7 +201,12 @@ class Interpreter:
     def layer(self, kind: str, given: Mapping[str, Any], value: str, name: str, around: Around) -> str:
         """A layer that is written as a node, with the biases that FixUp puts before it."""
         path = around.inside(name).path
-        if around.fixup is not None and kind in (*layers.KERNELS, *layers.RECURRENT, *layers.ACTIVATIONS):
+        if around.fixup is not None and kind in (
+            *layers.KERNELS,
+            "channel_conv",
+            *layers.RECURRENT,
+            *layers.ACTIVATIONS,
+        ):
             value = self.put_layer("shift", {"trainable": True}, value, f"{path}_bias")
             around.fixup.extend([path] if kind in layers.KERNELS else [])
         return self.put_written(kind, given, value, path, around)
