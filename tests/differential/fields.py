@@ -271,10 +271,11 @@ def compare_size(graph: Graph, longer: int) -> Iterator[str]:
     found, id = measure_receptive_field(long), long.outputs["y"]
     (view,) = found.views[id]
     turn = max((len(strand.runs) for strand in view.strands.values()), default=0)
-    middle = long[id].shape.space[0] // 2
+    extent = long[id].shape.space[0]
+    middle = extent // 2
     for input in {input for input, _ in view.strands}:
         sizes = []
-        for place in range(middle, middle + min(turn, 24)):
+        for place in range(middle, min(middle + min(turn, 24), extent)):
             seen = hull(depend(long, id, (place,)).get(input, torch.zeros(1, dtype=torch.bool)))
             lo, hi = view.at(input, place)
             if lo < 0 or longer <= hi < MAX_REACH:
