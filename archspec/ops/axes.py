@@ -19,7 +19,7 @@ def name_places(axis: int, x: Shape) -> str:
     return f"the {x[axis]} {what} of {x}"
 
 
-def settle_axis(axis: int, x: Shape) -> int:
+def resolve_axis(axis: int, x: Shape) -> int:
     """Count an axis from 0, where the shape has it."""
     return axis + len(x) if -len(x) <= axis < 0 else axis
 

@@ -101,7 +101,7 @@ class Op(BaseModel, ABC):
     def infer(self, *args: Any, **kwargs: Any) -> Shape:
         """The shape of the result for operands of these shapes. Raises OpError."""
 
-    def settle(self, *xs: Any) -> "Op":
+    def resolve_axes(self, *xs: Any) -> "Op":
         """The same operation with nothing left open that the number of axes decides: an axis counted from the last."""
         return self
 
@@ -268,7 +268,7 @@ class Op(BaseModel, ABC):
         """True if torch makes another value of the first operand, mostly a copy in order, and goes on with that."""
         return False
 
-    def settles(self, layout: Layout, x: Shape) -> bool:
+    def is_layout_known(self, layout: Layout, x: Shape) -> bool:
         """True if it is certain how its result lies, and in how much storage, for a first operand that lies so."""
         return True
 

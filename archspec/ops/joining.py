@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.ops.axes import find_axis, settle_axis
+from archspec.ops.axes import find_axis, resolve_axis
 from archspec.ops.bounds import Bounds
 from archspec.ops.fields import Whole
 from archspec.ops.merge import Merge
@@ -29,8 +29,8 @@ class ConcatPositions(Merge):
     def word(self) -> str:
         return "concat"
 
-    def settle(self, *xs: Shape) -> ConcatPositions:
-        axis = settle_axis(self.axis, xs[0])
+    def resolve_axes(self, *xs: Shape) -> ConcatPositions:
+        axis = resolve_axis(self.axis, xs[0])
         return self if axis == self.axis else self.model_copy(update={"axis": axis})
 
     def bound(self, *xs: Bounds) -> Bounds:
@@ -58,7 +58,7 @@ class ConcatPositions(Merge):
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return Layout(all(layout.by_format(xs[0]).channels_last for layout in layouts))
 
-    def settles(self, layout: Layout, x: Shape) -> bool:
+    def is_layout_known(self, layout: Layout, x: Shape) -> bool:
         return layout.is_told(x)
 
     def moments(self, *xs: Moments) -> Moments:

@@ -133,7 +133,7 @@ class Conv(Kernel):
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return layouts[0].by_format(xs[0])
 
-    def settles(self, layout: Layout, x: Shape) -> bool:
+    def is_layout_known(self, layout: Layout, x: Shape) -> bool:
         """False for volumes with channels last: processor, threads and type of numbers decide by which of its kernels
         torch computes them, and some lay them in order."""
         return layout.is_told(x) and not (x.rank == 3 and layout.channels_last)
@@ -235,7 +235,7 @@ class ConvTranspose(Kernel):
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return layouts[0].by_format(xs[0])
 
-    def settles(self, layout: Layout, x: Shape) -> bool:
+    def is_layout_known(self, layout: Layout, x: Shape) -> bool:
         """Answer as a convolution does; but some kernels hold a volume in no less than what its operand took."""
         held = layout.channels_last or x.elements > self.infer(x).elements
         return layout.is_told(x) and not (x.rank == 3 and held)

@@ -262,7 +262,7 @@ class Concat(Merge):
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return Layout(all(layout.by_format(xs[0]).channels_last for layout in layouts))
 
-    def settles(self, layout: Layout, x: Shape) -> bool:
+    def is_layout_known(self, layout: Layout, x: Shape) -> bool:
         return layout.is_told(x)
 
     def moments(self, *xs: Moments) -> Moments:

@@ -75,7 +75,7 @@ class Pad(Layer):
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return layouts[0].by_format(xs[0])
 
-    def settles(self, layout: Layout, x: Shape) -> bool:
+    def is_layout_known(self, layout: Layout, x: Shape) -> bool:
         return layout.is_told(x)
 
     def moments(self, x: Moments) -> Moments:

@@ -178,7 +178,7 @@ class Blocks(Rearranging):
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return layouts[0].by_format(xs[0]) if xs[0].rank == 2 else Layout()
 
-    def settles(self, layout: Layout, x: Shape) -> bool:
+    def is_layout_known(self, layout: Layout, x: Shape) -> bool:
         return layout.is_told(x)
 
 

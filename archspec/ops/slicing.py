@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from archspec.ops.axes import find_axis, name_places, settle_axis
+from archspec.ops.axes import find_axis, name_places, resolve_axis
 from archspec.ops.base import Family, Gating, Layer
 from archspec.ops.bounds import Bounds
 from archspec.ops.fields import Positive, Whole, WholePerAxis, along, at_axis
@@ -54,8 +54,8 @@ class Slice(Layer):
         everything = (self.start, self.stop, self.step) == (0, None, 1) or (fixed and self.infer(*xs) == xs[0])
         return "it takes all" if everything else ""
 
-    def settle(self, x: Shape) -> Slice:
-        axis = settle_axis(self.axis, x)
+    def resolve_axes(self, x: Shape) -> Slice:
+        axis = resolve_axis(self.axis, x)
         return self if axis == self.axis else self.model_copy(update={"axis": axis})
 
     def take(self, x: Shape) -> tuple[int, range]:
@@ -156,7 +156,7 @@ class Roll(Layer):
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return layouts[0].by_format(xs[0])
 
-    def settles(self, layout: Layout, x: Shape) -> bool:
+    def is_layout_known(self, layout: Layout, x: Shape) -> bool:
         return layout.is_told(x)
 
     def moments(self, x: Moments) -> Moments:

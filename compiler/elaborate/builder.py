@@ -34,9 +34,9 @@ class GraphBuilder:
         self._homes: set[str] = set()
         """The paths of shared weights."""
         self._inferred: dict[tuple[int, tuple[Shape, ...]], tuple[Op, Op, Shape]] = {}
-        """The settled operation and its result, by the operation, which is kept so that its id stays its own, and the
+        """The resolved operation and its result, by the operation, which is kept so that its id stays its own, and the
         shapes of its operands."""
-        self._settled: dict[tuple[int, int], tuple[Op, Op]] = {}
+        self._resolved: dict[tuple[int, int], tuple[Op, Op]] = {}
         """Operations that leave something open, kept so too, and what they are for values of so many axes."""
 
     def apply(self, step: Step, op: Op, values: list[MaybeNode], id: str, body: str | None = None) -> MaybeNode:
@@ -72,26 +72,26 @@ class GraphBuilder:
             self._homes.add(home)
         return home
 
-    def _settle(self, op: Op, operands: tuple[Shape, ...]) -> Op:
+    def _resolve_axes(self, op: Op, operands: tuple[Shape, ...]) -> Op:
         """The operation for values of so many axes; repeated blocks go on sharing theirs."""
-        settled = op.settle(*operands)
-        if settled is op:
+        resolved = op.resolve_axes(*operands)
+        if resolved is op:
             return op
         key = id(op), operands[0].rank
-        return self._settled.setdefault(key, (op, settled))[1]
+        return self._resolved.setdefault(key, (op, resolved))[1]
 
     def _infer(self, op: Op, operands: tuple[Shape, ...]) -> tuple[Op, Shape]:
         """The operation with nothing left open, and the shape of its result. Raises OpError. Repeated blocks share
         their operations, and ask once."""
         key = id(op), operands
         if key not in self._inferred:
-            settled = self._settle(op, operands)
-            shape: Shape = settled.infer(*operands)
+            resolved = self._resolve_axes(op, operands)
+            shape: Shape = resolved.infer(*operands)
             if max(shape) > MAX_WHOLE:
                 raise OpError(f"an extent of {max(shape):,} is larger than any value may be")
-            self._inferred[key] = op, settled, shape
-        _, settled, shape = self._inferred[key]
-        return settled, shape
+            self._inferred[key] = op, resolved, shape
+        _, resolved, shape = self._inferred[key]
+        return resolved, shape
 
     def _refuse_shapes(self, step: Step, error: OpError) -> NoReturn:
         """Report shapes that an operation does not take. Raises SkipNode."""

@@ -161,7 +161,7 @@ def _mark(graph: Graph, layouts: Mapping[str, Layout]) -> dict[str, Mark]:
     """Mark what is not exact. What unknown operations leave out is said of the whole report."""
     asked = {(id(node.op), layouts[node.inputs[0]], graph.operands(node)): node.op for node in graph if node.inputs}
     marks: dict[str, Mark] = {}
-    if not all(op.settles(layout, shapes[0]) for (_, layout, shapes), op in asked.items()):
+    if not all(op.is_layout_known(layout, shapes[0]) for (_, layout, shapes), op in asked.items()):
         marks |= dict.fromkeys(("inference_peak_bytes", *OF_TRAINING), UNSETTLED)
     if not all(op.is_measured(*shapes) for (_, _, shapes), op in asked.items()):
         marks |= dict.fromkeys(OF_TRAINING, SURMISED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.ops import MERGES, ConcatPositions
-from archspec.ops.axes import settle_axis
+from archspec.ops.axes import resolve_axis
 from archspec.spec.nodes.merges import Branching
 from compiler.elaborate.bodies import elaborates, run_body
 from compiler.elaborate.evaluator import is_whole, tell
@@ -40,8 +40,8 @@ def _find_axis(walk: Walk, step: Step, first: MaybeNode) -> int:
     if not is_whole(axis):
         message = f"`axis` should be a whole number, found {tell(axis)}"
         walk.reporter.fail("bad-value", message, step.place("axis"), step.calls)
-    settled = settle_axis(int(axis), first.shape) if first else int(axis)
-    if settled and walk.evaluator.setting(step, "fit") != "error":
-        message = f"`fit` is for branches that are joined by their channels, and this is along axis {settled}"
+    found = resolve_axis(int(axis), first.shape) if first else int(axis)
+    if found and walk.evaluator.setting(step, "fit") != "error":
+        message = f"`fit` is for branches that are joined by their channels, and this is along axis {found}"
         walk.reporter.fail("bad-value", message, step.place("fit"), step.calls)
-    return settled
+    return found

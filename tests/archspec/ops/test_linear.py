@@ -111,6 +111,6 @@ def test_where_all_taps_are_summed_a_constant_gives_a_constant(op: Kernel, x: Sh
 
 def test_of_volumes_with_channels_last_nothing_is_certain() -> None:
     volume = Shape(8, 4, 4, 4)
-    assert Conv(out=4).settles(Layout(), volume)
-    assert not Conv(out=4).settles(Layout(channels_last=True), volume)
-    assert not ConvTranspose(out=4, kernel=1, stride=1).settles(Layout(), Shape(8, 4, 4, 4))
+    assert Conv(out=4).is_layout_known(Layout(), volume)
+    assert not Conv(out=4).is_layout_known(Layout(channels_last=True), volume)
+    assert not ConvTranspose(out=4, kernel=1, stride=1).is_layout_known(Layout(), Shape(8, 4, 4, 4))
