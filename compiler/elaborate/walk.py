@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from archspec.bounds import MAX_WHOLE
-from archspec.errors import BlockCall, Place, suggest
+from archspec.errors import Place, suggest
 from archspec.ops import Input, Op
 from archspec.spec.expressions import lookup_of
 from archspec.spec.inputs import InputShape, is_size, path_of_entry
@@ -108,14 +108,14 @@ class Walk:
 
 
 class TapRecord:
-    """A record of every tap that was set so far, and of the block calls that led to it: for messages about taps that
-    are not seen."""
+    """A record of every tap that was set so far, and of the scope that it was set in: for messages about taps that are
+    not seen."""
 
     def __init__(self) -> None:
-        self._calls: dict[str, tuple[BlockCall, ...]] = {}
+        self._scopes: dict[str, Scope] = {}
 
     def keep(self, label: str, scope: Scope) -> None:
-        self._calls.setdefault(label, scope.calls)
+        self._scopes.setdefault(label, scope)
 
     def explain_missing(self, label: str, scope: Scope) -> str:
         """Explain why a tap is not seen from a scope, as the end of a message: what sets it, a similar one, or all."""
@@ -123,9 +123,11 @@ class TapRecord:
         return self._find_closed(label, scope) or suggest(label, scope.taps) or known
 
     def _find_closed(self, label: str, scope: Scope) -> str:
-        if label not in self._calls:
+        if label not in self._scopes:
             return ""
-        calls = self._calls[label]
+        calls = self._scopes[label].calls
+        if self._scopes[label].windows and not scope.windows:
+            return "; it is set in windows, where the map is padded and rolled: set it behind them"
         if len(calls) > len(scope.calls):
             block = calls[0].text.partition("(")[0]
             return (

@@ -92,7 +92,7 @@ def _fill(node: FileNode, shape: Array) -> Array:
 
 def _range(node: FileNode, start: Array, limit: Array, delta: Array) -> Array:
     count = (limit.item() - start.item()) / delta.item()
-    if count > MAX_NUMBERS:
+    if count > MAX_NUMBERS**2:
         raise ValueError(f"a range of {count:g} numbers")
     return np.arange(start.item(), limit.item(), delta.item()).astype(start.dtype)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import takewhile
 
-from archspec.ops import Attention
+from archspec.ops import Attention, Op, Shape
 from archspec.ops.partition import EnterWindows, LeaveWindows
 from archspec.spec.nodes.attention import Attending, Windowing
 from compiler.elaborate.bodies import elaborates, run_body
@@ -67,3 +68,14 @@ def _check_body(walk: Walk, step: Step, nodes: list[Node], value: Node) -> None:
             message = f"{node.op.word} in windows looks beyond its own position"
             remedy = "windows take attention, 1×1 convolutions, norms over channels, and what acts at each position"
             walk.reporter.fail("bad-value", f"{message}; {remedy}", node.source.place, node.source.calls)
+        if _has_weights_by_position(node.op, shapes):
+            message = f"{node.op.word} in windows has weights for each position of the map, and no window has one of it"
+            remedy = "put it before or behind them, or give it one weight for each channel"
+            walk.reporter.fail("bad-value", f"{message}; {remedy}", node.source.place, node.source.calls)
+
+
+def _has_weights_by_position(op: Op, xs: Sequence[Shape]) -> bool:
+    """Tell whether the shape of some weight follows the extents of space."""
+    larger = [Shape(x.channels, *(2 * extent for extent in x.space)) for x in xs]
+    own, other = (op.weights(*shapes) for shapes in (xs, larger))
+    return any(other[name].shape != weight.shape for name, weight in own.items())

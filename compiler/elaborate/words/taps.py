@@ -49,6 +49,9 @@ def _explain_unnamed(walk: Walk, label: str) -> str:
 def output(walk: Walk, node: Output, step: Step) -> MaybeNode:
     """Name a result of the network."""
     label = walk.evaluator.fill_label(step, node.label)
+    if step.scope.windows:
+        message = f"output '{label}' stands in windows, where the map is padded and rolled; put it behind them"
+        walk.reporter.fail("bad-value", message, step.place(), step.calls)
     if label in walk.output_names or label in walk.spec.inputs:
         other = "output" if label in walk.output_names else "input"
         message = f"there is an {other} called '{label}' already"

@@ -157,6 +157,16 @@ def test_a_position_sees_its_window_and_after_a_shift_two() -> None:
             "[tap: a, conv: 24, windows: {size: 4, body: [add: [[], [from: a]]]}]",
             "reads x, which lies outside the windows",
         ),
+        ("[windows: {size: 4, body: [attend, output: y]}]", "output 'y' stands in windows, where the map is padded"),
+        ("[windows: {size: 4, body: [tap: a]}, from: a]", "unknown tap 'a'; it is set in windows"),
+        (
+            "[windows: {size: 4, body: [shift: {trainable: true, per: position}]}]",
+            "shift in windows has weights for each position of the map",
+        ),
+        (
+            "[windows: {size: 4, body: [scale: {trainable: true, per: position}]}]",
+            "scale in windows has weights for each position of the map",
+        ),
     ],
 )
 def test_each_mistake_is_told_at_its_place(network: str, message: str) -> None:
