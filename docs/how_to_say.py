@@ -51,10 +51,11 @@ UnitNormalization UpSampling2D ZeroPadding2D
 """
 
 TIMM = """
-BasicBlock BlurPool2d Bottleneck CbamModule ConvNormAct CrossAttention DropPath EcaModule EffectiveSEModule GeGluMlp
-GhostModule GlobalResponseNorm InvertedResidual LayerNorm2d LayerScale Mlp MobileVitBlock PatchEmbed PatchMerging
-PositionEmbedding RadixSoftmax RepVggBlock RmsNorm SEModule ScaledStdConv2d ShiftedWindowAttention SpatialAttention
-SplitAttention SqueezeExcitation StdConv2d SwiGLU Swish TransformerBlock WindowAttention
+BasicBlock BlurPool2d Bottleneck CbamModule ConvNormAct CrossAttention DeformConv2d DropPath EcaModule
+EffectiveSEModule GeGluMlp GhostModule GlobalResponseNorm InvertedResidual LayerNorm2d LayerScale Mlp MobileVitBlock
+PatchEmbed PatchMerging PositionEmbedding RadixSoftmax RepVggBlock RmsNorm SEModule ScaledStdConv2d
+ShiftedWindowAttention SpatialAttention SplitAttention SqueezeExcitation StdConv2d SwiGLU Swish TransformerBlock
+WindowAttention
 """
 
 ULTRALYTICS = """
