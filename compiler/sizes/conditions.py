@@ -41,6 +41,11 @@ class Same:
         return (extent - self.value) % self.modulus == 0 if self.modulus else extent == self.value
 
 
+def hold(number: int, own: int) -> ExtentCondition:
+    """The condition that an extent keeps its own value."""
+    return ExtentCondition(Same(own), (number,), compares=True, constants=(own,))
+
+
 @dataclass(frozen=True, slots=True)
 class AtMost:
     limit: int

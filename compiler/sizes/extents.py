@@ -19,7 +19,7 @@ from archspec.ops.merge import Repeating
 from archspec.ops.values import ONE
 from compiler.graph import Node
 from compiler.rule_table import NamedRules
-from compiler.sizes.conditions import AtMost, ExtentCondition, Same, are_equal, can_be_repeated, differ_evenly
+from compiler.sizes.conditions import AtMost, ExtentCondition, Same, are_equal, can_be_repeated, differ_evenly, hold
 from compiler.sizes.laws import (
     ConstantLaw,
     Extent,
@@ -182,7 +182,12 @@ _follows = _FOLLOWED.rule
 
 @_follows("Op")
 def _follow(op: Op, to: GraphExtents, node: Node, *operands: tuple[int, ...]) -> Iterable[int]:
-    """The extents of an operation's result. What has no rule here takes values of one shape, and gives that shape."""
+    """The extents of an operation's result. What has no rule here takes values of one shape and gives that shape, or is
+    of a file, and known at the extents that it was read with."""
+    if any(to.shape(extents) != node.shape for extents in operands):
+        for number in {number for extents in operands for number in extents}:
+            to.demand(hold(number, to.all[number].own))
+        return map(to.constant, node.shape)
     return [to.equal(extents) for extents in zip(*operands, strict=True)]
 
 

@@ -15,7 +15,7 @@ from math import floor, lcm
 
 from archspec.bounds import MAX_WHOLE
 from compiler.onnx_file.accepted import AcceptedSize
-from compiler.sizes.conditions import ExtentCondition, Same
+from compiler.sizes.conditions import hold
 from compiler.sizes.extents import GraphExtents
 from compiler.sizes.laws import Extent, LayerLaw, ProductLaw, Rates, ShapeLaw, SizeLaw
 
@@ -41,7 +41,7 @@ class SizeValues:
         self._others = [(i, e.law, e.operands) for i, e in self._moving.items() if i not in self._equal]
         kept = extents.kept if keep_weights else ()
         self._stays = not self._equal.isdisjoint(kept)
-        conditions = [*extents.conditions, *(_keep(i, self._own[i]) for i in kept)]
+        conditions = [*extents.conditions, *(hold(i, self._own[i]) for i in kept)]
         self._conditions = [found for found in conditions if self._moving.keys() & set(found.operands)]
         self._fitting: dict[int, bool] = {}
         self._most = MAX_EFFORT // max(1, len(self._moving) + len(self._conditions))
@@ -244,10 +244,6 @@ def _hold(extent: Extent, moving: Container[int], own: Sequence[int]) -> Extent:
     if not still or not isinstance(extent.law, ProductLaw):
         return extent
     return replace(extent, law=extent.law.hold(still), operands=tuple(i for i in extent.operands if i in moving))
-
-
-def _keep(number: int, own: int) -> ExtentCondition:
-    return ExtentCondition(Same(own), (number,), compares=True, constants=(own,))
 
 
 def _settle(differences: Sequence[int]) -> int | None:

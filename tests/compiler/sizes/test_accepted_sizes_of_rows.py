@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
+from archspec.api import open_network, to_torch
 from archspec.errors import SpecError
 from compiler.sizes.accepted_sizes import accepted_sizes, fits
 from compiler.sizes.laws import ProductLaw
 from tests.support.documents import graph_from
+from tests.support.lowering import export
 
 SEEDS = 60
 REACH = 40
@@ -48,6 +51,32 @@ def test_a_row_of_a_square_map_grows_with_the_square() -> None:
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_what_is_promised_fits(seed: int) -> None:
     assert_promises(*draw_network(Random(seed)))
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        (
+            [{"upsample": 2}, {"tap": "grid"}, "tokens", "gelu", {"map": "grid"}, {"upsample": 2}],
+            "3 alone while W is 4",
+        ),
+        ([{"conv": 4}, "relu", {"max_pool": {"kernel": 2, "stride": 1}}], "any from 2"),
+    ],
+    ids=str,
+)
+def test_shapes_that_a_file_gives_are_known_as_they_were_read(
+    network: list[Any], expected: str, tmp_path: Path
+) -> None:
+    """A map that is laid out by numbers of the file is no function of its sizes; other layers read from it are."""
+    graph = draw_graph(["H", "W"], {"H": 3, "W": 4}, network)
+    path = export(graph, to_torch(graph).state_dict(), tmp_path)
+    rule = accepted_sizes(open_network(path)[0])["H"]
+    assert str(rule) == expected
+    for size in (size for size in range(1, 8) if size in rule):
+        again, _ = open_network(path, sizes={"H": size})
+        assert {name: again[id].shape for name, id in again.outputs.items()} == {
+            name: graph.infer({"H": size})[id] for name, id in graph.outputs.items()
+        }
 
 
 def test_a_forgotten_operand_shows(monkeypatch: pytest.MonkeyPatch) -> None:
