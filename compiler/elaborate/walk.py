@@ -1,6 +1,6 @@
 """The state of a walk through a spec: the graph so far, who reads and reports, and which taps and outputs it has met.
 
-How it goes from word to word stands in `words.py`."""
+How it goes from word to word stands in `bodies.py` and `words/`."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ Fit: TypeAlias = Annotated[
     Literal["error", "crop", "pad", "repeat", "resize"],
     Field(
         description="what is done about unequal extents: an error, cut to the smallest, zeros up to the largest, those "
-        "of 1 repeated, or resized to the first operand's"
+        "of 1 repeated, or resized to the first operand's, in `encoder_decoder` to the skip's"
     ),
 ]
 MergeWord: TypeAlias = Literal["add", "concat", "mul", "sub", "div", "max", "min"]
