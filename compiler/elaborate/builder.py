@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any, NoReturn
@@ -39,7 +39,7 @@ class GraphBuilder:
         self._resolved: dict[tuple[int, int], tuple[Op, Op]] = {}
         """Operations that leave something open, kept so too, and what they are for values of so many axes."""
 
-    def apply(self, step: Step, op: Op, values: list[MaybeNode], id: str, body: str | None = None) -> MaybeNode:
+    def apply(self, step: Step, op: Op, values: Sequence[MaybeNode], id: str, body: str | None = None) -> MaybeNode:
         """Put in an operation on these values; None where one of them is. `body` is the scope of the residual or dense
         body that the operation merges."""
         operands = [value for value in values if value is not None]
@@ -177,13 +177,9 @@ class GraphBuilder:
         if fit == "repeat" and isinstance(op, Repeating):
             op = op if op.repeats else op.model_copy(update={"repeat": True})
         elif fit != "error" and len({operand.shape.rank for operand in operands}) == 1:
-            fitted = (
-                self._resize(step, operands, inside, like)
-                if fit == "resize"
-                else self._fit(step, fit, operands, inside)
-            )
-            operands = [*fitted]
-        return self.apply(step, op, list(operands), inside.join(op.word))
+            resizes = fit == "resize"
+            operands = self._resize(step, operands, inside, like) if resizes else self._fit(step, fit, operands, inside)
+        return self.apply(step, op, operands, inside.join(op.word))
 
     def _fit(self, step: Step, fit: str, operands: list[Node], inside: Scope) -> list[Node]:
         """Cut operands down to the smallest extents, or pad or repeat them to the largest, each to all others, since at
@@ -199,9 +195,13 @@ class GraphBuilder:
             fitted.append(self.apply(step, op, [operand, *others], inside.join(f"{fit}{i}")) or operand)
         return fitted
 
-    def _resize(self, step: Step, operands: list[Node], inside: Scope, like: int) -> Iterator[Node]:
+    def _resize(self, step: Step, operands: list[Node], inside: Scope, like: int) -> list[Node]:
         """Resize all operands to the extents of one (what never does anything is left out later)."""
         op, lender = ops.Resize(mode="linear"), operands[like]
+        resized = []
         for i, operand in enumerate(operands):
             same = operand.id == lender.id
-            yield operand if same else self.apply(step, op, [operand, lender], inside.join(f"resize{i}")) or operand
+            resized.append(
+                operand if same else self.apply(step, op, [operand, lender], inside.join(f"resize{i}")) or operand
+            )
+        return resized

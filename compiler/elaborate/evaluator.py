@@ -3,12 +3,14 @@ arguments."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
+from archspec.errors import Place
 from archspec.ops import Conv, ConvTranspose, Linear, Op
+from archspec.spec.blocks import Block
 from archspec.spec.defaults import merge_defaults
 from archspec.spec.expressions import Expression, ExpressionError, Lookup, Template, list_names, lookup_of
 from archspec.spec.foreign import explain_value
@@ -77,6 +79,11 @@ class Evaluator:
             return getattr(step.node, key)
         return self.settings(step.node.word, step.scope).get(key, getattr(step.node, key))
 
+    def collect(self, step: Step, names: Iterable[str]) -> dict[str, Any]:
+        """Give these fields of a structure node, as `setting` does, without those that have no value."""
+        found = {name: self.setting(step, name) for name in names}
+        return {name: written for name, written in found.items() if written is not None}
+
     def evaluate(self, step: Step, written: Any, *path: Any, of: Written | None = None) -> Any:
         """Evaluate an expression, or each entry of a list; what is neither is a value already. It is written at `path`
         in the step's node, or in what else it is `of`."""
@@ -87,6 +94,15 @@ class Evaluator:
             return written
         source = of or step.node
         return self.compute(written, self._look_in(step, source, *path), step.calls, source, *path)
+
+    def evaluate_whole(self, step: Step, written: Any, field: str, least: int | None = None) -> int:
+        """Evaluate the field of a node that is a whole number, from `least` on where there is one."""
+        value = self.evaluate(step, written, field)
+        if not is_whole(value) or (least is not None and value < least):
+            wanted = "a whole number" if least is None else f"a whole number from {least}"
+            message = f"`{field}` should be {wanted}, found {tell(value)}"
+            self.reporter.fail("bad-value", message, step.place(field), step.calls)
+        return int(value)
 
     def compute(
         self,
@@ -130,9 +146,11 @@ class Evaluator:
         """Write the label of a tap, an output or weights in a field, with the values of the expressions in it."""
         return self._fill(label, self._look_in(step, step.node, field), step.calls, step.node, field)
 
-    def write_label(self, label: Template, scope: Scope, of: Written, *path: Any) -> str:
-        """Write a label that stands at no node, with the values of the names that a scope has."""
-        return self._fill(label, lookup_of(scope.names), scope.calls, of, *path)
+    def list_given(self, block: Block, names: Mapping[str, Any], calls: Calls) -> Iterator[tuple[str, str, Place]]:
+        """Give each name under which a block gives a value, the label of the value, and where that is written."""
+        for i, (key, label) in enumerate(block.gives.items()):
+            path = "gives", i if isinstance(block.written["gives"], list) else key
+            yield key, self._fill(label, lookup_of(names), calls, block, *path), block.place_of(*path)
 
     def _fill(self, label: Template, lookup: Lookup, calls: Calls, of: Written, *path: Any) -> str:
         self.reporter.spend(label.cost, of, calls, *path)

@@ -80,19 +80,13 @@ class Walk:
     def list_turns(self, step: Step, node: Turns) -> Iterator[Scope]:
         """Give the scope of each turn of a loop, one after the other."""
         columns = self.evaluator.evaluate_columns(step, node.each or {})
-        count = len(next(iter(columns.values()))) if columns else self._count_turns(step, node)
+        each = next(iter(columns.values()), None)
+        count = self.evaluator.evaluate_whole(step, node.n, "n", least=0) if each is None else len(each)
         self.reporter.spend(count * NODE, node, step.calls, "n" if node.each is None else "each")
         inside = step.enter()
         for i in range(count):
             row = {key: column[i] for key, column in columns.items()}
             yield inside.enter(f"{node.as_}{i}", **{node.as_: i}, **row)
-
-    def _count_turns(self, step: Step, node: Turns) -> int:
-        count = self.evaluator.evaluate(step, node.n, "n")
-        if not is_whole(count) or count < 0:
-            message = f"`n` should be a whole number from 0, found {tell(count)}"
-            self.reporter.fail("bad-value", message, step.place("n"), step.calls)
-        return int(count)
 
     def are_one_shape(self, value: Node, other: Node) -> bool:
         """Tell whether two values have the same shape whatever the dynamic sizes are."""

@@ -20,7 +20,7 @@ def attend(walk: Walk, node: Attending, step: Step) -> MaybeNode:
     inside = step.enter()
     bodies = {"query": node.query, "key": node.key, "value": node.value}
     values = [run_body(walk, body, step.value, inside.enter(word)) for word, body in bodies.items()]
-    fields = {name: walk.evaluator.setting(step, name) for name in node.settings}
+    fields = walk.evaluator.collect(step, node.settings)
     op = walk.evaluator.build_op(step, Attention, {**fields, **step.scope.windows})
     return walk.builder.apply(step, op, values, inside.join(op.kind))
 
@@ -36,9 +36,7 @@ def windows(walk: Walk, node: Windowing, step: Step) -> MaybeNode:
             step.place(),
             step.calls,
         )
-    fields = {name: walk.evaluator.setting(step, name) for name in EnterWindows.model_fields}
-    given = {name: written for name, written in fields.items() if written is not None}
-    enter = walk.evaluator.build_op(step, EnterWindows, given)
+    enter = walk.evaluator.build_op(step, EnterWindows, walk.evaluator.collect(step, EnterWindows.model_fields))
     assert isinstance(enter, EnterWindows)
     grid = walk.evaluator.evaluate(step, walk.evaluator.setting(step, "grid"), "grid")
     inside = step.enter()

@@ -48,9 +48,7 @@ def call(walk: Walk, node: CallNode, step: Step) -> MaybeNode:
 def _find_given(walk: Walk, node: CallNode, block: Block, inside: Scope) -> dict[str, MaybeNode]:
     """The values that a block gives, by the names under which it does."""
     given: dict[str, MaybeNode] = {}
-    for i, (key, label) in enumerate(block.gives.items()):
-        path = "gives", i if isinstance(block.written["gives"], list) else key
-        wanted = walk.evaluator.write_label(label, inside, block, *path)
+    for key, wanted, place in walk.evaluator.list_given(block, inside.names, inside.calls):
         if wanted in inside.taps:
             given[key] = inside.taps[wanted]
         elif walk.incomplete:
@@ -58,7 +56,7 @@ def _find_given(walk: Walk, node: CallNode, block: Block, inside: Scope) -> dict
         else:
             known = suggest(wanted, inside.taps) or f"; it taps {', '.join(inside.taps) or 'nothing'}"
             message = f"the block {node.block} should give '{wanted}', which its body never taps{known}"
-            walk.reporter.fail("unknown-tap", message, block.place_of(*path), inside.calls)
+            walk.reporter.fail("unknown-tap", message, place, inside.calls)
     return given
 
 

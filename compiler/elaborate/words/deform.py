@@ -17,6 +17,5 @@ def deform_conv(walk: Walk, node: Deforming, step: Step) -> MaybeNode:
     bodies = {"offset": node.offset} | ({} if node.mask is None else {"mask": node.mask})
     apart = inside._replace(fixup=None)
     given = [run_body(walk, body, step.value, apart.enter(word)) for word, body in bodies.items()]
-    fields = {name: walk.evaluator.setting(step, name) for name in node.settings}
-    op = walk.evaluator.build_op(step, DeformConv, {name: item for name, item in fields.items() if item is not None})
+    op = walk.evaluator.build_op(step, DeformConv, walk.evaluator.collect(step, node.settings))
     return walk.builder.apply_layer(step, op, given, inside.join(op.kind))

@@ -6,7 +6,6 @@ from archspec.ops import MERGES, ConcatPositions
 from archspec.ops.axes import resolve_axis
 from archspec.spec.nodes.merges import Branching
 from compiler.elaborate.bodies import elaborates, run_body
-from compiler.elaborate.evaluator import is_whole, tell
 from compiler.elaborate.scope import MaybeNode, Step
 from compiler.elaborate.walk import Walk
 
@@ -36,12 +35,9 @@ def branches(walk: Walk, node: Branching, step: Step) -> MaybeNode:
 
 def _find_axis(walk: Walk, step: Step, first: MaybeNode) -> int:
     """The axis that a concatenation is along; it fits no extents unless that of the channels."""
-    axis = walk.evaluator.evaluate(step, walk.evaluator.setting(step, "axis"), "axis")
-    if not is_whole(axis):
-        message = f"`axis` should be a whole number, found {tell(axis)}"
-        walk.reporter.fail("bad-value", message, step.place("axis"), step.calls)
-    found = resolve_axis(int(axis), first.shape) if first else int(axis)
-    if found and walk.evaluator.setting(step, "fit") != "error":
-        message = f"`fit` is for branches that are joined by their channels, and this is along axis {found}"
+    written = walk.evaluator.evaluate_whole(step, walk.evaluator.setting(step, "axis"), "axis")
+    axis = resolve_axis(written, first.shape) if first else written
+    if axis and walk.evaluator.setting(step, "fit") != "error":
+        message = f"`fit` is for branches that are joined by their channels, and this is along axis {axis}"
         walk.reporter.fail("bad-value", message, step.place("fit"), step.calls)
-    return found
+    return axis

@@ -126,13 +126,11 @@ def _fix_sizes(walk: Walk, spec: Spec, values: Mapping[str, MaybeNode], fixed: M
 def _find_given(walk: Walk, block: Block, spec: Spec, graph: Graph, inside: Scope) -> dict[str, str]:
     """The nodes that the block gives, by the names under which it does."""
     found = {}
-    for i, (key, label) in enumerate(block.gives.items()):
-        path = "gives", i if isinstance(block.written["gives"], list) else key
-        id = walk.evaluator.write_label(label, inside._replace(names=spec.names), block, *path)
+    for key, id, place in walk.evaluator.list_given(block, spec.names, inside.calls):
         node = _find_node(graph, id)
         if node is None:
             message = f"the network {spec.name} has no node '{id}'{_suggest_node(graph, id)}"
-            walk.reporter.fail("unknown-value", message, block.place_of(*path), inside.calls)
+            walk.reporter.fail("unknown-value", message, place, inside.calls)
         found[key] = node
     return found
 

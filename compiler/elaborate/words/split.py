@@ -41,11 +41,9 @@ def split(walk: Walk, node: SplitNode, step: Step) -> MaybeNode:
 
 def _find_axis(walk: Walk, node: SplitNode, step: Step, value: Node) -> int:
     """The axis, whose extent must be the same at every size."""
-    axis = walk.evaluator.evaluate(step, node.axis, "axis")
-    if not is_whole(axis):
-        _fail(walk, step, "axis", f"`axis` should be a whole number, found {tell(axis)}")
+    axis = walk.evaluator.evaluate_whole(step, node.axis, "axis")
     try:
-        found = find_axis(int(axis), value.shape, "split")
+        found = find_axis(axis, value.shape, "split")
     except OpError as error:
         _fail(walk, step, "axis", str(error), "shape-mismatch")
     if not walk.is_fixed(value, found):
