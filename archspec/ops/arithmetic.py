@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from archspec.ops.bounds import UNKNOWN, Bounds
@@ -38,9 +39,9 @@ class Div(OptionalRepeat):
     Of its moments nothing is known: they hang on how near to zero the divisor comes.
     """
 
-    def gated_by(self, operands: int) -> frozenset[int]:
+    def gated_by(self, shares: Sequence[bool]) -> frozenset[int]:
         """The divisors, which set how much of the dividend passes."""
-        return frozenset(range(1, operands))
+        return frozenset(range(1, len(shares)))
 
     def bound(self, *xs: Bounds) -> Bounds:
         """The quotients, where no divisor can be zero."""

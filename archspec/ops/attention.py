@@ -66,7 +66,7 @@ class Attention(Op):
     shift: NonNegativePerAxis = Field(0, description="positions by which the map has been rolled before")
     grid: Flag = Field(False, description="makes windows of positions at equal distances instead of neighbours")
 
-    def gated_by(self, operands: int) -> frozenset[int]:
+    def gated_by(self, shares: Sequence[bool]) -> frozenset[int]:
         """Query and key, of which its shares are made."""
         return frozenset({0, 1})
 

@@ -25,7 +25,7 @@ these and their product."""
 class Op(BaseModel, ABC):
     """One primitive operation: its fields, and every fact about it that needs no framework.
 
-    A concrete class is final. Its word in the language (`kind`) is its name in snake case; its main field (`main`) is
+    Its word in the language (`kind`) is its name in snake case; its main field (`main`) is
     the one that a spec may give alone (`linear: 10`).
     """
 
@@ -196,8 +196,9 @@ class Op(BaseModel, ABC):
         shapes: the weights of the others change nothing, and get no gradient. Empty where it has no kernel."""
         return ()
 
-    def gated_by(self, operands: int) -> frozenset[int]:
-        """The positions of those of so many operands that are gates for the others, whatever makes them."""
+    def gated_by(self, shares: Sequence[bool]) -> frozenset[int]:
+        """The positions of the operands that are gates for the others; `shares` says of each whether a gate made
+        it, as a sigmoid is one."""
         return frozenset()
 
     def stride_fraction(self, axis: int) -> Fraction:

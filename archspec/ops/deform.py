@@ -52,9 +52,9 @@ class DeformConv(Kernel):
     gain: Gain = Field(1.0, description="factor on what the rule draws")
     weight_norm: Flag = Field(False, description="stores the kernel as a direction and lengths")
 
-    def gated_by(self, operands: int) -> frozenset[int]:
+    def gated_by(self, shares: Sequence[bool]) -> frozenset[int]:
         """Offset and mask, which choose and weigh what is taken of the input."""
-        return frozenset(range(1, operands))
+        return frozenset(range(1, len(shares)))
 
     def sums_all_taps(self, x: Shape) -> bool:
         """False: a tap may be moved beyond the ends, and a mask weighs it."""

@@ -162,7 +162,7 @@ class Floored(Scalar):
 
     @abstractmethod
     def slope(self, x: float) -> float:
-        """Its derivative there."""
+        """The derivative there."""
 
     def curve(self, x: float) -> float:
         return self.above(max(x, self.eps))

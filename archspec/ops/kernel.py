@@ -15,7 +15,7 @@ from archspec.ops.values import Casting, Init, Saved, Shape, Weight, Weights
 
 
 class Kernel(Layer):
-    """Its kernel starts as `init` and `gain` say; `weight_norm` stores its direction and its lengths apart."""
+    """A linear map; its kernel starts as `init` and `gain` say; `weight_norm` stores direction and lengths apart."""
 
     family: ClassVar[Family] = "kernel"
     main: ClassVar[str | None] = "out"

@@ -133,6 +133,10 @@ class Mul(Repeating):
     def repeats(self) -> bool:
         return True
 
+    def gated_by(self, shares: Sequence[bool]) -> frozenset[int]:
+        """The factors that a gate made."""
+        return frozenset(i for i, share in enumerate(shares) if share)
+
     def bound(self, *xs: Bounds) -> Bounds:
         product = Bounds(1.0, 1.0)
         for x in xs:

@@ -19,7 +19,7 @@ from archspec.ops.window import Positions, Span, run
 
 
 class Windowed(Op):
-    """Its maps are cut into windows of `size`, and rolled by `shift` along each axis that has several."""
+    """A way between maps and windows of `size`; a map is rolled by `shift` along each axis that has several."""
 
     family: ClassVar[Family] = "resize"
     odd: ClassVar[bool] = True

@@ -1,6 +1,6 @@
 """Bodies of nodes as they are written: each node is read by the model of its word, or as a call of a block.
 
-A mistake in one node does not hide the next: it is reported to the `Reading`, and a `ErrorNode` node takes its place.
+A mistake in one node does not hide the next: it is reported to the `Reading`, and an `ErrorNode` takes its place.
 """
 
 from __future__ import annotations
@@ -53,8 +53,7 @@ STRUCTURE: Words[type[SpecNode]] = Words(
         "split": "nodes.split.SplitNode",
     },
 )
-"""The words that stand for no operation, and where their models are. They hold bodies, so each is loaded when a spec
-uses it."""
+"""The words beside `LAYERS`, and where their models are. Many hold bodies, so each is loaded when a spec uses it."""
 COMMON = frozenset(WeightedNode.model_fields)
 """The fields that nodes have whatever their word."""
 

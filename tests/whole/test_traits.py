@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from itertools import product
 from math import inf
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
+from pydantic import BaseModel
 from torch import Tensor, nn
 
 from archspec.api import to_torch
@@ -307,3 +309,14 @@ def test_chains_of_the_language_meet_the_same_rules() -> None:
     """A control of the tests above: what the language has behaves as the extension that says the same."""
     graph = chain(Shape(4, 6), Relu(), Relu())
     assert kinds(DropIdentities().apply(graph, {}, Journal())[0]) == ["relu"]
+
+
+def test_the_guide_names_every_trait() -> None:
+    """What an operation may say of itself, but for what the guide names in words: fields, shape, weights, costs."""
+    plain = {"kind", "main", "arity", "word", "facts", "chosen", "identity", "infer", "weights", "macs", "bias_adds"}
+    plain |= {"elementwise", "unknown", "acts_alone", "model_config"}
+    guide = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    traits = {name for name in {*vars(Op), *Op.__annotations__} if not name.startswith("_") and hasattr(Op, name)}
+    traits -= {*vars(BaseModel), *plain}
+    assert {name for name in traits if f"`{name}`" not in guide} == set()
+    assert {"gated_by", "newer"} <= traits

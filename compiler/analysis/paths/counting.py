@@ -16,7 +16,6 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from archspec.errors import ArchspecError
-from archspec.ops import Mul
 from compiler.analysis.paths.polynomials import Polynomial, multiply, unpack
 from compiler.graph import Graph, Node
 
@@ -79,19 +78,19 @@ def count_paths(graph: Graph, *, by_length: bool | None = None) -> Paths:
 
 
 def find_gates(graph: Graph) -> dict[str, frozenset[int]]:
-    """Find for each product with gates, each quotient and each attention, the positions of the operands that are gates.
+    """Find for each product with gates, each quotient, each attention and each deformable convolution the positions of
+    the operands that are gates.
 
     An operand of `mul` is a gate where its values are those of a sigmoid, a hard sigmoid or a softmax, perhaps scaled,
     shifted or upsampled since (1 - T of a highway layer). Where all operands are, none is. A divisor is a gate whatever
-    it is: it sets how much of the dividend passes. Of attention query and key are, of which its shares are made.
+    it is: it sets how much of the dividend passes. Of attention query and key are, of which its shares are made; of a
+    deformable convolution offset and mask, which choose and weigh what it takes.
     """
     gates = {}
     for node in graph:
         if len(node.inputs) < 2:
             continue
-        found = node.op.gated_by(len(node.data_inputs))
-        if isinstance(node.op, Mul):
-            found = frozenset(i for i, operand in enumerate(node.data_inputs) if _is_gate(graph, operand))
+        found = node.op.gated_by([_is_gate(graph, operand) for operand in node.data_inputs])
         if 0 < len(found) < len(node.data_inputs):
             gates[node.id] = found
     return gates

@@ -164,6 +164,18 @@ def test_what_a_gate_is(factors: list[Any], left_out: set[int] | None) -> None:
     assert list(map(set, gates.values())) == ([left_out] if left_out else [])
 
 
+@pytest.mark.parametrize(
+    ("node", "left_out"),
+    [
+        ({"div": [[], ["sigmoid"], []]}, {1, 2}),
+        ({"attend": {"heads": 2}}, {0, 1}),
+        ({"deform_conv": {"out": 2, "offset": [{"conv": 18}], "mask": [{"conv": 9}]}}, {1, 2}),
+    ],
+)
+def test_some_operations_have_gates_whatever_makes_them(node: dict[str, Any], left_out: set[int]) -> None:
+    assert list(map(set, find_gates(network([node], [2, 4, 4])).values())) == [left_out]
+
+
 def test_outputs_are_counted_apart_at_every_level() -> None:
     """facts of a stacked hourglass: 5,456 paths to the first heat map, 7,447,440 to the second."""
     paths = count_paths(elaborate(load("hourglass2")))
