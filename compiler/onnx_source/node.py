@@ -23,6 +23,7 @@ from compiler.onnx_source.source_file import SourceFile
 from compiler.onnx_source.values import Constant, FileValue, Operand, UnknownOpError
 
 Attribute = TypeVar("Attribute")
+Item = TypeVar("Item")
 
 HINT = "numbers may decide it; else a tool such as onnxslim or onnx.shape_inference can write it into the file"
 
@@ -69,9 +70,20 @@ class FileNode:
 
     def ints(self, name: str) -> list[int]:
         """Read an attribute of whole numbers; empty where it is not given."""
+        return self._read_list(name, int, "whole numbers")
+
+    def floats(self, name: str) -> list[float]:
+        """Read an attribute of numbers; empty where it is not given."""
+        return self._read_list(name, float, "numbers")
+
+    def strings(self, name: str) -> list[str]:
+        """Read an attribute of texts; empty where it is not given."""
+        return [item.decode("utf-8", "replace") for item in self._read_list(name, bytes, "texts")]
+
+    def _read_list(self, name: str, kind: type[Item], items: str) -> list[Item]:
         found = self.attributes.get(name, [])
-        if not isinstance(found, list) or not all(isinstance(item, int) for item in found):
-            self.fail(f"the attribute {name} should be a list of whole numbers")
+        if not isinstance(found, list) or not all(isinstance(item, kind) for item in found):
+            self.fail(f"the attribute {name} should be a list of {items}")
         return found
 
     def gives(self, position: int) -> bool:

@@ -5,46 +5,47 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any, ClassVar
 
-from archspec.ops import Bounds, Positions, Shape, Span
+from archspec.ops import Bounds, DepthToSpace, Positions, Shape, SpaceToDepth, Span
 from archspec.ops.bounds import UNKNOWN, ZERO
+from archspec.ops.rearranging import Blocks
 from archspec.ops.values import ONE
 from archspec.ops.window import Fill, run
 from compiler.onnx_source.ops.along import Along
 from compiler.onnx_source.ops.foreign import Dims, Foreign
 
 
-class SpaceBeforeDepth(Foreign):
+class ForeignBlocks(Foreign):
+    """Moves numbers between channels and blocks of positions as its `counterpart` of the language does, which has the
+    channels in another order."""
+
+    moves: ClassVar[bool] = True
+    main: ClassVar[str | None] = "block"
+    tells: ClassVar[tuple[str, ...]] = ("block",)
+    counterpart: ClassVar[type[Blocks]]
+
+    block: int
+
+    @property
+    def word(self) -> str:
+        return self.counterpart.kind
+
+    def stride_fraction(self, axis: int) -> Fraction:
+        return self.counterpart(block=self.block).stride_fraction(axis)
+
+    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
+        return self.counterpart(block=self.block).input_span(axis, span, *xs)
+
+
+class SpaceBeforeDepth(ForeignBlocks):
     """Makes each block of positions one, and its numbers channels, in another order than the language's."""
 
-    moves: ClassVar[bool] = True
-    main: ClassVar[str | None] = "block"
-    called: ClassVar[str] = "space_to_depth"
-    tells: ClassVar[tuple[str, ...]] = ("block",)
-
-    block: int
-
-    def stride_fraction(self, axis: int) -> Fraction:
-        return Fraction(self.block)
-
-    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
-        return (run((span[0] * self.block, (span[1] + 1) * self.block - 1)),)
+    counterpart: ClassVar[type[Blocks]] = SpaceToDepth
 
 
-class DepthBeforeSpace(Foreign):
+class DepthBeforeSpace(ForeignBlocks):
     """Makes each position a block of positions, out of channels in another order than the language's."""
 
-    moves: ClassVar[bool] = True
-    main: ClassVar[str | None] = "block"
-    called: ClassVar[str] = "depth_to_space"
-    tells: ClassVar[tuple[str, ...]] = ("block",)
-
-    block: int
-
-    def stride_fraction(self, axis: int) -> Fraction:
-        return Fraction(1, self.block)
-
-    def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
-        return (run((span[0] // self.block, span[1] // self.block)),)
+    counterpart: ClassVar[type[Blocks]] = DepthToSpace
 
 
 class ConcatAlong(Along):

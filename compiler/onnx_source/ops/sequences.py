@@ -5,11 +5,11 @@ from __future__ import annotations
 from math import prod
 from typing import Any, ClassVar
 
-from archspec.ops import Positions, Shape, Span, Weight, Weights
+from archspec.ops import Gru, Lstm, Positions, Shape, Span, Weight, Weights
 from archspec.ops.values import Saves
 from compiler.onnx_source.ops.foreign import Dims, Foreign
 
-ELEMENTWISE = {"lstm": 13, "gru": 11, "rnn": 2}
+ELEMENTWISE = {"lstm": Lstm.steps, "gru": Gru.steps, "rnn": 2}
 """The number of operations that each hidden number and step take: sums of the two products, functions, and what the
 gates multiply and add."""
 

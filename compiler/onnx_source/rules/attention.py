@@ -48,9 +48,13 @@ def _read_heads(call: NodeCall, values: Sequence[FileValue], heads: int, causal:
     """The language's attention of rows of tokens."""
     width = _read_width(call, values[0], heads)
     scale = call.attribute("scale", 0.0) or 1 / sqrt(width)
+    return call.add(build_attention(call, heads, width, scale, bool(causal)), *values)
+
+
+def build_attention(call: NodeCall, heads: int, width: int, scale: float, causal: bool = False) -> Attention:
+    """Build the language's attention of heads with so many channels; the usual scale is left out."""
     usual = isclose(scale, 1 / sqrt(width), rel_tol=1e-6)
-    op = build(call, Attention, heads=heads, causal=bool(causal), scale=None if usual else scale)
-    return call.add(op, *values)
+    return build(call, Attention, heads=heads, causal=causal, scale=None if usual else scale)
 
 
 def _read_pieces(

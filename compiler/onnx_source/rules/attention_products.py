@@ -5,20 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import isclose, sqrt
 from typing import NamedTuple
 
-from archspec.ops import Attention, Scale, Transpose
+from archspec.ops import Scale, Transpose
 from compiler.graph import Node
-from compiler.onnx_source.call import NodeCall, build
+from compiler.onnx_source.call import NodeCall
 from compiler.onnx_source.ops.along import SoftmaxAlong
 from compiler.onnx_source.ops.foreign import Dims
 from compiler.onnx_source.ops.moves import Rearrange
 from compiler.onnx_source.ops.products import Product
+from compiler.onnx_source.rules.attention import ROWS, build_attention
 from compiler.onnx_source.values import FileValue
 
-ROWS, HEADS = (0, 2, 1), (0, 2, 1, 3)
-"""The orders of axes of rows of tokens, whose channels are last in the file, and of these by position and head."""
+HEADS = (0, 2, 1, 3)
+"""The order of axes of rows of tokens, whose channels are last in the file, by position and head."""
 
 BY_HEAD, BY_CHANNEL = (1, 0, 2), (1, 2, 0)
 """The transpositions of (positions, heads, channels) to rows and to columns of each head."""
@@ -43,8 +43,7 @@ def join_heads(call: NodeCall, shape: Sequence[int]) -> FileValue | None:
     if found is None:
         return None
     heads, width = x.shape[2], call.writer.nodes[found.maps[0]].shape.channels // x.shape[2]
-    usual = isclose(found.scale, 1 / sqrt(width), rel_tol=1e-6)
-    op = build(call, Attention, heads=heads, scale=None if usual else found.scale)
+    op = build_attention(call, heads, width, found.scale)
     maps = [call.writer.nodes[id] for id in found.maps]
     rows = [replace(x, id=node.id, shape=(1, *node.shape[::-1]), order=ROWS) for node in maps]
     call.writer.replaced.update(found.pieces)

@@ -11,13 +11,15 @@ import numpy as np
 from archspec.ops import Gru, Lstm
 from archspec.wording import write_shape
 from compiler.onnx_source.call import NodeCall, NodeRule, build
-from compiler.onnx_source.details import tell_value
 from compiler.onnx_source.ops.sequences import Recurrent
 from compiler.onnx_source.samples import MixedSamplesError, Samples
 from compiler.onnx_source.turned import AXES, BATCH, DIRECTION, HIDDEN, STEP, Parts, TurnedRow, turn_row
 from compiler.onnx_source.values import Constant, FileValue, Operand
 
-GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+LAYERS: Mapping[str, type[Lstm | Gru]] = {"LSTM": Lstm, "GRU": Gru}
+"""The layers of the language, by operation."""
+
+GATES = {kind: layer.gates for kind, layer in LAYERS.items()} | {"RNN": 1}
 """The number of products that each step takes, by operation."""
 
 USUAL = {"LSTM": ["sigmoid", "tanh", "tanh"], "GRU": ["sigmoid", "tanh"]}
@@ -48,9 +50,9 @@ def recurrent(call: NodeCall) -> list[Operand]:
 
 def _say(call: NodeCall) -> tuple[Lstm | Gru, FileValue] | None:
     """The layer of the language that a node is, and the row of tokens that it goes along; None where it is none."""
-    turned = call.find_turned(call.value())
+    layer, turned = LAYERS.get(call.kind), call.find_turned(call.value())
     weights, direction = _read_weights(call), call.attribute("direction", "forward")
-    if call.kind == "RNN" or turned is None or "bias" not in weights or direction not in ("forward", "bidirectional"):
+    if layer is None or turned is None or "bias" not in weights or direction not in ("forward", "bidirectional"):
         return None
     if not _is_usual(call) or any(not _is_left_out(call.operand(i)) for i in range(4, len(call.operands))):
         return None
@@ -64,14 +66,13 @@ def _say(call: NodeCall) -> tuple[Lstm | Gru, FileValue] | None:
     if tuple(item.shape for item in weights.values()) != shapes:
         return None
     row = turned.row if steps == (STEP,) else call.writer.exchange(turned.row)
-    fields = {"out": sum(out), "both": ways == 2}
-    return (build(call, Lstm, **fields) if call.kind == "LSTM" else build(call, Gru, **fields)), row
+    return build(call, layer, out=sum(out), both=ways == 2), row
 
 
 def _is_usual(call: NodeCall) -> bool:
     """True if the gates have their usual functions, as torch has them."""
     ways = 2 if call.attribute("direction", "forward") == "bidirectional" else 1
-    functions = [tell_value(item).lower() for item in call.attribute("activations", [""][:0])]
+    functions = [name.lower() for name in call.strings("activations")]
     usual = functions in ([], ways * USUAL.get(call.kind, []))
     plain = "clip" not in call.attributes and not call.attribute("input_forget", 0)
     return usual and plain and (call.kind != "GRU" or call.attribute("linear_before_reset", 0) == 1)

@@ -81,7 +81,7 @@ def _read_axes(call: NodeCall, rank: int) -> list[int]:
 def _read_factors(call: NodeCall, old: bool) -> list[float]:
     """The scales that the file says, one for each axis that it names; none where it says sizes."""
     if "scales" in call.attributes:
-        return call.attribute("scales", [0.0][:0])
+        return call.floats("scales")
     scales = call.array(1 if old or len(call.operands) < 3 else 2)
     return [] if scales is None else [float(scale) for scale in scales.reshape(-1)]
 

@@ -239,7 +239,7 @@ def fused_conv(call: NodeCall) -> Operand:
         raise UnknownOpError
     found = conv(call)
     assert isinstance(found, FileValue)
-    numbers = call.attribute("activation_params", [0.0][:0])
+    numbers = call.floats("activation_params")
     return call.add(ACTIVATIONS[after](*numbers), found) if after else found
 
 

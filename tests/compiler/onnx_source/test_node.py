@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from archspec.errors import ArchspecError
 from tests.support.foreign_models import (
     node,
     read_nodes,
@@ -28,3 +30,9 @@ def test_older_operations_say_in_attributes_what_newer_ones_take(tmp_path: Path)
     graph = read_nodes(nodes, MAP, {"s": np.array([1, 1, 2, 2], np.float32)}, tmp_path, opset=9)
     kinds = [item.op.kind for item in graph]
     assert kinds == ["input", "pad", "relu6", "slice", "upsample", "softmax_along"]
+
+
+def test_lists_of_numbers_hold_nothing_else(tmp_path: Path) -> None:
+    resize = node("Resize", "x", "y", scales=["two"], mode="nearest")
+    with pytest.raises(ArchspecError, match="the attribute scales should be a list of numbers"):
+        read_nodes([resize], MAP, {}, tmp_path)
