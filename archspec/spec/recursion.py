@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from archspec.errors import Diagnostic
 from archspec.spec.blocks import Block
 from archspec.spec.body import CallNode
-from archspec.spec.layers import SpecNode
+from archspec.spec.walking import list_calls
 
 
 def find_recursion(blocks: Mapping[str, Block]) -> Diagnostic | None:
     """Find a block that leads to itself, which none may, since blocks always end."""
-    calls = {name: [node for node in _calls(block.body) if node.block in blocks] for name, block in blocks.items()}
+    calls = {name: [node for node in list_calls(block.body) if node.block in blocks] for name, block in blocks.items()}
     done: set[str] = set()
     for start in blocks:
         trail: dict[str, Iterator[CallNode]] = {start: iter(calls[start])} if start not in done else {}
@@ -30,19 +29,3 @@ def find_recursion(blocks: Mapping[str, Block]) -> Diagnostic | None:
             elif call.block not in done:
                 trail[call.block] = iter(calls[call.block])
     return None
-
-
-def _calls(value: Any) -> list[CallNode]:
-    """List every call in a body, at any depth."""
-    found: list[CallNode] = []
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, CallNode):
-            found.append(item)
-            pending.extend(item.arguments.values())
-        elif isinstance(item, SpecNode):
-            pending.extend(getattr(item, name) for name in type(item).model_fields)
-        elif isinstance(item, tuple | list):
-            pending.extend(item)
-    return found

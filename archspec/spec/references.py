@@ -8,19 +8,7 @@ from typing import Any
 from archspec.spec.expressions import Template
 from archspec.spec.layers import SpecNode
 from archspec.spec.nodes.taps import Output, Tap
-
-
-def walk_nodes(value: Any) -> Iterator[SpecNode]:
-    """Give every node in a body, at any depth, bodies that are handed to blocks included."""
-    if isinstance(value, SpecNode):
-        yield value
-        for name in type(value).model_fields:
-            yield from walk_nodes(getattr(value, name))
-    elif isinstance(value, Mapping):
-        yield from walk_nodes(tuple(value.values()))
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from walk_nodes(item)
+from archspec.spec.walking import walk_nodes
 
 
 def list_references(body: Any) -> Iterator[Template]:

@@ -9,7 +9,7 @@ from archspec.ops import Attention, Kernel, Op
 from archspec.ops.partition import EnterWindows
 from archspec.spec.body import CallNode
 from archspec.spec.layers import WeightedNode
-from archspec.spec.references import walk_nodes
+from archspec.spec.walking import walk_nodes
 from archspec.wording import write_shape
 from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Hit, LintRule, at_each_place

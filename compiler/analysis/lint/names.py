@@ -13,7 +13,7 @@ from archspec.spec.expressions import Expression, ExpressionError, Template, lis
 from archspec.spec.layers import SpecNode
 from archspec.spec.nodes.ext import Ext
 from archspec.spec.nodes.flow import Turns
-from archspec.spec.references import walk_nodes
+from archspec.spec.walking import list_calls
 
 
 def free_names(value: Any) -> frozenset[str]:
@@ -93,14 +93,10 @@ def _shape(label: Template) -> str:
 def reach_blocks(start: Any, blocks: Mapping[str, Block]) -> dict[str, Block]:
     """Find the blocks that are called from a body, directly or by each other."""
     found: dict[str, Block] = {}
-    pending = list(_called(start))
+    pending = list_calls(start)
     while pending:
-        name = pending.pop()
+        name = pending.pop().block
         if name in blocks and name not in found:
             found[name] = blocks[name]
-            pending.extend(_called(blocks[name].body))
+            pending.extend(list_calls(blocks[name].body))
     return found
-
-
-def _called(body: Any) -> Iterable[str]:
-    return (node.block for node in walk_nodes(body) if isinstance(node, CallNode))

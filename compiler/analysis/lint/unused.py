@@ -13,8 +13,9 @@ from archspec.spec.expressions import Template
 from archspec.spec.marked import Table, place_in
 from archspec.spec.nodes.flow import Turns
 from archspec.spec.nodes.taps import Tap
-from archspec.spec.references import list_references, walk_nodes
+from archspec.spec.references import list_references
 from archspec.spec.spec import Spec
+from archspec.spec.walking import walk_nodes
 from compiler.analysis.lint.context import LintContext
 from compiler.analysis.lint.finding import Hit, LintRule, at_each_place
 from compiler.analysis.lint.names import find_unread, free_names, list_bodies, names_in_defaults

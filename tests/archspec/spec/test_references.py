@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.spec.references import list_references, walk_nodes
+from archspec.spec.references import list_references
 from tests.archspec.spec.texts import HEAD, spec_of
 
 SPEC = (
@@ -16,12 +16,6 @@ network:
   - gate: {up: a, f: [from: e.x]}
 """
 )
-
-
-def test_every_node_is_walked_at_any_depth() -> None:
-    spec = spec_of(SPEC)
-    assert [node.called for node in walk_nodes(spec.network)] == ["tap", "repeat", "tap", "add", "from", "gate", "from"]
-    assert [node.called for node in walk_nodes(spec.blocks["gate"].body)] == ["from", "f"]
 
 
 def test_taps_are_read_by_from_and_by_arguments_and_not_by_tap() -> None:
