@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,3 +54,11 @@ def graft(
     left = tuple(name for name in given if f"{into}.{name}" not in places)
     stay = tuple(name for name in places if name not in found)
     return {**weights, **found}, Graft(into, tuple(found), left, stay)
+
+
+def check_apart(told: Graft, others: Iterable[Graft]) -> None:
+    """Raise InputError where a graft takes a weight that one of the others has taken before."""
+    for other in others:
+        twice = [name for name in told.taken if name in {*other.taken}]
+        if twice:
+            raise InputError(f"{twice[0]} is given twice, under '{other.into}' and under '{told.into}': give it once")

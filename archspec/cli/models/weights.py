@@ -123,6 +123,7 @@ def graft(
     from archspec.files import check_absent
     from archspec.weights import read_weights
     from runtime.export.weights import check_fit
+    from runtime.weights.graft import Graft, check_apart
     from runtime.weights.graft import graft as put
     from runtime.weights.safetensors_file import save_weights
 
@@ -139,9 +140,10 @@ def graft(
     else:
         made = read_weights(base)[0]
         check_fit(base, made, graph, loaded, sizes)
-    grafts = []
+    grafts: list[Graft] = []
     for name, _, file in pairs:
         made, told = put(graph, made, name, read_weights(file)[0])
+        check_apart(told, grafts)
         grafts.append(told)
     save_weights(output, made, {})
     if as_json:

@@ -118,7 +118,7 @@ class _Wiring:
         self.graph, self.tensors = model.graph, model.tensors
         self.nodes: Sequence[onnx.NodeProto] = tuple(graph.node)
         self.outputs = frozenset(value.name for value in graph.output)
-        self.producers = {node.output[0]: node for node in self.nodes}
+        self.producers = {value: node for node in self.nodes for value in node.output if value}
         self.values = (*(value.name for value in graph.input), *self.producers)
         self.readers: dict[str, list[onnx.NodeProto]] = {value: [] for value in self.values}
         for node in self.nodes:

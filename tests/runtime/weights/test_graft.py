@@ -12,9 +12,9 @@ from archspec.api import elaborate, load, to_torch
 from archspec.errors import ArchspecError
 from archspec.weights import read_weights
 from compiler.graph import Graph
-from runtime.weights.graft import graft
+from runtime.weights.graft import Graft, check_apart, graft
 from runtime.weights.safetensors_file import save_weights
-from tests.support.commands import run
+from tests.support.commands import fail, run
 
 BODY = "[conv: 4, batch_norm, relu]"
 ENCODER = """\
@@ -92,3 +92,18 @@ def test_command_says_what_was_taken_and_what_not() -> None:
     assert "needs NAME=FILE" in run(
         "weights", "graft", "target.yaml", "--into", "encoder", "-o", "u.safetensors", expect=2
     )
+
+
+def test_no_weight_is_given_twice() -> None:
+    first = Graft("encoder", ("encoder.conv_0.weight",), (), ())
+    check_apart(Graft("decoder", ("decoder.conv_0.weight",), (), ()), [first])
+    check_apart(Graft("encoder", ("encoder.conv_0.bias",), (), ()), [first])  # the other half of a file in two
+    with pytest.raises(ArchspecError, match=r"conv_0\.weight is given twice, under 'encoder' and under 'encoder'"):
+        check_apart(first, [first])
+
+
+@pytest.mark.usefixtures("graph")
+def test_command_takes_no_name_twice() -> None:
+    pair = ("--into", "encoder=encoder.safetensors")
+    assert "is given twice" in fail("weights", "graft", "target.yaml", *pair, *pair, "-o", "w.safetensors")
+    assert not Path("w.safetensors").exists()
