@@ -13,11 +13,11 @@ from archspec.ops import Add, Concat, Conv, ConvTranspose
 from compiler.graph import Graph, Node
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.rules import OnnxRule
-from compiler.passes.base import WeightArray, WeightArrays
 from compiler.passes.fill_channels import FillChannels
 from compiler.passes.join_groups import JoinGroups
 from compiler.passes.pad_by_kernel import PadByKernel
 from compiler.passes.split_kernels import SplitKernels
+from compiler.passes.weight_arrays import WeightArray, WeightArrays
 
 Rewrite: TypeAlias = Callable[[Graph, WeightArrays], tuple[Graph, WeightArrays]]
 

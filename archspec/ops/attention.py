@@ -21,8 +21,8 @@ from archspec.ops.window import Positions, Span, run
 MASKED = -100.0
 """The term of a score between positions that a shift has brought together (Liu et al., 2021)."""
 
-LARGEST = log(100.0)
-"""The logarithm at which the learned factor of a cosine ends (Liu et al., 2022)."""
+MAX_LOGIT_SCALE = log(100.0)
+"""The largest logarithm of the learned factor of a cosine (Liu et al., 2022)."""
 
 COSINE_FACTOR = 10.0
 """The learned factor of a cosine at initialization (Liu et al., 2022)."""
@@ -31,7 +31,7 @@ TABLE_DEVIATION = 0.02
 """The deviation of the numbers of a relative bias at initialization: normal, as torchvision's are, which cuts them off
 at 100 deviations."""
 
-LENGTHS = 64
+MAX_LENGTHS = 64
 """The largest number of lengths over which the law of causal attention takes its mean."""
 
 HIDDEN = 512
@@ -261,9 +261,8 @@ class Attention(Op):
         variance += TABLE_DEVIATION**2 if self.bias == "relative" else 0.0
         if not self.causal:
             return share(seen, variance)
-        lengths = (
-            range(1, seen + 1) if seen <= LENGTHS else [1 + seen * (2 * i + 1) // (2 * LENGTHS) for i in range(LENGTHS)]
-        )
+        count = min(seen, MAX_LENGTHS)
+        lengths = [1 + seen * (2 * i + 1) // (2 * count) for i in range(count)]
         turns = [share(length, variance) for length in lengths]
         return Shares(*(sum(column) / len(turns) for column in zip(*turns, strict=True)))
 

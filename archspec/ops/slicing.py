@@ -82,8 +82,8 @@ class Slice(Layer):
         return Fraction(self.step) if self.axis == axis + 1 else ONE
 
     def input_span(self, axis: int, span: Span, *xs: Shape) -> tuple[Positions | None, ...]:
-        along, taken = self.take(xs[0])
-        start, step = (taken.start, self.step) if along == axis + 1 else (0, 1)
+        taken_along, taken = self.take(xs[0])
+        start, step = (taken.start, self.step) if taken_along == axis + 1 else (0, 1)
         return ((range(start + span[0] * step, start + span[1] * step + 1, step),),)
 
     def is_view(self, x: Shape, *, training: bool) -> bool:

@@ -83,9 +83,6 @@ class SpecNode(BaseModel):
 class ErrorNode:
     """A node that could not be read; the mistake has been reported."""
 
-    called = "broken"
-    name = None
-
 
 class WeightedNode(SpecNode):
     """A node that may hold weights, of its own or of what is inside it; nodes with one label share them."""

@@ -31,13 +31,13 @@ def run_body(walk: Walk, body: tuple[SpecNode, ...], value: MaybeNode, scope: Sc
     taken = set() if scope.path else set(walk.spec.inputs)
     is_too_deep = scope.depth > MAX_NESTING or len(scope.path) > MAX_PATH
     for node in body:
+        if isinstance(node, ErrorNode):
+            walk.incomplete, value = True, None
+            continue
         name = node.name
         if name is None:
             ordinals[node.called] = ordinal = ordinals.get(node.called, -1) + 1
             name = f"{node.called}_{ordinal}"
-        if isinstance(node, ErrorNode):
-            walk.incomplete, value = True, None
-            continue
         walk.reporter.spend(NODE, node, scope.calls)
         step = Step(node, value, name, scope.join(name), scope)
         if is_too_deep:

@@ -17,8 +17,8 @@ from compiler.graph import Graph, Node
 from compiler.onnx_target.formats import FLOAT32, FORMATS
 from compiler.onnx_target.shapes import NamedShape
 from compiler.onnx_target.window_rows import WindowRegion
-from compiler.passes.base import LazyArray, WeightArray, WeightArrays
 from compiler.passes.cast_weights import cast
+from compiler.passes.weight_arrays import LazyArray, WeightArray, WeightArrays
 
 T = TypeVar("T")
 

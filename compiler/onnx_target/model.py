@@ -23,8 +23,9 @@ from compiler.onnx_target.rows import choose_rows
 from compiler.onnx_target.rules import RULES, OnnxRule
 from compiler.onnx_target.shapes import NamedShape, name_shapes
 from compiler.onnx_target.window_rows import choose_windows
-from compiler.passes.base import WeightArrays, run_passes
+from compiler.passes.base import run_passes
 from compiler.passes.cast_weights import CastWeights, cast
+from compiler.passes.weight_arrays import WeightArrays
 from compiler.rule_table import RuleTable
 from compiler.sizes.accepted_sizes import accepted_sizes
 

@@ -10,7 +10,8 @@ import numpy as np
 import onnx
 
 from compiler.graph import Graph
-from compiler.passes.base import AppliedPass, WeightArray
+from compiler.passes.base import AppliedPass
+from compiler.passes.weight_arrays import WeightArray
 
 MAX_WEIGHT_THREADS = 2
 """The largest number of threads that compute weights at once; more of them wait for the memory."""

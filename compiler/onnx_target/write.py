@@ -28,7 +28,7 @@ from compiler.onnx_file.digest import XXH3, describe, digest_content
 from compiler.onnx_file.metadata import CONTENT
 from compiler.onnx_file.protobuf import delimit, header_of
 from compiler.onnx_target.onnx_model import MAX_WEIGHT_THREADS, OnnxModel, as_bytes
-from compiler.passes.base import WeightArray
+from compiler.passes.weight_arrays import WeightArray
 
 MAX_FILE_BYTES = 1_800_000_000
 """The largest number of bytes of weights in one file, without a second one beside it; protobuf ends at 2 GiB."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from archspec.errors import ArchspecError
 from archspec.ops import BatchNorm, Flatten, Op, Scale, Shape, Shift
 from compiler.graph import Node
-from compiler.passes.base import WeightArrays
+from compiler.passes.weight_arrays import WeightArrays
 
 ChannelVector: TypeAlias = NDArray[np.float64]
 

@@ -14,9 +14,7 @@ from typing import Any
 from compiler.graph import Graph
 from compiler.graph_check import verify
 from compiler.passes.shared_weights import find_apart, give_own, list_homes, share_again
-from compiler.passes.weight_arrays import LazyArray as LazyArray
-from compiler.passes.weight_arrays import WeightArray as WeightArray
-from compiler.passes.weight_arrays import WeightArrays as WeightArrays
+from compiler.passes.weight_arrays import WeightArrays
 
 
 @dataclass(frozen=True, slots=True)

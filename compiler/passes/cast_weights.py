@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from archspec.errors import ArchspecError
 from compiler.graph import Graph
-from compiler.passes.base import Journal, LazyArray, Pass, WeightArray, WeightArrays
+from compiler.passes.base import Journal, Pass
+from compiler.passes.weight_arrays import LazyArray, WeightArray, WeightArrays
 
 MAX_LOSS = 2**-8
 """The largest share of a tensor's norm that a cast may lose: what the eight binary digits of bf16 lose at most."""

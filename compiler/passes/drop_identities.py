@@ -19,7 +19,8 @@ from archspec.ops import (
 from archspec.ops.scalar import Activation
 from compiler.graph import Graph, Node
 from compiler.passes.affine import is_affine, read_affine
-from compiler.passes.base import Journal, Pass, WeightArrays
+from compiler.passes.base import Journal, Pass
+from compiler.passes.weight_arrays import WeightArrays
 from compiler.sizes.accepted_sizes import find_idle
 from compiler.value_bounds import bound_node, is_idle
 

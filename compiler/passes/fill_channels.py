@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from archspec.ops import BatchNorm, Concat, Conv, Flatten, Linear, Shape
 from archspec.ops.pooling import Pool
 from compiler.graph import Graph, Node
-from compiler.passes.base import Journal, LazyArray, Pass, WeightArray, WeightArrays
+from compiler.passes.base import Journal, Pass
+from compiler.passes.weight_arrays import LazyArray, WeightArray, WeightArrays
 
 
 @dataclass(frozen=True)

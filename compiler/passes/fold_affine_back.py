@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from archspec.ops import Add, Concat, Kernel
 from compiler.graph import Graph, Node
 from compiler.passes.affine import MAX_SEARCHED, Affine, Blocked, is_affine, move_before, read_affine
-from compiler.passes.base import Journal, Pass, WeightArray, WeightArrays
+from compiler.passes.base import Journal, Pass
 from compiler.passes.kernel import take_behind
+from compiler.passes.weight_arrays import WeightArray, WeightArrays
 
 
 @dataclass(frozen=True)

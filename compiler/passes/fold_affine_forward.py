@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from archspec.ops import Kernel
 from compiler.graph import Graph, Node
 from compiler.passes.affine import MAX_SEARCHED, Affine, Blocked, is_affine, move_behind, read_affine
-from compiler.passes.base import Journal, Pass, WeightArray, WeightArrays
+from compiler.passes.base import Journal, Pass
 from compiler.passes.kernel import take_before, takes_before
+from compiler.passes.weight_arrays import WeightArray, WeightArrays
 
 
 @dataclass(frozen=True)

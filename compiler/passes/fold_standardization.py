@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from archspec.ops import Conv
 from compiler.graph import Graph, Node
-from compiler.passes.base import Journal, LazyArray, Pass, WeightArray, WeightArrays
+from compiler.passes.base import Journal, Pass
+from compiler.passes.weight_arrays import LazyArray, WeightArray, WeightArrays
 
 
 @dataclass(frozen=True)

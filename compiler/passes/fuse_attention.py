@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from archspec.ops import Attention
 from compiler.graph import Graph, Node
-from compiler.passes.base import Journal, Pass, WeightArrays
+from compiler.passes.base import Journal, Pass
+from compiler.passes.weight_arrays import WeightArrays
 
 
 class AttentionKernel(Attention):

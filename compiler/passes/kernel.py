@@ -12,7 +12,7 @@ from archspec.errors import ArchspecError
 from archspec.ops import Conv, ConvTranspose, Kernel, Shape
 from compiler.graph import Node
 from compiler.passes.affine import Affine, ChannelVector
-from compiler.passes.base import LazyArray, WeightArray, WeightArrays
+from compiler.passes.weight_arrays import LazyArray, WeightArray, WeightArrays
 
 
 def takes_before(op: Kernel, affine: Affine, x: Shape) -> bool:

@@ -11,8 +11,9 @@ import numpy as np
 from archspec.ops import BatchNorm, Op, Scale, Shift
 from compiler.graph import Graph, Node
 from compiler.passes.affine import Affine, ChannelVector, is_affine, is_uniform, read_affine
-from compiler.passes.base import Journal, Pass, WeightArray, WeightArrays
+from compiler.passes.base import Journal, Pass
 from compiler.passes.kernel import round_to
+from compiler.passes.weight_arrays import WeightArray, WeightArrays
 
 
 @dataclass(frozen=True)

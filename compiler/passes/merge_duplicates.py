@@ -10,7 +10,8 @@ import numpy as np
 
 from archspec.ops import Op
 from compiler.graph import Graph, Node
-from compiler.passes.base import Journal, Pass, WeightArrays
+from compiler.passes.base import Journal, Pass
+from compiler.passes.weight_arrays import WeightArrays
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from archspec.ops.sliding import pads_by_size
 from archspec.ops.window import say_padding
 from compiler.graph import Graph, Node
 from compiler.passes.affine import MAX_SEARCHED
-from compiler.passes.base import Journal, Pass, WeightArrays
+from compiler.passes.base import Journal, Pass
+from compiler.passes.weight_arrays import WeightArrays
 
 
 @dataclass(frozen=True)

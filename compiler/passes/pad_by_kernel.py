@@ -8,7 +8,8 @@ import numpy as np
 
 from archspec.ops import Conv, PadChannels
 from compiler.graph import Graph, Node
-from compiler.passes.base import Journal, Pass, WeightArray, WeightArrays
+from compiler.passes.base import Journal, Pass
+from compiler.passes.weight_arrays import WeightArray, WeightArrays
 
 
 @dataclass(frozen=True)

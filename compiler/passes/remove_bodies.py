@@ -8,8 +8,9 @@ from typing import Literal, TypeAlias
 
 from archspec.ops import Concat, PadChannels
 from compiler.graph import Graph, Node
-from compiler.passes.base import Journal, Pass, WeightArrays
+from compiler.passes.base import Journal, Pass
 from compiler.passes.drop_unused import find_used
+from compiler.passes.weight_arrays import WeightArrays
 
 Stays: TypeAlias = Literal["identity", "shortcut", "zeros", "input"]
 """The value that is there instead: a residual's input, or what its shortcut makes of it; for a dense body's channels,

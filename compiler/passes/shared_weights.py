@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from compiler.graph import Graph, Node
 from compiler.passes.weight_arrays import WeightArray, WeightArrays
@@ -76,9 +75,5 @@ def _are_same(one: WeightArray | None, other: WeightArray | None) -> bool:
     """Tell whether two arrays have the same numbers to the bit."""
     if one is None or other is None or (one.shape, one.dtype) != (other.shape, other.dtype):
         return False
-    first, second = (np.ascontiguousarray(_compute(array)) for array in (one, other))
+    first, second = (np.ascontiguousarray(np.asarray(array)) for array in (one, other))
     return bool((first.view(np.uint8) == second.view(np.uint8)).all()) if first.ndim else bool(first == second)
-
-
-def _compute(array: WeightArray) -> NDArray[Any]:
-    return np.asarray(array)

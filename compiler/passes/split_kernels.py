@@ -14,7 +14,8 @@ from archspec.ops.fields import Flag, NonNegative, Positive
 from archspec.ops.values import Shape, Weight, Weights
 from archspec.ops.window import Window
 from compiler.graph import Graph, Node
-from compiler.passes.base import Journal, LazyArray, Pass, WeightArray, WeightArrays
+from compiler.passes.base import Journal, Pass
+from compiler.passes.weight_arrays import LazyArray, WeightArray, WeightArrays
 
 TAPS = 3
 ALIGNED = 4

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from compiler.graph import Graph, Node
-from compiler.passes.base import Journal, Pass, WeightArrays
+from compiler.passes.base import Journal, Pass
+from compiler.passes.weight_arrays import WeightArrays
 
 
 @dataclass(frozen=True)

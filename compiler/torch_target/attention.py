@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from archspec import ops
 from archspec.ops import Shape
-from archspec.ops.attention import LARGEST, MASKED
+from archspec.ops.attention import MASKED, MAX_LOGIT_SCALE
 from archspec.ops.fields import along
 
 Partition: TypeAlias = tuple[tuple[int, int], ...]
@@ -33,7 +33,7 @@ class Attention(nn.Module):
         q, k, v = (split_heads(x, op.heads, self._cut(x), grid=op.grid) for x in (query, key, value))
         scale = op.scale
         if op.similarity == "cosine":
-            factor = self.get_parameter("logit_scale").clamp(max=LARGEST).exp()
+            factor = self.get_parameter("logit_scale").clamp(max=MAX_LOGIT_SCALE).exp()
             q, k, scale = F.normalize(q, dim=-1) * factor[:, None, None], F.normalize(k, dim=-1), 1.0
         terms = self._list_terms(query, cut)
         if op.causal and terms:

@@ -13,8 +13,8 @@ from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import InputError
 from compiler.analysis.cost.cost import measure_cost
 from compiler.graph import Graph
-from compiler.passes.base import WeightArrays
 from compiler.passes.remove_bodies import RemovablePart, RemoveBodies, Stays, find_parts
+from compiler.passes.weight_arrays import WeightArrays
 from compiler.torch_target.module import build_module
 from runtime.data.dataset import Split
 from runtime.training.run import Run

@@ -10,7 +10,8 @@ from archspec.api import to_torch
 from archspec.errors import Place
 from archspec.ops import Input, Op, Shape
 from compiler.graph import Graph, Node, NodeSource
-from compiler.passes.base import AppliedPass, Pass, WeightArrays, run_passes, trace_value
+from compiler.passes.base import AppliedPass, Pass, run_passes, trace_value
+from compiler.passes.weight_arrays import WeightArrays
 from compiler.torch_target.module import assign_weights
 from tests.support.lowering import difference, run_torch, sample_inputs, stir
 

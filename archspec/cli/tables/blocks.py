@@ -12,7 +12,7 @@ from archspec.libraries import BlockUse
 from archspec.spec.libraries import Library
 from archspec.wording import write_shape
 
-SHOWN_USERS = 6
+MAX_SHOWN_USERS = 6
 """The largest number of specs that are named as users of a block."""
 
 
@@ -61,5 +61,5 @@ def _write_argument(argument: Mapping[str, Any]) -> str:
 def _tell_users(specs: list[str]) -> str:
     if not specs:
         return "no spec of the zoo"
-    others = f" and {len(specs) - SHOWN_USERS} more" if len(specs) > SHOWN_USERS else ""
-    return f"{', '.join(specs[:SHOWN_USERS])}{others}"
+    others = f" and {len(specs) - MAX_SHOWN_USERS} more" if len(specs) > MAX_SHOWN_USERS else ""
+    return f"{', '.join(specs[:MAX_SHOWN_USERS])}{others}"

@@ -21,7 +21,7 @@ from compiler.onnx_file.metadata import PRECISION
 from compiler.onnx_file.nodes import read_attribute
 from compiler.onnx_target.int8.scheme import Int8Recipe, Scheme, quantize_layer
 from compiler.onnx_target.onnx_model import OnnxModel
-from compiler.passes.base import WeightArray
+from compiler.passes.weight_arrays import WeightArray
 
 LAYERS: Mapping[Int8Recipe, frozenset[str]] = MappingProxyType(
     {

@@ -7,7 +7,7 @@ from math import sqrt
 import numpy as np
 
 from archspec.ops import Attention
-from archspec.ops.attention import LARGEST
+from archspec.ops.attention import MAX_LOGIT_SCALE
 from compiler.onnx_target.emitter import Emitter, OnnxValue
 from compiler.onnx_target.formats import FLOAT32
 from compiler.onnx_target.rules.attention_layout import HeadLayout
@@ -56,7 +56,7 @@ def _compare(op: Attention, emit: Emitter, q: HeadLayout, k: HeadLayout) -> Onnx
     if op.similarity == "cosine":
         rows = emit.op("LpNormalization", [rows], axis=-1, p=2)
         columns = emit.op("LpNormalization", [columns], axis=-2, p=2)
-        factor = np.exp(np.minimum(np.asarray(emit.array("logit_scale"), np.float64), LARGEST))
+        factor = np.exp(np.minimum(np.asarray(emit.array("logit_scale"), np.float64), MAX_LOGIT_SCALE))
         return emit.op("MatMul", [emit.op("Mul", [rows, emit.constant("factor", factor[:, None, None])]), columns])
     if emit.float_type == FLOAT32 and op.scale is None and not emit.windows:
         return emit.op("Div", [emit.op("MatMul", [rows, columns]), emit.constant("root", sqrt(q.width))])

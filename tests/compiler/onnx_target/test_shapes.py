@@ -16,7 +16,7 @@ from compiler.graph import Graph, Node, NodeSource
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.shapes import name_shapes
 from compiler.onnx_target.write import to_bytes
-from compiler.passes.base import WeightArrays
+from compiler.passes.weight_arrays import WeightArrays
 from compiler.sizes.accepted_sizes import accepted_sizes
 from tests.support.documents import graph_from
 

@@ -13,9 +13,10 @@ from archspec.ops import BatchNorm, Conv, Relu, Shape
 from compiler.graph import Graph
 from compiler.graph_check import GraphError, verify
 from compiler.passes import base
-from compiler.passes.base import Journal, Pass, WeightArrays, run_passes, trace_value
+from compiler.passes.base import Journal, Pass, run_passes, trace_value
 from compiler.passes.fold_affine_back import FoldAffineBack
 from compiler.passes.take_expectation import TakeExpectation
+from compiler.passes.weight_arrays import WeightArrays
 from tests.support.lowering import stir
 from tests.support.rewriting import chain, stirred
 

@@ -35,8 +35,8 @@ from archspec.ops import (
 )
 from compiler.graph import Graph
 from compiler.passes.affine import MAX_SEARCHED
-from compiler.passes.base import LazyArray, WeightArrays
 from compiler.passes.fold_affine_back import FoldAffineBack
+from compiler.passes.weight_arrays import LazyArray, WeightArrays
 from tests.support.rewriting import FOLDED_TOLERANCE, Drawing, apply, chain, kinds, run, stirred
 
 LAYERS: list[tuple[Op, Shape]] = [

@@ -26,9 +26,10 @@ from archspec.ops import (
     Upsample,
 )
 from compiler.graph import Graph
-from compiler.passes.base import WeightArrays, run_passes
+from compiler.passes.base import run_passes
 from compiler.passes.fold_affine_back import FoldAffineBack
 from compiler.passes.fold_affine_forward import FoldAffineForward
+from compiler.passes.weight_arrays import WeightArrays
 from tests.support.rewriting import FOLDED_TOLERANCE, Drawing, apply, chain, kinds, run
 
 WHOLE: list[tuple[Op, Shape]] = [

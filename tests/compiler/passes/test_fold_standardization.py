@@ -10,8 +10,9 @@ from torch.nn import functional as F
 from archspec.ops import BatchNorm, Conv, Op, Relu, Shape
 from compiler.graph import Graph
 from compiler.onnx_target.pipeline import EXACT
-from compiler.passes.base import LazyArray, WeightArrays, run_passes
+from compiler.passes.base import run_passes
 from compiler.passes.fold_standardization import FoldStandardization
+from compiler.passes.weight_arrays import LazyArray, WeightArrays
 from tests.support.rewriting import FOLDED_TOLERANCE, apply, chain, kinds, stirred
 
 LAYERS: list[tuple[Conv, Shape]] = [

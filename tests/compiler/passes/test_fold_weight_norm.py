@@ -9,8 +9,9 @@ from archspec.errors import ArchspecError
 from archspec.ops import BatchNorm, Conv, ConvTranspose, Linear, Op, Relu, Shape
 from compiler.graph import Graph
 from compiler.onnx_target.pipeline import EXACT
-from compiler.passes.base import LazyArray, WeightArrays, run_passes
+from compiler.passes.base import run_passes
 from compiler.passes.fold_weight_norm import FoldWeightNorm
+from compiler.passes.weight_arrays import LazyArray, WeightArrays
 from tests.support.rewriting import FOLDED_TOLERANCE, apply, chain, kinds, stirred
 
 LAYERS: list[tuple[Op, Shape]] = [

@@ -13,8 +13,8 @@ import pytest
 from archspec.errors import ArchspecError
 from archspec.ops import Add, BatchNorm, Conv, GhostBatchNorm, Op, Relu, Scale, Shape, Shift, Sigmoid
 from compiler.graph import Graph
-from compiler.passes.base import WeightArrays
 from compiler.passes.merge_affine import MergeAffine
+from compiler.passes.weight_arrays import WeightArrays
 from tests.support.lowering import export
 from tests.support.rewriting import FOLDED_TOLERANCE, Drawing, apply, chain, kinds, run, stirred
 

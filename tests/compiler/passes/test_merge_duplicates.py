@@ -7,8 +7,9 @@ import pytest
 
 from archspec.ops import Add, BatchNorm, Concat, Conv, Input, Relu, Scale, Shape, Sigmoid
 from compiler.graph import Graph, Node
-from compiler.passes.base import WeightArrays, run_passes
+from compiler.passes.base import run_passes
 from compiler.passes.merge_duplicates import MergeDuplicates
+from compiler.passes.weight_arrays import WeightArrays
 from tests.support.rewriting import Drawing, kinds, measure, measure_values, run, stirred
 
 

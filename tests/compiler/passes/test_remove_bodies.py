@@ -15,8 +15,8 @@ from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.ops import PadChannels
 from archspec.spec.zoo import zoo_specs
 from compiler.graph import Graph
-from compiler.passes.base import WeightArrays
 from compiler.passes.remove_bodies import RemovablePart, RemoveBodies, find_bodies, find_layers, find_parts
+from compiler.passes.weight_arrays import WeightArrays
 from compiler.torch_target.module import assign_weights
 from tests.support.lowering import difference, run_onnx, run_torch, sample_inputs, stir
 from tests.zoo.rows import ROWS

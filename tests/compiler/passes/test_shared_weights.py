@@ -10,8 +10,9 @@ import pytest
 from archspec.ops import Add, BatchNorm, Conv, Op, Relu, Shape, Shift
 from compiler.graph import Graph
 from compiler.onnx_target.pipeline import EXACT, FOR_CPU
-from compiler.passes.base import Pass, WeightArrays, run_passes
+from compiler.passes.base import Pass, run_passes
 from compiler.passes.shared_weights import give_own, list_homes, share_again
+from compiler.passes.weight_arrays import WeightArrays
 from compiler.torch_target.module import build_module
 from tests.support.lowering import difference, run_torch, sample_inputs
 from tests.support.rewriting import Drawing, stirred
