@@ -41,14 +41,24 @@ class Same:
         return (extent - self.value) % self.modulus == 0 if self.modulus else extent == self.value
 
 
-def hold(number: int, own: int) -> ExtentCondition:
-    """The condition that an extent keeps its own value."""
-    return ExtentCondition(Same(own), (number,), compares=True, constants=(own,))
-
-
 @dataclass(frozen=True, slots=True)
 class AtMost:
     limit: int
 
     def __call__(self, extent: int) -> bool:
         return extent <= self.limit
+
+
+def hold(number: int, own: int) -> ExtentCondition:
+    """The condition that an extent keeps its own value."""
+    return ExtentCondition(Same(own), (number,), compares=True, constants=(own,))
+
+
+def limit(number: int, most: int) -> ExtentCondition:
+    """The condition that an extent is not larger than a number."""
+    return ExtentCondition(AtMost(most), (number,), compares=True, constants=(most,))
+
+
+def divide(number: int, modulus: int, rest: int = 0) -> ExtentCondition:
+    """The condition that an extent leaves this rest, divided by the modulus."""
+    return ExtentCondition(Same(rest, modulus), (number,), modulus=modulus)

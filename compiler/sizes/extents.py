@@ -19,7 +19,7 @@ from archspec.ops.merge import Repeating
 from archspec.ops.values import ONE
 from compiler.graph import Node
 from compiler.rule_table import NamedRules
-from compiler.sizes.conditions import AtMost, ExtentCondition, Same, are_equal, can_be_repeated, differ_evenly, hold
+from compiler.sizes.conditions import ExtentCondition, are_equal, can_be_repeated, differ_evenly, divide, hold, limit
 from compiler.sizes.laws import (
     ConstantLaw,
     Extent,
@@ -247,13 +247,13 @@ def _follow_fixed(op: Op, to: GraphExtents, node: Node, x: tuple[int, ...]) -> I
 
 @_follows("PadChannels")
 def _follow_pad_channels(op: ops.PadChannels, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
-    to.demand(ExtentCondition(AtMost(op.out), x[:1], compares=True, constants=(op.out,)))
+    to.demand(limit(x[0], op.out))
     return [to.constant(op.out), *x[1:]]
 
 
 @_follows("GroupNorm")
 def _follow_group_norm(op: ops.GroupNorm, to: GraphExtents, node: Node, x: tuple[int, ...]) -> Iterable[int]:
-    to.demand(ExtentCondition(Same(0, op.groups), x[:1], modulus=op.groups))
+    to.demand(divide(x[0], op.groups))
     return x
 
 
@@ -273,8 +273,7 @@ def _follow_attention(op: ops.Attention, to: GraphExtents, node: Node, *xs: tupl
         if op.compares_itself:
             extent = to.equal([extent, places[axis]])
         if op.window is not None:
-            size = at_axis(op.window, axis)
-            to.demand(ExtentCondition(Same(0, size), (extent,), modulus=size))
+            to.demand(divide(extent, at_axis(op.window, axis)))
         yield extent
 
 
@@ -320,7 +319,7 @@ def _demand_parity(to: GraphExtents, whole: int, cut: int) -> None:
     letters = [to.all[part].letters for part in parts]
     if len(to.letters(parts)) > 1 and all(len(part) <= 1 for part in letters):
         for part in parts:
-            to.demand(ExtentCondition(Same(to.all[part].own % 2, 2), (part,), modulus=2))
+            to.demand(divide(part, 2, to.all[part].own % 2))
     else:
         to.demand(ExtentCondition(differ_evenly, (whole, cut), modulus=2))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compiler.sizes.conditions import AtMost, Same, are_equal, can_be_repeated, differ_evenly
+from compiler.sizes.conditions import AtMost, Same, are_equal, can_be_repeated, differ_evenly, divide, hold, limit
 
 
 def test_conditions_hold_of_extents() -> None:
@@ -17,3 +17,11 @@ def test_conditions_hold_of_extents() -> None:
     assert Same(3)(3)
     assert Same(1, modulus=4)(9)
     assert not Same(1, modulus=4)(8)
+
+
+def test_conditions_say_with_what_their_tests_compare_or_divide() -> None:
+    assert (hold(0, 3).compares, hold(0, 3).constants) == (True, (3,))
+    assert (limit(0, 4).compares, limit(0, 4).constants) == (True, (4,))
+    assert (divide(0, 4, 1).compares, divide(0, 4, 1).modulus) == (False, 4)
+    assert divide(0, 4, 1).holds(9)
+    assert not divide(0, 4).holds(9)
