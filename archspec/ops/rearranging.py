@@ -16,7 +16,7 @@ from archspec.ops.axes import name_places, require_map
 from archspec.ops.base import Family, Gating, Layer, Op
 from archspec.ops.bounds import Bounds
 from archspec.ops.fields import Positive
-from archspec.ops.signal.moments import BORDER, NONE, Gradient, Moments
+from archspec.ops.signal.moments import BORDER, Gradient, Moments
 from archspec.ops.signal.rearranging import (
     deal_channels,
     exchange_axes,
@@ -83,9 +83,7 @@ class Tokens(Rearranging):
         return lay_in_a_row(x)
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
-        even = all(axis.profile is None for axis in gradient.axes)
-        doubts = gradient.doubts if even else gradient.doubts | BORDER
-        return (replace(gradient, axes=tuple(axis.flat() for axis in x.axes), doubts=doubts),)
+        return (_spread_evenly(gradient, x),)
 
 
 class Transpose(Rearranging):
@@ -161,8 +159,7 @@ class Map(Op):
         return lay_out_a_row(x, like.shape)
 
     def gradients(self, gradient: Gradient, x: Moments, like: Moments) -> tuple[Gradient, ...]:
-        even = all(axis.profile is None for axis in gradient.axes)
-        return (replace(gradient, axes=(x.axes[0].flat(),), doubts=gradient.doubts | (NONE if even else BORDER)),)
+        return (_spread_evenly(gradient, x),)
 
 
 class Blocks(Rearranging):
@@ -255,3 +252,10 @@ class ShuffleChannels(Rearranging):
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         return (replace(gradient, runs=deal_channels(gradient.runs, x.channels // self.groups)),)
+
+
+def _spread_evenly(gradient: Gradient, x: Moments) -> Gradient:
+    """The gradient at the axes of an operand, each with its mean at all positions."""
+    even = all(axis.profile is None for axis in gradient.axes)
+    doubts = gradient.doubts if even else gradient.doubts | BORDER
+    return replace(gradient, axes=tuple(axis.flat() for axis in x.axes), doubts=doubts)
