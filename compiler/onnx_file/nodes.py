@@ -88,7 +88,12 @@ def read_as_written(item: onnx.AttributeProto) -> Any:
     """Read the value of an attribute. A number in single precision is the shortest decimal that is stored so: 0.1, as
     it was written, and not 0.10000000149011612."""
     value = onnx.helper.get_attribute_value(item)
-    return float(str(np.float32(value))) if item.type == onnx.AttributeProto.FLOAT else value
+    return write_shortest(np.float32(value)) if item.type == onnx.AttributeProto.FLOAT else value
+
+
+def write_shortest(number: Any) -> float:
+    """Give the shortest decimal that is stored as this number, where it is one of single precision."""
+    return float(str(number)) if isinstance(number, np.float32) else float(number)
 
 
 def list_operands(node: onnx.NodeProto) -> list[str]:

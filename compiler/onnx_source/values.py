@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from archspec.arrays import Array
+from compiler.onnx_file.nodes import write_shortest
 from compiler.onnx_source.file.types import is_floating
 from compiler.onnx_source.ops.foreign import Dims
 from compiler.onnx_source.samples import Samples
@@ -70,8 +71,8 @@ class Constant:
 
     @property
     def number(self) -> float | None:
-        """The one number, where it is one and is known."""
-        return float(self.array.reshape(-1)[0]) if self.array is not None and self.array.size == 1 else None
+        """The one number, where it is one and is known; of single precision the shortest decimal, as of attributes."""
+        return write_shortest(self.array.reshape(-1)[0]) if self.array is not None and self.array.size == 1 else None
 
 
 Operand: TypeAlias = FileValue | Constant | None

@@ -9,6 +9,7 @@ from dataclasses import replace
 from archspec import ops
 from archspec.ops import Layer
 from archspec.ops.fields import MAX_REAL
+from compiler.onnx_file.nodes import write_shortest
 from compiler.onnx_source.call import NodeCall, NodeRule, build
 from compiler.onnx_source.file.types import is_floating
 from compiler.onnx_source.ops.along import SoftmaxAlong
@@ -110,7 +111,7 @@ def _bound(call: NodeCall, name: str, position: int, default: float) -> float:
     if name in call.attributes:
         return call.attribute(name, default)
     array = call.array(position)
-    return default if array is None or array.size != 1 else float(array.reshape(-1)[0])
+    return default if array is None or array.size != 1 else write_shortest(array.reshape(-1)[0])
 
 
 def gelu(call: NodeCall) -> Operand:

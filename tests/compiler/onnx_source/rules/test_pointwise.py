@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
+from archspec.ops import Clip, Shift
+from compiler.onnx_source.values import Constant
 from tests.support.foreign_models import (
     Arrays,
     Node,
@@ -57,3 +59,12 @@ def test_whole_numbers_are_less_than_what_they_were_made_of(tmp_path: Path) -> N
     assert [item.op.word for item in graph] == ["input", "cast"]
     halves = [node("Cast", "x", "h", to=TensorProto.FLOAT16), node("Cast", "h", "f", to=1), node("Relu", "f")]
     assert [item.op.kind for item in read_nodes(halves, (1, 4), {}, tmp_path, opset=18)] == ["input", "relu"]
+
+
+def test_stored_numbers_are_those_that_were_written(tmp_path: Path) -> None:
+    """In single precision, as attributes are; a number of half precision is what it is."""
+    clip, shift = node("Clip", "x l", "c"), node("Add", "c s")
+    graph = read_nodes([clip, shift], MAP, {"l": np.float32(0.1), "s": np.float32(1e-6)}, tmp_path)
+    assert [item.op for item in graph][1:] == [Clip(low=0.1), Shift(value=1e-6)]
+    assert Constant("s", (), np.array(0.1, np.float32)).number == 0.1 != float(np.float32(0.1))
+    assert Constant("s", (), np.array(0.1, np.float16)).number == float(np.float16(0.1)) != 0.1  # the control
