@@ -30,6 +30,7 @@ WITHOUT_A_TEST_OF_THEIR_NAME: dict[str, tuple[str, ...]] = {
 
 TABLES_OF_OPERATIONS: dict[str, str] = {
     "archspec/spec/arithmetic.py:ARITHMETIC": "Python's syntax, whose classes of operators have the same names",
+    "compiler/onnx_source/ops/sequences.py:LAYERS": "ONNX's words for the recurrent layers of the language",
     "compiler/onnx_source/rules/windows.py:ACTIVATIONS": "ONNX Runtime's words for activations in a convolution",
     "compiler/onnx_source/simplify/blocks.py:SHORTCUT": "what exporters write on shortcuts, as found in their files",
     "compiler/onnx_target/fast_path.py:BLOCKED": "a fact of one version of ONNX Runtime, and of no operation",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from typing import Any, ClassVar
 
@@ -9,7 +10,10 @@ from archspec.ops import Gru, Lstm, Positions, Shape, Span, Weight, Weights
 from archspec.ops.values import Saves
 from compiler.onnx_source.ops.foreign import Dims, Foreign
 
-ELEMENTWISE = {"lstm": Lstm.steps, "gru": Gru.steps, "rnn": 2}
+LAYERS: Mapping[str, type[Lstm | Gru]] = {"LSTM": Lstm, "GRU": Gru}
+"""The recurrent layers of the language, by ONNX's operation."""
+
+ELEMENTWISE = {kind.lower(): layer.steps for kind, layer in LAYERS.items()} | {"rnn": 2}
 """The number of operations that each hidden number and step take: sums of the two products, functions, and what the
 gates multiply and add."""
 

@@ -11,13 +11,10 @@ import numpy as np
 from archspec.ops import Gru, Lstm
 from archspec.wording import write_shape
 from compiler.onnx_source.call import NodeCall, NodeRule, build
-from compiler.onnx_source.ops.sequences import Recurrent
+from compiler.onnx_source.ops.sequences import LAYERS, Recurrent
 from compiler.onnx_source.samples import MixedSamplesError, Samples
 from compiler.onnx_source.turned import AXES, BATCH, DIRECTION, HIDDEN, STEP, Parts, TurnedRow, turn_row
 from compiler.onnx_source.values import Constant, FileValue, Operand
-
-LAYERS: Mapping[str, type[Lstm | Gru]] = {"LSTM": Lstm, "GRU": Gru}
-"""The layers of the language, by operation."""
 
 GATES = {kind: layer.gates for kind, layer in LAYERS.items()} | {"RNN": 1}
 """The number of products that each step takes, by operation."""
