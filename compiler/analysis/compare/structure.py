@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from archspec.ops import Conv, ConvTranspose, Input, Window
+from archspec.ops import Conv, ConvTranspose, DeformConv, Input, Window
 from archspec.ops.pooling import Pool
 from compiler.analysis.outline import list_fields, list_types
 from compiler.graph import Graph, Node
@@ -53,7 +53,7 @@ def _pair_fields(a: Node, b: Node) -> dict[str, tuple[Any, Any]]:
 def _find_windows(node: Node) -> tuple[Window, ...] | None:
     """The windows of a node, whose padding may be said by a rule or by numbers; none where the rule goes by the size of
     what it reads."""
-    if not isinstance(node.op, Conv | ConvTranspose | Pool) or "same_end" in str(node.op.padding):
+    if not isinstance(node.op, Conv | ConvTranspose | DeformConv | Pool) or "same_end" in str(node.op.padding):
         return None
     return node.op.windows(node.shape)
 

@@ -65,3 +65,14 @@ def test_other_names_of_inputs_and_outputs() -> None:
     assert found.same_structure
     assert not found.equal
     assert (found.renamed, found.output_names, found.outputs) == ({"x": "z"}, {"b": "c"}, {})
+
+
+def test_padding_by_a_rule_is_the_number_that_it_stands_for() -> None:
+    def write(padding: Any) -> list[Any]:
+        fields = {"out": 18, "padding": padding}
+        layers = [{"max_pool": {"kernel": 3, "padding": padding}}, {"conv": {**fields, "out": 4}}]
+        return [*layers, {"deform_conv": {**fields, "offset": [{"conv": fields}]}}]
+
+    head: dict[str, Any] = {"archspec": 1, "inputs": {"x": [4, 8, 8]}}
+    assert diff_networks(write("same"), write(1), head).equal
+    assert not diff_networks(write("same"), write("causal"), head).equal  # the control
