@@ -74,7 +74,7 @@ def test_a_value_is_handed_on_and_shown_in_the_trail_of_calls() -> None:
          "'e.f1' is not a name"),
         ("network: [from: ▸a..b]\n", "bad-name", "'a..b' is not a name: letters, digits, _ and {expressions} between"),
         ("blocks: {b: {args: {v: value}, body: [from: v]}}\nnetwork: [▸b]\n", "missing-argument", "b needs `v`"),
-        ("blocks: {b: {args: {v: value}, body: [from: v]}}\nnetwork: [b: {v: ▸3}]\n", "wrong-type", "should be a name"),
+        ("blocks: {b: {args: {v: value}, body: [from: v]}}\nnetwork: [b: {v: ▸3}]\n", "wrong-type", "name of a tap"),
         ("blocks: {b: {args: {v: value}, body: [from: v]}}\nnetwork: [b: {v: ▸w}]\n", "unknown-tap",
          "unknown tap 'w'; known here: x"),
         ("blocks: {b: {args: {v: ▸value = x}, body: [from: v]}}\nnetwork: [b: {v: x}]\n", "bad-argument",
