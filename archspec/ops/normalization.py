@@ -13,6 +13,7 @@ from pydantic import Field
 
 from archspec.ops.base import Family, Pointwise
 from archspec.ops.fields import Epsilon, Flag, Gain, Number, Positive, Probability, Ratio
+from archspec.ops.signal.axis import divide_by, even
 from archspec.ops.signal.gaussian import ChannelMoments
 from archspec.ops.signal.moments import DROPPED, NONE, WINDOW, Chance, Doubts, Gradient, Moments, doubt_dropped
 from archspec.ops.signal.runs import ChannelRuns, align, group_channels, join
@@ -72,9 +73,10 @@ class Normalization(Pointwise):
         settled = [(n, _settle(part, level, *span, scale, self.eps)) for n, (part, level) in pairs]
         scattered = self.by_sample and x.drawn > MAX_DRAWN
         kept = DROPPED | WINDOW if self.by_sample and span[0] == 1 else DROPPED
+        alone = self.by_sample and span[1] == 1
         return Moments(
             join([(n, chance.spread(found.part) if chance else found.part) for n, found in settled]),
-            x.axes,
+            even(x.axes) if alone else x.axes,
             x.doubts & kept if all(found.sharp for _, found in settled) else x.doubts,
             normal=x.normal and chance == x.chance and self.counted(x.shape) >= MIN_COUNTED and not scattered,
             chance=chance,
@@ -95,7 +97,11 @@ class Normalization(Pointwise):
         gains = [(count, kept * self.factor(level, span)) for count, level in _given(self.levels(x), chance)]
         doubts = gradient.doubts | x.doubts | doubt_dropped(x) | (NONE if n == inf else FEW)
         narrow, edges = gradient.narrow + x.narrow + 1 / x.least**2, gradient.edges + x.uneven
-        return (gradient.by(gains, doubts=doubts, narrow=narrow, edges=edges),)
+        if not (self.by_sample and span[1] == 1):
+            return (gradient.by(gains, doubts=doubts, narrow=narrow, edges=edges),)
+        factor, axes = divide_by(gradient.axes, x.axes)
+        gains = [(count, gain * factor) for count, gain in gains]
+        return (gradient.by(gains, axes=axes, doubts=doubts, narrow=narrow, edges=edges),)
 
     def levels(self, x: Moments) -> ChannelRuns[ChannelMoments]:
         """The moments, for each channel, of those that its statistics are taken over."""

@@ -13,6 +13,7 @@ from archspec.ops.base import Family, Pointwise
 from archspec.ops.bounds import Bounds
 from archspec.ops.fields import Epsilon, Flag, Number
 from archspec.ops.normalization import FEW, MIN_COUNTED
+from archspec.ops.signal.axis import divide_by, even
 from archspec.ops.signal.moments import Gradient, Moments
 from archspec.ops.values import Layout, Saved, Shape, Weight, Weights
 
@@ -31,11 +32,11 @@ class Rescaling(Pointwise):
         return Layout(layouts[0].channels_last)
 
     def moments(self, x: Moments) -> Moments:
-        """The moments, for so many channels that what they are divided by is the same at all positions."""
+        """The moments, for so many channels that each position's own give their mean square."""
         factor, x = self.factor(x), x.mixed()
         doubts = x.doubts if x.channels >= MIN_COUNTED else x.doubts | FEW
         normal = x.normal and x.channels >= MIN_COUNTED
-        return x.times(sqrt(factor), factor, factor, doubts=doubts, normal=normal, hollow=False)
+        return x.times(sqrt(factor), factor, factor, doubts=doubts, normal=normal, hollow=False, axes=even(x.axes))
 
     def gradients(self, gradient: Gradient, x: Moments) -> tuple[Gradient, ...]:
         """The gradients; what they say of the size is lost, one of n dimensions, and of n normal values the inverse of
@@ -43,7 +44,9 @@ class Rescaling(Pointwise):
         n = x.channels
         if n <= 2:
             return ()
-        return (gradient.times(self.factor(x) * (n - 1) / (n - 2), doubts=gradient.doubts | x.doubts | FEW),)
+        spread, axes = divide_by(gradient.axes, x.axes)
+        factor = spread * self.factor(x) * (n - 1) / (n - 2)
+        return (gradient.times(factor, axes=axes, doubts=gradient.doubts | x.doubts | FEW),)
 
 
 class RmsNorm(Rescaling):

@@ -206,6 +206,24 @@ def even_out(sums: Sequence[float], exact: bool) -> tuple[float, Axis]:
     return mean, Axis(len(sums), tuple(value / mean for value in sums), exact)
 
 
+def even(axes: Iterable[Axis]) -> tuple[Axis, ...]:
+    """The axes of values whose second moment is the same at all positions."""
+    return tuple([Axis(axis.size) for axis in axes])
+
+
+def divide_by(axes: Iterable[Axis], spread: Iterable[Axis]) -> tuple[float, tuple[Axis, ...]]:
+    """What is spread along `axes` over what is spread otherwise: the mean of the quotients, and how they are spread.
+    Where nothing is to be divided by, the quotient is left out."""
+    factor, divided = 1.0, []
+    for axis, other in zip(axes, spread, strict=True):
+        if other.profile is not None:
+            quotients = [a / b if b else 0.0 for a, b in zip(axis.values, other.values, strict=True)]
+            mean, axis = even_out(quotients, False)
+            factor *= mean
+        divided.append(axis)
+    return factor, tuple(divided)
+
+
 def divide_squared(slid: tuple[float, Axis], counted: tuple[float, Axis]) -> tuple[float, Axis]:
     """Sums at each position, or their mean and spread, over the squares of other numbers there."""
     (total, axis), (count, counts) = slid, counted
