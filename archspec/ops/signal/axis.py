@@ -207,13 +207,13 @@ def even_out(sums: Sequence[float], exact: bool) -> tuple[float, Axis]:
 
 
 def even(axes: Iterable[Axis]) -> tuple[Axis, ...]:
-    """The axes of values whose second moment is the same at all positions."""
+    """Give the axes of values whose second moment is the same at all positions."""
     return tuple([Axis(axis.size) for axis in axes])
 
 
 def divide_by(axes: Iterable[Axis], spread: Iterable[Axis]) -> tuple[float, tuple[Axis, ...]]:
-    """What is spread along `axes` over what is spread otherwise: the mean of the quotients, and how they are spread.
-    Where nothing is to be divided by, the quotient is left out."""
+    """Divide what is spread along `axes` by what is spread otherwise: the mean of quotients, and their spread. Where
+    nothing is to be divided by, the quotient is left out."""
     factor, divided = 1.0, []
     for axis, other in zip(axes, spread, strict=True):
         if other.profile is not None:

@@ -152,7 +152,7 @@ def test_sizes_follow_from_what_an_extension_says_of_its_pace() -> None:
 def test_sizes_that_an_extension_does_not_tell_are_tried() -> None:
     """Positions laid out in one axis do not keep the pace of their axes; and the size of a weight is one."""
     assert re.fullmatch(r"1 to \d+ of those tried", rules_with([{"ext": {"use": "tokens"}}])["H"])
-    assert rules_with([{"ext": {"use": "tokens", "placed": True}}]) == {"H": "16 alone of those tried"}
+    assert rules_with([{"ext": {"use": "tokens", "placed": True}}]) == {"H": "16 alone"}
 
 
 class Pick(Op):
