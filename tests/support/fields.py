@@ -17,12 +17,15 @@ from archspec.ops import (
     AvgPool,
     GlobalAvgPool,
     GlobalMaxPool,
+    L2Norm,
     Max,
     MaxPool,
     Min,
     Op,
     Reduce,
+    RmsNorm,
     Scale,
+    Softmax,
     Span,
     Sub,
 )
@@ -67,7 +70,9 @@ def make_transparent(graph: Graph) -> Graph:
                 return op.model_copy(update={"by": "mean"})
             case Max() | Min() | Sub():
                 return Add(repeat=op.repeat)
-            case Activation():
+            case Softmax(over="positions"):
+                return op
+            case Activation() | L2Norm() | RmsNorm():
                 return Scale(value=0.9)
         return op
 

@@ -138,9 +138,9 @@ class _RowWalk:
             return self._put(node, ("place",), rows, node.shape.space)
         if not isinstance(node.op, Input):
             self._note(node, ways, rows)
-        if not any(rows):
-            return node
         across = tuple(id in self.rows for id in node.inputs)
+        if not any(rows) and not (node.op.fits_extents and any(across)):  # what lends its extents is asked for them
+            return node
         return replace(node, op=AcrossRow(inner=node.op, shapes=self.graph.operands(node), rows=across))
 
     def _find_row(self, node: Node, ways: Sequence[Way], rows: Sequence[_Row | None]) -> _Row | None:

@@ -12,7 +12,7 @@ import pytest
 
 from archspec.api import elaborate, load, to_torch
 from archspec.errors import Place
-from archspec.ops import Input, LayerNorm, Op, Shape
+from archspec.ops import Input, LayerNorm, Log, Op, Shape, Sqrt
 from compiler.graph import INTEGERS, Graph, Node, NodeSource
 from compiler.onnx_source.read import read_graph
 from compiler.onnx_target.model import build_model
@@ -90,6 +90,7 @@ CASES = [
     if shapes
     and shapes[0].rank
     and op.infer(*shapes).rank
+    and not (isinstance(op, Log | Sqrt) and op.eps < 0.1)  # so steep near zero that rounding is magnified
     and can_be_rows(surround(op, shapes), surround(op, shapes)["op"])
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from compiler.analysis.field.receptive_field import measure_receptive_field
 from compiler.analysis.field.rows import lay_out_rows
 from compiler.analysis.lint import lint_graph
 from compiler.graph import Graph
+from tests.differential.documents import write_document
 from tests.support.documents import graph_from
 from tests.support.fields import look, only_field
 
@@ -133,3 +135,10 @@ def test_a_convolution_behind_attention_on_a_row_sees_the_map() -> None:
         for before, count in ((BEFORE, 0), (BEFORE[:1] + wide + BEFORE[1:], 1)):
             graph = build(before + body + [{"conv": {"out": 2}}])
             assert sum(found.code == "unproductive-conv" for found in lint_graph(graph)) == count
+
+
+def test_a_row_may_lend_its_extents_alone() -> None:
+    """A random network in which what is no row is padded to the extents of one, which failed."""
+    graph = graph_from(write_document(Random(600)))
+    assert any(node.op.kind == "pad_space" for node in graph)
+    assert measure_receptive_field(graph).outputs
