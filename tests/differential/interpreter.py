@@ -34,6 +34,7 @@ from tests.differential.reading import (
     reads,
     resolve,
 )
+from tests.differential.splitting import run_split
 from tests.differential.unpooling import run_max_unpool
 
 MANY_RESIDUALS = 10**6
@@ -201,12 +202,7 @@ class Interpreter:
     def layer(self, kind: str, given: Mapping[str, Any], value: str, name: str, around: Around) -> str:
         """A layer that is written as a node, with the biases that FixUp puts before it."""
         path = around.inside(name).path
-        if around.fixup is not None and kind in (
-            *layers.KERNELS,
-            "channel_conv",
-            *layers.RECURRENT,
-            *layers.ACTIVATIONS,
-        ):
+        if around.fixup is not None and kind in layers.BIASED_BY_FIXUP:
             value = self.put_layer("shift", {"trainable": True}, value, f"{path}_bias")
             around.fixup.extend([path] if kind in layers.KERNELS else [])
         return self.put_written(kind, given, value, path, around)
@@ -376,24 +372,7 @@ class Interpreter:
         return run_max_unpool(self, fields, value, name, around)
 
     def run_split(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
-        names = self.names(around, value)
-        settings = {**STRUCTURE_FIELDS["split"], **fields}
-        labels = [expand(label, names) for label in settings["taps"]]
-        require(len(set(labels)) == len(labels), "two parts of one name")
-        axis, shape, count = self.axis(settings, value, around), self.shape(value), len(labels)
-        sizes = [shape[axis] // count] * count
-        if settings["sizes"] is not None:
-            written = evaluate(settings["sizes"], names)
-            require(isinstance(written, list), "sizes are a list")
-            sizes = [int(layers.whole(1, 1).take(size)) for size in written]
-        require(len(sizes) == count and sum(sizes) == shape[axis] and min(sizes) > 0, "parts that make no whole")
-        start = 0
-        for label, size in zip(labels, sizes, strict=True):
-            cut = {"axis": axis, "start": start, "stop": start + size, "step": 1}
-            part = (*shape[:axis], size, *shape[axis + 1 :])
-            around.taps[label] = self.put(f"{around.inside(name).path}.{label}", "slice", cut, [value], part)
-            start += size
-        return value
+        return run_split(self, fields, value, name, around)
 
     def run_output(self, fields: dict[str, Any], value: str, name: str, around: Around) -> str:
         label = expand(fields["label"], self.names(around, value))

@@ -244,6 +244,8 @@ ACTIVATIONS = (
     *("tanh", "softplus", "softmax", "mish", "selu", "hard_tanh", "clip", "exp", "abs", "glu"),
     *("sqrt", "log"),
 )
+BIASED_BY_FIXUP = (*KERNELS, "channel_conv", *RECURRENT, *ACTIVATIONS)
+"""The layers before which FixUp puts a learned number that is added."""
 RUNNING = ("batch_norm", "ghost_batch_norm", "batch_renorm")
 NORMS = (*RUNNING, "layer_norm", "group_norm", "instance_norm")
 

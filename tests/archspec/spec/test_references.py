@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 from archspec.spec.references import list_references
-from tests.archspec.spec.texts import HEAD, spec_of
-
-SPEC = (
-    HEAD
-    + """
-blocks:
-  gate: {args: {up: value, f: block}, body: [from: up, f]}
-network:
-  - tap: a
-  - repeat: {n: 2, body: [tap: "t{i}", add: [[], [from: "t{i}"]]]}
-  - gate: {up: a, f: [from: e.x]}
-"""
-)
+from tests.archspec.spec.texts import HEAD, NAMING, spec_of
 
 
 def test_taps_are_read_by_from_and_by_arguments_and_not_by_tap() -> None:
-    spec = spec_of(SPEC)
+    spec = spec_of(NAMING)
     assert sorted(label.text for label in list_references(spec.network)) == ["a", "e.x", "t{i}"]
 
 

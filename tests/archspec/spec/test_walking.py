@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from archspec.spec.walking import list_calls, walk_nodes
-from tests.archspec.spec.texts import HEAD, spec_of
-
-SPEC = (
-    HEAD
-    + """
-blocks:
-  gate: {args: {up: value, f: block}, body: [from: up, f]}
-network:
-  - tap: a
-  - repeat: {n: 2, body: [tap: "t{i}", add: [[], [from: "t{i}"]]]}
-  - gate: {up: a, f: [from: e.x]}
-"""
-)
+from tests.archspec.spec.texts import HEAD, NAMING, spec_of
 
 
 def test_every_node_is_walked_at_any_depth() -> None:
-    spec = spec_of(SPEC)
+    spec = spec_of(NAMING)
     assert [node.called for node in walk_nodes(spec.network)] == ["tap", "repeat", "tap", "add", "from", "gate", "from"]
     assert [node.called for node in walk_nodes(spec.blocks["gate"].body)] == ["from", "f"]
 
 
 def test_calls_of_handed_bodies_are_listed_with_those_of_blocks() -> None:
-    spec = spec_of(SPEC)
+    spec = spec_of(NAMING)
     assert [call.block for call in list_calls(spec.network)] == ["gate"]
     assert [call.block for call in list_calls(spec.blocks["gate"].body)] == ["f"]
     nested = spec_of(

@@ -37,6 +37,18 @@ network:
   - repeat: {each: {k: list}, body: [conv: k]}
   - dropout
 """
+NAMING = (
+    HEAD
+    + """
+blocks:
+  gate: {args: {up: value, f: block}, body: [from: up, f]}
+network:
+  - tap: a
+  - repeat: {n: 2, body: [tap: "t{i}", add: [[], [from: "t{i}"]]]}
+  - gate: {up: a, f: [from: e.x]}
+"""
+)
+"""A spec whose nodes name values, at any depth."""
 LIBRARY = "archspec: 1\nblocks:\n  unit: {args: {width: int}, body: [conv: width, relu]}\n"
 
 
