@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.arrays import Array, Float32Array, Float64Array
-from runtime.data.dataset import Dataset, Split, measure_preprocess
+from runtime.data.dataset import ArraySamples, Dataset, measure_preprocess
 from runtime.data.digits import load_digits
 from runtime.tasks.maps import IGNORED
 
@@ -54,11 +54,11 @@ def _lay_out(name: str, task: str, classes: tuple[str, ...], lay: Lay) -> Datase
     """A data set of canvases; those held out are made of digits that are held out."""
     digits = load_digits()
     parts = []
-    for part, count, seed in ((digits.train, TRAIN_CANVASES, 1), (digits.test, TEST_CANVASES, 2)):
-        ink = digits.preprocess.restore(part.images)[:, 0]
+    for part, count, seed in ((digits.training, TRAIN_CANVASES, 1), (digits.held_out, TEST_CANVASES, 2)):
+        ink = digits.preprocess.restore(part.images)[:, 0].astype(np.float64)
         parts.append(lay(np.rint(16 * ink) / 16, part.labels, count, np.random.default_rng(seed)))
     preprocess = measure_preprocess(parts[0][0])
-    train, test = (Split(preprocess.normalize(values), labels) for values, labels in parts)
+    train, test = (ArraySamples(values.astype(np.float32), labels) for values, labels in parts)
     return Dataset(name, train, test, classes, preprocess, task)
 
 

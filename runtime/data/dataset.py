@@ -1,19 +1,59 @@
-"""Labelled images in two parts, as every data set gives them."""
+"""A data set: its parts, sample by sample as they are stored, and how these become what a network reads."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
 
 from archspec.arrays import Array, Float32Array, Float64Array
+from archspec.errors import InputError
+from archspec.wording import shorten_bytes
+from runtime.data.preparing import prepare_sample
 from runtime.pictures.preprocess import Preprocess
+
+MAX_PREPARED_BYTES = 4 << 30
+"""The largest total size, in bytes, of images that are prepared and held in memory at once."""
+
+
+class Samples(Protocol):
+    """Images and what is asked of them, by index; every map-style `torch.utils.data.Dataset` of such pairs is one.
+
+    An image is an array (C, *extents), uint8 (levels of 255), uint16 (of 65,535) or float32 (values in [0, 1]), of its
+    own size. What is asked is, by task: a class; a map of classes (*extents) in uint8, of the image's size, with 255
+    where none is asked; positions (J, 3) in float32: x and y in the image's pixels, whole at a pixel's centre, and
+    COCO's visibility (0 not labelled, 1 hidden, 2 visible).
+    """
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> tuple[Any, Any]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class ArraySamples:
+    """Samples that lie in memory: `images` (N, C, *extents) and `targets` (N, ...), as `Samples` says of one."""
+
+    images: Array
+    targets: Array
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, index: int, /) -> tuple[Array, Any]:
+        return self.images[index], self.targets[index]
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images (N, C, H, W) in float32, normalized, and what is asked of them.
+    """Prepared images (N, C, *extents) in float32, normalized, and what is asked of them.
 
-    Labels are, by task: classes (N,) in int64; maps of classes (N, H, W) in int64, with 255 where no class is asked;
-    positions of joints (N, J, 2) in float32, x and y in pixels (whole at a pixel's centre), NaN where there is none.
+    Labels are, by task: classes (N,) in int64; maps of classes (N, *extents) in int64, with 255 where no class is
+    asked; positions of joints (N, J, 2) in float32, x and y in pixels of the prepared image (whole at a pixel's
+    centre), NaN where there is none.
     """
 
     images: Float32Array
@@ -25,17 +65,49 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Labelled images in a training part and a held-out part, and how they were normalized.
+    """Images in a training part and a held-out part, and how they are prepared for a network.
 
     `task` is a name in `runtime.tasks.registry`; `classes` are the names of its classes, or of its joints.
+    `validation` is a part by which training may choose. `flip_index` gives, for each joint, the number of the one that
+    it becomes in a mirror.
     """
 
     name: str
-    train: Split
-    test: Split
+    train: Samples
+    test: Samples
     classes: tuple[str, ...]
     preprocess: Preprocess
     task: str = "labels"
+    validation: Samples | None = None
+    flip_index: tuple[int, ...] | None = None
+
+    @cached_property
+    def training(self) -> Split:
+        """The training part, prepared and not varied. Raises InputError where it is too large for the memory."""
+        return self.prepare(self.train, range(len(self.train)))
+
+    @cached_property
+    def held_out(self) -> Split:
+        """The held-out part, prepared. Raises InputError where it is too large for the memory."""
+        return self.prepare(self.test, range(len(self.test)))
+
+    def prepare(self, samples: Samples, indices: Sequence[int] | Iterable[int]) -> Split:
+        """Read the samples of some indices and prepare them. Raises InputError where they are too many for the memory,
+        and what the samples raise."""
+        chosen = list(indices)
+        wanted = len(chosen) * 4 * int(np.prod(self.preprocess.shape))
+        if wanted > MAX_PREPARED_BYTES:
+            raise InputError(
+                f"{len(chosen):,} images of {self.name} take {shorten_bytes(wanted)} when they are prepared, more than "
+                f"{shorten_bytes(MAX_PREPARED_BYTES)} at once: take fewer"
+            )
+        images = np.empty((len(chosen), *self.preprocess.shape), np.float32)
+        labels = []
+        for place, index in enumerate(chosen):
+            image, target = prepare_sample(*samples[index], self.preprocess, self.task)
+            images[place] = self.preprocess.normalize(image)
+            labels.append(target)
+        return Split(images, np.stack(labels) if labels else np.empty(0, np.int64))
 
 
 def measure_preprocess(values: Float64Array) -> Preprocess:

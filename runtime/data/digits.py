@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from archspec.extras import extra
-from runtime.data.dataset import Dataset, Split, measure_preprocess
+from runtime.data.dataset import ArraySamples, Dataset, measure_preprocess
 
 SPLIT_SEED, TEST_FRACTION = 0, 0.2
 """The seed by which the digits are split, and the part of them that is held out."""
@@ -25,11 +25,11 @@ def load_digits() -> Dataset:
         np.arange(len(labels)), test_size=TEST_FRACTION, stratify=labels, random_state=SPLIT_SEED
     )
     preprocess = measure_preprocess(values[train])
-    images = preprocess.normalize(values)
+    images = values.astype(np.float32)
     return Dataset(
         name="digits",
-        train=Split(images[train], labels[train]),
-        test=Split(images[test], labels[test]),
+        train=ArraySamples(images[train], labels[train]),
+        test=ArraySamples(images[test], labels[test]),
         classes=tuple(map(str, digits.target_names)),
         preprocess=preprocess,
     )

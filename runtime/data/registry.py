@@ -23,7 +23,7 @@ def load_data(name: str) -> Dataset:
 
     >>> from runtime.data.registry import load_data
     >>> data = load_data("digits")
-    >>> data.train.images.shape, len(data.test), data.classes[:3]
+    >>> data.training.images.shape, len(data.test), data.classes[:3]
     ((1437, 1, 8, 8), 360, ('0', '1', '2'))
     """
     if name not in DATASETS:

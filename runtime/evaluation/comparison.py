@@ -53,7 +53,7 @@ def compare_answers(run: Run, module: nn.Module, session: Session) -> Comparison
     other weights, or these of a training that did not end. Raises ModelError where their outputs differ in name or
     shape."""
     same_weights = _compare_weights(run, session)
-    task, test = run.task, run.data.test
+    task, test = run.task, run.data.held_out
     expected = evaluate_module(module, test)
     found = _rename(compute_outputs(session, test.images), expected)
     differences = [_compare_output(session, name, expected[name], found[name]) for name in expected]

@@ -107,8 +107,8 @@ def evaluate_run(run: Run, settings: EvaluationSettings | None = None) -> Evalua
     if passes is not None:
         chances = measure_monte_carlo(module, data, found.grid, passes, settings.mc_batch)
     times = _time_batches(session, settings.seconds)
-    sheet = run.task.illustrate(found.answers, data.test.labels, data.classes, found.grid)
-    save_sheet(run.folder / PICTURE, data.preprocess.restore(data.test.images), sheet, f"{data.name}, held out")
+    sheet = run.task.illustrate(found.answers, data.held_out.labels, data.classes, found.grid)
+    save_sheet(run.folder / PICTURE, data.preprocess.restore(data.held_out.images), sheet, f"{data.name}, held out")
     _save_samples(samples, data)
     return Evaluation(
         data=data.name,
@@ -141,10 +141,10 @@ def _time_batches(session: Session, seconds: float) -> dict[int, float]:
 
 def _save_samples(paths: Mapping[int, Path], data: Dataset) -> None:
     for index, path in paths.items():
-        save_picture(path, Image.fromarray(to_pixels(data.preprocess.restore(data.test.images[index]))))
+        save_picture(path, Image.fromarray(to_pixels(data.preprocess.restore(data.held_out.images[index]))))
 
 
 def _name_samples(folder: str | Path, data: Dataset) -> dict[int, Path]:
     """Name where samples are written, by their indices."""
-    named = find_task(data.task).choose_samples(data.test.labels, data.classes, MAX_SAMPLES)
+    named = find_task(data.task).choose_samples(data.held_out.labels, data.classes, MAX_SAMPLES)
     return {index: Path(folder) / name_sample(index, label) for index, label in named.items()}

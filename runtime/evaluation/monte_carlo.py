@@ -56,7 +56,7 @@ def sample_states(module: nn.Module, dataset: Dataset, passes: int, batch: int, 
     with _restoring(layers), measuring(layers):
         for number in range(passes):
             chosen = draw_batch(len(dataset.train), batch, seed, number)
-            run_images(module, dataset.train.images[chosen], dataset)
+            run_images(module, dataset.training.images[chosen], dataset)
             states.append(shared | _read_statistics(layers))
     return states
 
@@ -89,11 +89,11 @@ def measure_monte_carlo(module: nn.Module, data: Dataset, grid: OutputGrid, pass
         what = f"{task.values} of {task.names}"
         raise InputError(f"Monte Carlo batch normalization averages probabilities, and {what} are none")
     states = sample_states(module, data, passes, batch, SEED)
-    truth = task.make_targets(data.test.labels, grid)
+    truth = task.make_targets(data.held_out.labels, grid)
     asked = task.find_asked(truth)
 
     def predict(states: Sequence[Mapping[str, Tensor]]) -> list[Float64Array]:
-        return [np.moveaxis(found, 1, -1)[asked] for found in predict_states(module, data.test, states)]
+        return [np.moveaxis(found, 1, -1)[asked] for found in predict_states(module, data.held_out, states)]
 
     plain, _ = predict([module.state_dict()])
     mean, deviation = predict(states)

@@ -70,14 +70,14 @@ class PrunedNetwork:
 def measure_lesion(run: Run, *, on_step: OnStep = ignore_step) -> Lesion:
     """Leave out each part alone. Raises InputError where there is none that could be."""
     parts = list_parts(run)
-    whole = try_without(run, (), run.data.test)
+    whole = try_without(run, (), run.data.held_out)
     removals = []
     for done, part in enumerate(parts, start=1):
-        trial = try_without(run, (part,), run.data.test)
+        trial = try_without(run, (part,), run.data.held_out)
         parameters, macs = whole.parameters - trial.parameters, whole.macs - trial.macs
         removals.append(Removal(part.name, part.stays, parameters=parameters, macs=macs, score=trial.score))
         on_step(done, len(parts))
-    return Lesion(run.graph.name, run.data.name, run.metric, len(run.data.test), whole.score, tuple(removals))
+    return Lesion(run.graph.name, run.data.name, run.metric, len(run.data.held_out), whole.score, tuple(removals))
 
 
 def list_parts(run: Run) -> list[RemovablePart]:

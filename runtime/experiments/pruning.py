@@ -103,8 +103,8 @@ def choose_parts(
         chosen_on=len(split),
         before=before,
         after=after,
-        held_out_before=try_without(run, (), run.data.test).score,
-        held_out_after=try_without(run, after.parts, run.data.test).score,
+        held_out_before=try_without(run, (), run.data.held_out).score,
+        held_out_after=try_without(run, after.parts, run.data.held_out).score,
     )
 
 

@@ -104,7 +104,7 @@ def measure_surface(
     InputError where the settings make no sense, the network has no kernels, or the centre has no finite loss.
     """
     _check_settings(points, span, images)
-    split = run.data.test if held_out else run.draw_training(images, seed)
+    split = run.data.held_out if held_out else run.draw_training(images, seed)
     module = run.build_module()
     directions = [draw_direction(run.graph, run.weights, seed, number) for number in (0, 1)]
     steps = np.linspace(-span, span, points)

@@ -109,13 +109,13 @@ def _open_dataset(name: str, metadata: Mapping[str, str]) -> CalibrationData:
     if PREPROCESS in metadata and Preprocess.from_json(metadata[PREPROCESS]) != dataset.preprocess:
         own = f" of {metadata[DATA]}" if DATA in metadata else ""
         raise InputError(f"the model was trained on images{own} that were not prepared as those of {name}")
-    images = dataset.train.images
+    images = dataset.training.images
     return CalibrationData(
         name=name,
         shape=images.shape[1:],
         numbers=_spread(len(images), MAX_IMAGES),
         read=lambda numbers: images[list(numbers)],
-        held_out=HeldOut(dataset.test.images, dataset.test.labels, dataset.task, len(dataset.classes)),
+        held_out=HeldOut(dataset.held_out.images, dataset.held_out.labels, dataset.task, len(dataset.classes)),
     )
 
 

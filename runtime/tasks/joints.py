@@ -70,6 +70,11 @@ class Joints(Task):
     def count_channels(self, output: Sequence[int]) -> int:
         return output[0]
 
+    def prepare_target(self, target: Array, frame: Frame) -> Array:
+        """Give the positions (J, 2) in the input's pixels, NaN where a visibility (the third of (J, 3)) is 0."""
+        points = np.stack([frame.from_own(target[:, 0], 1), frame.from_own(target[:, 1], 0)], -1).astype(np.float32)
+        return np.where(target[:, 2:] > 0, points, np.float32(np.nan)) if target.shape[1] > 2 else points
+
     def make_targets(self, labels: Array, grid: OutputGrid) -> Array:
         """Draw heatmaps (N, joints, height, width) of positions (N, joints, 2)."""
         return draw_heatmaps(labels, grid)

@@ -11,6 +11,7 @@ import numpy as np
 
 from archspec.arrays import Array, Float64Array
 from compiler.onnx_file.metadata import OUTPUT, SHARES
+from runtime.pictures.frame import Frame
 from runtime.tasks.drawing import LabelSheet
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, Loss, ScoreCounts, Task, divide
@@ -60,6 +61,9 @@ class Labels(Task):
     def place(self, image: Sequence[int], output: Sequence[int], stride: int | None = None) -> OutputGrid:
         self.check_fit(output)
         return OutputGrid((), ())
+
+    def prepare_target(self, target: Array, frame: Frame) -> Array:
+        return np.asarray(target, np.int64)
 
     def compute_loss(self, output: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
         from torch.nn import functional as F

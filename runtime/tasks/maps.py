@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from archspec.arrays import Array, Float32Array
 from archspec.wording import write_shape
+from runtime.pictures.frame import Frame
 from runtime.tasks.class_map import UNANSWERED, find_classes
 from runtime.tasks.drawing import Areas, Drawing, OverlaySheet, Tile
 from runtime.tasks.grid import OutputGrid
@@ -76,6 +77,9 @@ class Maps(Task):
 
     def count_channels(self, output: Sequence[int]) -> int:
         return max(2, output[0])
+
+    def prepare_target(self, target: Array, frame: Frame) -> Array:
+        return np.asarray(target, np.int64)
 
     def make_targets(self, labels: Array, grid: OutputGrid) -> Array:
         return np.ascontiguousarray(labels[(slice(None), *grid.cut())])

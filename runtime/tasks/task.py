@@ -151,6 +151,10 @@ class Task(ABC):
             shape = f"({', '.join(map(str, output))}{',' * (len(output) == 1)})"
             raise ArchspecError(f"{self.needs} {self.needed}, found {shape} per image")
 
+    def prepare_target(self, target: Array, frame: Frame) -> Array:
+        """Make a label of what a data set stores for one image, which `frame` lays on the network's input."""
+        return target
+
     def make_targets(self, labels: Array, grid: OutputGrid) -> Array:
         """Make the targets that outputs are compared with in the loss, from a data set's labels, both (N, ...)."""
         return labels

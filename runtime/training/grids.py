@@ -31,7 +31,7 @@ def find_grids(module: nn.Module, data: Dataset, strides: Mapping[str, int] | No
     """
     if not any(weight.requires_grad for weight in module.parameters()):
         raise InputError("the network has no weights to train")
-    task, images = find_task(data.task), data.train.images[:2]
+    task, images = find_task(data.task), data.prepare(data.train, range(min(2, len(data.train)))).images
     grids = {}
     for name, output in run_images(module, images, data).items():
         shape = tuple(output.shape[1:])

@@ -95,7 +95,7 @@ def train(
                 history.append(loop.train_epoch())
                 on_epoch(history[-1])
         weights = copy_weights(module)
-        loss, scores = measure(evaluate_module(module, data.test), data.test, objective.task, grids)
+        loss, scores = measure(evaluate_module(module, data.held_out), data.held_out, objective.task, grids)
     return TrainResult(
         state=weights,
         history=tuple(history),
@@ -123,7 +123,7 @@ class TrainingLoop:
         on_step: Callable[[Progress], None],
     ) -> None:
         self.state, self.objective, self.recipe, self.ramp, self.on_step = state, objective, recipe, ramp, on_step
-        self.images = torch.from_numpy(data.train.images).to(device_of(state.module))
+        self.images = torch.from_numpy(data.training.images).to(device_of(state.module))
         self.blank = data.preprocess.normalize(np.zeros((data.preprocess.channels, 1, 1))).ravel().tolist()
         self.steps = recipe.epochs * count_steps(len(data.train), recipe.batch)
         self.first_step, self.start = state.step, time.perf_counter()

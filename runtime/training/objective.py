@@ -27,9 +27,9 @@ class Objective:
     def __init__(
         self, data: Dataset, grids: Mapping[str, OutputGrid], device: torch.device, label_smoothing: float
     ) -> None:
-        self.task, self.labels, self.grids = find_task(data.task), data.train.labels, grids
-        self.loss = self.task.make_training_loss(data.train.labels, len(data.classes), label_smoothing)
-        self.targets, self.device = _make_targets(self.task, data.train, grids, device), device
+        self.task, self.labels, self.grids = find_task(data.task), data.training.labels, grids
+        self.loss = self.task.make_training_loss(data.training.labels, len(data.classes), label_smoothing)
+        self.targets, self.device = _make_targets(self.task, data.training, grids, device), device
 
     def compute_loss(self, outputs: Mapping[str, Tensor], chosen: Tensor) -> Tensor:
         """Compute the loss of the images with the indices `chosen` (N,), from the outputs for them, each (N, ...)."""

@@ -97,9 +97,8 @@ class Run:
 
     def draw_training(self, count: int, seed: int = 0) -> Split:
         """Draw `count` of the training images at random, or all of them where there are fewer."""
-        images, labels = self.data.train.images, self.data.train.labels
-        chosen = np.random.default_rng(seed).permutation(len(labels))[:count]
-        return Split(images[chosen], labels[chosen])
+        chosen = np.random.default_rng(seed).permutation(len(self.data.train))[:count]
+        return self.data.prepare(self.data.train, chosen.tolist())
 
 
 def describe_training(graph: Graph, data: Dataset, recipe: Recipe, grids: Mapping[str, OutputGrid]) -> dict[str, str]:

@@ -12,7 +12,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from runtime.data.dataset import Dataset, Split
+from runtime.data.dataset import ArraySamples, Dataset, Samples
 from runtime.pictures.preprocess import Preprocess
 
 
@@ -79,15 +79,21 @@ def make_data(train: int = 64, test: int = 32, classes: int = 3, side: int = 4) 
     """Images whose class is the row that is bright: easy to learn, impossible to guess."""
     generator = np.random.default_rng(0)
 
-    def make_split(count: int) -> Split:
+    def make_samples(count: int) -> ArraySamples:
         labels = np.arange(count, dtype=np.int64) % classes
         values = generator.uniform(0, 0.3, (count, 1, side, side)).astype(np.float32)
         values[np.arange(count), 0, labels] += 0.6
-        return Split(preprocess.normalize(values), labels)
+        return ArraySamples(values, labels)
 
     preprocess = Preprocess(1, side, side, (0.3,), (0.25,))
     names = tuple(f"row {index}" for index in range(classes))
-    return Dataset("rows", make_split(train), make_split(test), names, preprocess)
+    return Dataset("rows", make_samples(train), make_samples(test), names, preprocess)
+
+
+def arrays_of(samples: Samples) -> ArraySamples:
+    """Samples that are known to lie in memory."""
+    assert isinstance(samples, ArraySamples)
+    return samples
 
 
 def convert_to_half(path: Path) -> None:

@@ -288,7 +288,7 @@ def trained() -> Trained:
 def test_predictions_stay(trained: Trained, options: ExportOptions, io: Io, tmp_path: Path) -> None:
     """Of 360 held-out digits; in bf16, whose numbers have two to three decimal digits, all but a few."""
     graph, module, metadata = trained
-    test = load_data("digits").test
+    test = load_data("digits").held_out
     path = tmp_path / "model.onnx"
     write_model(build_model(graph, arrays(module), metadata=metadata, options=replace(options, io=io)), path)
     expected = evaluate_module(module, test)["output"].argmax(1)
@@ -307,7 +307,7 @@ def test_a_file_of_half_precision_answers_for_pictures(trained: Trained, io: Io,
     data = load_data("digits")
     pictures = [tmp_path / f"{number}.png" for number in range(10)]
     for number, picture in enumerate(pictures):
-        Image.fromarray(to_pixels(data.preprocess.restore(data.test.images[number]))).save(picture)
+        Image.fromarray(to_pixels(data.preprocess.restore(data.held_out.images[number]))).save(picture)
     sessions = [Session(path, providers=["cpu"]) for path in (whole, half)]
     answers = [[answer.to_dict() for answer in predict(session, pictures, top=1)] for session in sessions]
     labels = [[answer["label"] for answer in side] for side in answers]

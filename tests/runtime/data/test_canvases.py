@@ -33,30 +33,30 @@ def points() -> Dataset:
 def test_shapes_and_names(maps: Dataset, points: Dataset) -> None:
     assert (maps.task, maps.classes) == ("maps", ("background", *"0123456789"))
     assert (points.task, points.classes) == ("joints", ("zero", "one", "two"))
-    assert maps.train.images.shape == (480, 1, 32, 32)
-    assert maps.test.labels.shape == (120, 32, 32)
-    assert maps.test.labels.dtype == np.int64
-    assert maps.test.images.dtype == np.float32
-    assert points.train.images.shape == (480, 3, 64, 64)
-    assert points.test.labels.shape == (120, 3, 2)
-    assert set(np.unique(maps.test.labels)) == {*range(11), IGNORED}
+    assert maps.training.images.shape == (480, 1, 32, 32)
+    assert maps.held_out.labels.shape == (120, 32, 32)
+    assert maps.held_out.labels.dtype == np.int64
+    assert maps.held_out.images.dtype == np.float32
+    assert points.training.images.shape == (480, 3, 64, 64)
+    assert points.held_out.labels.shape == (120, 3, 2)
+    assert set(np.unique(maps.held_out.labels)) == {*range(11), IGNORED}
     for data in (maps, points):
-        assert data.train.images.shape[1:] == data.preprocess.shape
-        assert np.abs(data.train.images.mean((0, 2, 3))).max() < 1e-4
+        assert data.training.images.shape[1:] == data.preprocess.shape
+        assert np.abs(data.training.images.mean((0, 2, 3))).max() < 1e-4
 
 
 def test_they_are_the_same_each_time(maps: Dataset, points: Dataset) -> None:
     for data in (maps, points):
         again = load_data(data.name)
-        for part, other in ((data.train, again.train), (data.test, again.test)):
+        for part, other in ((data.training, again.training), (data.held_out, again.held_out)):
             assert np.array_equal(part.images, other.images)
             assert np.array_equal(part.labels, other.labels)
-    assert not np.array_equal(maps.train.images[:120], maps.test.images)
+    assert not np.array_equal(maps.training.images[:120], maps.held_out.images)
 
 
 def test_a_pixels_class_is_its_strokes(maps: Dataset) -> None:
     """No ink: background; little: not asked; more: a digit."""
-    ink, labels = shades(maps, maps.test)[:, 0], maps.test.labels
+    ink, labels = shades(maps, maps.held_out)[:, 0], maps.held_out.labels
     assert np.array_equal(labels == 0, ink == 0)
     assert np.array_equal(labels == IGNORED, (ink > 0) & (ink < 4))
 
@@ -77,9 +77,9 @@ def find_digits(canvas: np.ndarray, labels: np.ndarray, real: dict[bytes, int]) 
 def test_held_out_canvases_hold_held_out_digits_alone(digits: Dataset, maps: Dataset) -> None:
     real = {
         name: {row.tobytes(): int(label) for row, label in zip(shades(digits, part)[:, 0], part.labels, strict=True)}
-        for name, part in (("train", digits.train), ("test", digits.test))
+        for name, part in (("train", digits.training), ("test", digits.held_out))
     }
-    for name, part, other in (("test", maps.test, "train"), ("train", maps.train, "test")):
+    for name, part, other in (("test", maps.held_out, "train"), ("train", maps.training, "test")):
         canvases = zip(shades(maps, part)[:12, 0], part.labels[:12], strict=True)
         for canvas, labels in canvases:
             own = find_digits(canvas, labels, real[name])
@@ -90,8 +90,8 @@ def test_held_out_canvases_hold_held_out_digits_alone(digits: Dataset, maps: Dat
 
 def test_joints_are_the_centres_of_their_digits_ink(points: Dataset) -> None:
     """Each digit has a colour of its own, and so its ink can be told from the others'."""
-    values = points.preprocess.restore(points.test.images).astype(np.float64)
-    for canvas, joints in zip(values[:20], points.test.labels[:20], strict=True):
+    values = points.preprocess.restore(points.held_out.images).astype(np.float64)
+    for canvas, joints in zip(values[:20], points.held_out.labels[:20], strict=True):
         total = canvas.sum(0)
         rows, columns = np.nonzero(total > 0.01)
         ink = canvas[:, rows, columns]
@@ -106,9 +106,9 @@ def test_joints_are_the_centres_of_their_digits_ink(points: Dataset) -> None:
 
 def test_joints_are_in_the_order_of_their_names(digits: Dataset, points: Dataset) -> None:
     """The square around a joint holds a real digit of its class, twice as large, in some colour."""
-    real = {label: shades(digits, digits.test)[digits.test.labels == label, 0] for label in range(3)}
-    values = points.preprocess.restore(points.test.images).astype(np.float64)
-    for canvas, joints in zip(values[:10], points.test.labels[:10], strict=True):
+    real = {label: shades(digits, digits.held_out)[digits.held_out.labels == label, 0] for label in range(3)}
+    values = points.preprocess.restore(points.held_out.images).astype(np.float64)
+    for canvas, joints in zip(values[:10], points.held_out.labels[:10], strict=True):
         for label, (x, y) in enumerate(joints):
             found = [
                 int(label)

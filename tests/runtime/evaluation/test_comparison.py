@@ -43,11 +43,11 @@ def compare(run: Run, session: Session) -> Comparison:
 
 def test_a_file_of_the_runs_weights_answers_as_its_module(run: Run, tmp_path: Path) -> None:
     found = compare(run, export(run, tmp_path / "model.onnx"))
-    logits = evaluate_module(run.build_module(), run.data.test)["output"]
+    logits = evaluate_module(run.build_module(), run.data.held_out)["output"]
     assert found.same_weights is True
     assert np.array_equal(found.answers, logits.argmax(1))
-    assert found.equal == found.predictions == len(run.data.test) == 360
-    accuracy = float((logits.argmax(1) == run.data.test.labels).mean())
+    assert found.equal == found.predictions == len(run.data.held_out) == 360
+    accuracy = float((logits.argmax(1) == run.data.held_out.labels).mean())
     assert found.scores_torch == found.scores_onnx == {"accuracy": accuracy}
     ((absolute, relative),) = found.differences
     assert 0 <= relative < 1e-5

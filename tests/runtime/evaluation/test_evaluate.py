@@ -56,7 +56,7 @@ def folder(tmp_path: Path, trained: Path) -> Path:
 
 def test_a_run_is_evaluated_whole(folder: Path) -> None:
     found = evaluate(folder)
-    test = load_data("digits").test
+    test = load_data("digits").held_out
     trained = Run.open(folder).build_module()
     assert found.test_images == found.equal_predictions == 360
     accuracy = float((evaluate_module(trained, test)["output"].argmax(1) == test.labels).mean())
@@ -117,13 +117,13 @@ def test_samples_are_the_datas_own_pixels_and_can_be_run(folder: Path) -> None:
     for number, path in enumerate(found.samples):
         index = int(Path(path).name.split("-")[0])
         assert Path(path).name == f"{index}-label-{number}.png"
-        assert data.test.labels[index] == number
+        assert data.held_out.labels[index] == number
         with Image.open(path) as picture:
             assert (picture.mode, picture.size) == ("L", (8, 8))
-            shades = np.rint(data.preprocess.restore(data.test.images[index])[0] * 16)
+            shades = np.rint(data.preprocess.restore(data.held_out.images[index])[0] * 16)
             assert np.array_equal(np.asarray(picture), np.rint(shades / 16 * 255))
-    images = data.test.images[[int(Path(path).name.split("-")[0]) for path in found.samples]]
-    logits = evaluate_module(Run.open(folder).build_module(), replace(data.test, images=images))["output"]
+    images = data.held_out.images[[int(Path(path).name.split("-")[0]) for path in found.samples]]
+    logits = evaluate_module(Run.open(folder).build_module(), replace(data.held_out, images=images))["output"]
     predictions = predict(Session(folder / MODEL, providers=["cpu"]), found.samples)
     assert [item.array for item in predictions] == logits.argmax(1).tolist()
 
@@ -141,8 +141,8 @@ def test_maps_are_evaluated_by_pixel(tmp_path: Path) -> None:
     assert load_weights(tmp_path / WEIGHTS)[1]["archspec.stride"] == "1"
     found = evaluate(tmp_path)
     data = load_data("digit_maps")
-    answers = evaluate_module(Run.open(tmp_path).build_module(), data.test)["output"].argmax(1)
-    truth = data.test.labels[:, 8:24, 8:24]
+    answers = evaluate_module(Run.open(tmp_path).build_module(), data.held_out)["output"].argmax(1)
+    truth = data.held_out.labels[:, 8:24, 8:24]
     asked = truth != 255
     accuracy = (answers == truth)[asked].mean()
     assert (found.task, found.asked, found.predictions) == ("maps", "pixels", 120 * 16 * 16)

@@ -26,7 +26,7 @@ from runtime.training.loop import train
 from runtime.training.module_outputs import evaluate_module
 from runtime.training.recipe import Recipe
 from tests.support.documents import graph_from
-from tests.support.models import make_data
+from tests.support.models import arrays_of, make_data
 
 NORMS: dict[str, dict[str, Any]] = {
     "batch": {"kind": "batch"},
@@ -66,7 +66,7 @@ def test_a_state_gives_its_mini_batch_what_training_mode_gives(data: Dataset) ->
     net = Stacked()
     states = sample_states(net, data, 2, 16, seed=5)
     for number, state in enumerate(states):
-        images = torch.from_numpy(data.train.images[draw_batch(64, 16, 5, number)])
+        images = torch.from_numpy(data.training.images[draw_batch(64, 16, 5, number)])
         witness = Stacked().train()(images)
         other = Stacked()
         other.load_state_dict(state)
@@ -81,7 +81,7 @@ def test_every_kind_of_batch_normalization_takes_the_same_statistics(data: Datas
     net = make_net(NORMS[kind])
     assert list(find_layers(net)) == ["norm_0", "norm_1"]
     (state,) = sample_states(net, data, 1, 24, seed=0)
-    images = torch.from_numpy(data.train.images[draw_batch(64, 24, 0, 0)])
+    images = torch.from_numpy(data.training.images[draw_batch(64, 24, 0, 0)])
     with torch.no_grad():
         first = net.get_submodule("conv_0")(images)
     assert torch.allclose(state["norm_0.running_mean"], first.mean((0, 2, 3)), atol=1e-5)
@@ -116,9 +116,9 @@ def test_predictions_are_the_mean_over_the_states(data: Dataset) -> None:
     for state in states:
         other = make_net(NORMS["batch"])
         other.load_state_dict(state)
-        logits = torch.from_numpy(evaluate_module(other, data.test)["output"]).double()
+        logits = torch.from_numpy(evaluate_module(other, data.held_out)["output"]).double()
         rows.append(torch.softmax(logits, 1).numpy())
-    mean, deviation = predict_states(net, data.test, states)
+    mean, deviation = predict_states(net, data.held_out, states)
     assert np.allclose(mean, np.mean(rows, 0), atol=1e-6)
     assert np.allclose(deviation, np.std(rows, 0), atol=1e-6)
     assert deviation.max() > 0.01
@@ -133,11 +133,11 @@ def test_the_comparison_is_scikit_learns(data: Dataset) -> None:
         (found.accuracy_plain, found.log_likelihood_plain, [net.state_dict()]),
         (found.accuracy, found.log_likelihood, states),
     ):
-        rows, _ = predict_states(net, data.test, chosen)
-        assert accuracy == accuracy_score(data.test.labels, rows.argmax(1))
-        assert likelihood == pytest.approx(-log_loss(data.test.labels, rows), rel=1e-9)
+        rows, _ = predict_states(net, data.held_out, chosen)
+        assert accuracy == accuracy_score(data.held_out.labels, rows.argmax(1))
+        assert likelihood == pytest.approx(-log_loss(data.held_out.labels, rows), rel=1e-9)
     assert found.log_likelihood != found.log_likelihood_plain
-    rows, deviation = predict_states(net, data.test, states)
+    rows, deviation = predict_states(net, data.held_out, states)
     assert found.entropy == pytest.approx(float(-(rows * np.log(rows)).sum(1).mean()), rel=1e-9)
     assert found.deviation == pytest.approx(
         float(np.mean([d[p.argmax()] for d, p in zip(deviation, rows, strict=True)]))
@@ -149,9 +149,9 @@ def test_maps_are_compared_by_pixel_without_those_that_are_not_asked(data: Datas
     net = to_torch(graph_from({"archspec": 1, "inputs": {"x": [1, 4, 4]}, "network": network}))
     maps = np.random.default_rng(0).integers(0, 2, (32, 4, 4))
     maps[:, 0] = 255
-    test = replace(data.test, labels=maps)
+    test = replace(arrays_of(data.test), targets=maps)
     found = measure_monte_carlo(net, replace(data, task="maps", test=test), OutputGrid((4, 4), (4, 4)), 2, 8)
-    logits = evaluate_module(net, test)["output"][:, 0]
+    logits = evaluate_module(net, data.held_out)["output"][:, 0]
     asked = maps != 255
     assert found.accuracy_plain == ((logits > 0) == maps)[asked].mean()
     probabilities = 1 / (1 + np.exp(-logits[asked].astype(np.float64)))

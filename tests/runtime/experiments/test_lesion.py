@@ -22,8 +22,8 @@ def score_with_zeros(run: Run, part: RemovablePart) -> float:
     last = module.get_submodule(run.graph[part.result].inputs[-1])
     last.register_forward_hook(lambda layer, inputs, output: torch.zeros_like(output))
     with torch.no_grad():
-        answers = module(torch.from_numpy(run.data.test.images)).argmax(1).numpy()
-    return float((answers == run.data.test.labels).mean())
+        answers = module(torch.from_numpy(run.data.held_out.images)).argmax(1).numpy()
+    return float((answers == run.data.held_out.labels).mean())
 
 
 def test_each_removal_is_the_network_with_zeros(run: Run) -> None:

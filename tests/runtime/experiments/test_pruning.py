@@ -25,6 +25,7 @@ from runtime.experiments.pruning import (
     search_greedily,
 )
 from runtime.training.run import Run
+from tests.support.models import arrays_of
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def test_the_choice_keeps_to_its_budget(run: Run) -> None:
     assert found.after.score == try_without(run, found.parts, split).score >= found.before.score - 0.1
     for parts in combinations(find_bodies(run.graph).values(), len(found.parts) + 1):
         assert try_without(run, parts, split).score < found.before.score - 0.1
-    assert found.held_out_after == try_without(run, found.parts, run.data.test).score
+    assert found.held_out_after == try_without(run, found.parts, run.data.held_out).score
     assert told[-1] == (found.tried, 64)
     row = found.to_dict()
     assert row["left_out"] == [part.name for part in found.parts]
@@ -121,7 +122,7 @@ def test_the_greedy_choice_on_a_network(run: Run, monkeypatch: pytest.MonkeyPatc
 
 def test_the_choice_never_sees_the_held_out_images(run: Run) -> None:
     """Other held-out images, another figure of them, and the same choice."""
-    nonsense = replace(run.data.test, labels=np.zeros_like(run.data.test.labels))
+    nonsense = replace(arrays_of(run.data.test), targets=np.zeros_like(run.data.held_out.labels))
     other = replace(run, data=replace(run.data, test=nonsense))
     first, second = choose_parts(run, 0.05, images=64), choose_parts(other, 0.05, images=64)
     assert first.parts == second.parts
@@ -149,7 +150,7 @@ def test_the_bound_of_a_search_is_met(run: Run) -> None:
 def test_two_files_are_compared_by_size_and_time(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runtime.experiments.pruning.TIMED_SECONDS", 0.05)
     whole, pruned = tmp_path / "whole.onnx", tmp_path / "pruned.onnx"
-    smaller = try_without(run, tuple(find_bodies(run.graph).values()), run.data.test)
+    smaller = try_without(run, tuple(find_bodies(run.graph).values()), run.data.held_out)
     to_onnx(run.graph, run.weights, whole, verify=False)
     to_onnx(smaller.graph, smaller.weights, pruned, verify=False)
     found = compare_files(whole, pruned).to_dict()

@@ -31,7 +31,7 @@ def test_the_centre_is_the_trained_loss(run: Run) -> None:
     assert (found.part, found.images, found.data) == ("test", 360, "digits")
     assert (found.losses != reported).sum() == 8, "the control: everywhere else it is another"
     trained = measure_surface(run, points=3, span=0.5, images=5000)
-    images, labels = (torch.from_numpy(array) for array in (run.data.train.images, run.data.train.labels))
+    images, labels = (torch.from_numpy(array) for array in (run.data.training.images, run.data.training.labels))
     with torch.no_grad():
         expected = F.cross_entropy(build_module(run.graph, run.weights).eval()(images), labels)
     assert trained.images == 1437
@@ -53,7 +53,9 @@ def test_the_grid_is_a_walk_from_the_weights(run: Run) -> None:
         }
         module = build_module(run.graph, {name: value.float() for name, value in moved.items()}).eval()
         with torch.no_grad():
-            loss = F.cross_entropy(module(torch.from_numpy(run.data.test.images)), torch.tensor(run.data.test.labels))
+            loss = F.cross_entropy(
+                module(torch.from_numpy(run.data.held_out.images)), torch.tensor(run.data.held_out.labels)
+            )
         assert found.losses[row, column] == pytest.approx(float(loss), rel=1e-4)
     assert found.losses[0, 2] != pytest.approx(found.losses[2, 0], rel=1e-3), "the control: the axes changed over"
 

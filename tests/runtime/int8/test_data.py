@@ -43,7 +43,7 @@ def test_a_data_set_gives_its_training_images(model: OnnxModel) -> None:
     assert (data.name, data.shape, len(data)) == ("digits", (1, 8, 8), 1000)
     assert data.held_out is not None
     assert len(data.held_out.images) == 360
-    train = load_data("digits").train.images
+    train = load_data("digits").training.images
     (first, *_) = data.batches(10)
     assert np.array_equal(first, train[[number * len(train) // 1000 for number in range(10)]])
     with pytest.raises(ArchspecError, match="not prepared as those of digits"):

@@ -75,7 +75,7 @@ def test_few_lit_pixels_are_told_apart() -> None:
 
 
 def test_digits_are_mostly_different() -> None:
-    images = load_data("digits").train.images[:1000]
+    images = load_data("digits").training.images[:1000]
     assert 950 < len(set(group(images))) < 1000
 
 

@@ -68,7 +68,7 @@ def test_digits_lose_at_most_half_a_percent(tmp_path: Path) -> None:
 
 
 def measure_accuracy(path: Path) -> float:
-    test = load_data("digits").test
+    test = load_data("digits").held_out
     (output,) = compute_outputs(Session(path, providers=["cpu"]), test.images).values()
     return float((output.argmax(1) == test.labels).mean())
 
@@ -82,7 +82,7 @@ def test_metadata_stay_and_have_the_report(tmp_path: Path) -> None:
     assert json.loads(quantized.model.metadata[INT8]) == json.loads(json.dumps(report))
     assert count_bytes(quantized.model) < 0.35 * count_bytes(model)
     write_model(quantized.model, tmp_path / "small.onnx")
-    np.save(tmp_path / "images.npy", load_data("digits").test.images[:3])
+    np.save(tmp_path / "images.npy", load_data("digits").held_out.images[:3])
     answers = predict(Session(tmp_path / "small.onnx", providers=["cpu"]), [tmp_path / "images.npy"])
     assert len(answers) == 3
 

@@ -24,7 +24,7 @@ from archspec.cli.tables.experiments import print_lesions
 from archspec.cli.tables.models import print_evaluation
 from archspec.errors import ArchspecError
 from archspec.weights import read_weights
-from runtime.data.dataset import Dataset, Split
+from runtime.data.dataset import ArraySamples, Dataset
 from runtime.data.registry import load_data
 from runtime.experiments.lesion import measure_lesion
 from runtime.experiments.pruning import choose_parts
@@ -33,6 +33,7 @@ from runtime.tasks.grid import OutputGrid
 from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, ScoreCounts, Task, divide
 from runtime.training.recipe import Recipe
 from runtime.training.run import Run
+from tests.support.models import arrays_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -100,11 +101,10 @@ def load_ink() -> Dataset:
     """The digits with the mean of their pixels, which a linear layer can learn."""
     digits = load_data("digits")
 
-    def measure(split: Split) -> Split:
-        ink = digits.preprocess.restore(split.images).mean(axis=(1, 2, 3))
-        return replace(split, labels=ink.astype(np.float32))
+    def measure(samples: ArraySamples) -> ArraySamples:
+        return replace(samples, targets=samples.images.mean(axis=(1, 2, 3)).astype(np.float32))
 
-    train, test = measure(digits.train), measure(digits.test)
+    train, test = measure(arrays_of(digits.train)), measure(arrays_of(digits.test))
     return replace(digits, name="ink", train=train, test=test, classes=("ink",), task="amounts")
 
 
@@ -135,7 +135,7 @@ def test_a_new_task_is_trained_evaluated_answered_and_shown(tmp_path: Path, caps
     evaluation = evaluate(run)
     found = evaluation.to_dict()
     assert (found["task"], found["asked"], found["equal_predictions"]) == ("amounts", "images", 360)
-    spread = float(load_ink().test.labels.std())
+    spread = float(load_ink().held_out.labels.std())
     assert found["rmse_onnx"] == pytest.approx(found["rmse_torch"], rel=1e-3)
     assert found["rmse_torch"] < spread / 2  # what always saying the mean would be off by
     assert len(found["samples"]) == 10
@@ -146,7 +146,7 @@ def test_a_new_task_is_trained_evaluated_answered_and_shown(tmp_path: Path, caps
     assert "360 of 360\n" in table
     answered = call(app, ["run", str(run / "model.onnx"), found["samples"][0], "--json"])
     (row,) = json.loads(answered.output)
-    pixels = load_ink().test.labels[int(Path(found["samples"][0]).stem)]
+    pixels = load_ink().held_out.labels[int(Path(found["samples"][0]).stem)]
     assert abs(row["amount"] - pixels) < 3 * found["rmse_onnx"]
     shown = call(app, ["run", str(run / "model.onnx"), found["samples"][0]]).output
     assert f"{row['amount']:.3f} of ink" in shown

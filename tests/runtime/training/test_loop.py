@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from archspec.errors import ArchspecError
-from runtime.data.dataset import Dataset, Split
+from runtime.data.dataset import ArraySamples, Dataset
 from runtime.training.loop import TrainResult, train
 from runtime.training.metrics import Progress
 from runtime.training.module_outputs import evaluate_module
-from tests.support.models import make_data
+from tests.support.models import arrays_of, make_data
 from tests.support.training import QUICK, Wrapped, make_net
 
 
@@ -39,8 +39,8 @@ def test_training_learns(result: TrainResult) -> None:
 
 def test_nothing_is_learned_from_false_labels(data: Dataset) -> None:
     """The control: were the test images trained on, or the labels ignored, this would succeed as well."""
-    labels = np.random.default_rng(0).permutation(data.train.labels)
-    false = replace(data, train=Split(data.train.images, labels))
+    labels = np.random.default_rng(0).permutation(data.training.labels)
+    false = replace(data, train=ArraySamples(arrays_of(data.train).images, labels))
     assert train(make_net(), false, QUICK).test_scores["accuracy"] < 0.75
 
 
@@ -86,9 +86,9 @@ def test_the_result_is_json_without_weights(result: TrainResult) -> None:
 def test_the_state_is_the_last_one_and_the_test_result_is_its(data: Dataset, result: TrainResult) -> None:
     net = make_net(seed=5)
     net.load_state_dict(result.state)
-    logits = evaluate_module(net, data.test)["output"]
-    assert result.test_scores == {"accuracy": (logits.argmax(1) == data.test.labels).mean()}
-    witness = nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(data.test.labels))
+    logits = evaluate_module(net, data.held_out)["output"]
+    assert result.test_scores == {"accuracy": (logits.argmax(1) == data.held_out.labels).mean()}
+    witness = nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(data.held_out.labels))
     assert result.test_loss == pytest.approx(witness.item(), rel=1e-6)
 
 
@@ -108,10 +108,10 @@ def test_several_outputs_are_all_trained_on_and_the_last_one_counts(data: Datase
     before = {name: value.clone() for name, value in net.state_dict().items()}
     result = train(net, data, replace(QUICK, epochs=1))
     assert all(not torch.equal(before[name], value) for name, value in result.state.items())
-    outputs, labels = evaluate_module(net, data.test), torch.from_numpy(data.test.labels)
+    outputs, labels = evaluate_module(net, data.held_out), torch.from_numpy(data.held_out.labels)
     losses = [nn.functional.cross_entropy(torch.from_numpy(outputs[name]), labels).item() for name in "ab"]
     assert result.test_loss == pytest.approx(sum(losses), rel=1e-6)
-    accuracies = [float((outputs[name].argmax(1) == data.test.labels).mean()) for name in "ab"]
+    accuracies = [float((outputs[name].argmax(1) == data.held_out.labels).mean()) for name in "ab"]
     assert accuracies[0] != accuracies[1]
     assert result.test_scores == {"accuracy": accuracies[1]}
 

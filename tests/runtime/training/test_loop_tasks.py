@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from archspec.api import elaborate, load, to_torch
-from runtime.data.dataset import Dataset, Split
+from runtime.data.dataset import ArraySamples, Dataset
 from runtime.data.registry import load_data
 from runtime.tasks.grid import measure_strides
 from runtime.tasks.joints import MAX_DISTANCE
@@ -24,6 +24,7 @@ from runtime.training.grids import find_grids, find_stride
 from runtime.training.loop import train
 from runtime.training.module_outputs import evaluate_module
 from runtime.training.recipe import Recipe
+from tests.support.models import arrays_of
 
 QUICK = Recipe(epochs=1, batch=8, threads=1)
 
@@ -45,7 +46,9 @@ def build(name: str, params: Mapping[str, Any], side: int) -> tuple[nn.Module, d
 
 def shorten(data: Dataset, count: int) -> Dataset:
     """The first few of each part, for tests in which nothing is to be learned."""
-    parts = [Split(part.images[:count], part.labels[:count]) for part in (data.train, data.test)]
+    parts = [
+        ArraySamples(part.images[:count], part.targets[:count]) for part in map(arrays_of, (data.train, data.test))
+    ]
     return replace(data, train=parts[0], test=parts[1])
 
 
@@ -56,15 +59,15 @@ def test_a_stacked_hourglass_finds_joints(points: Dataset) -> None:
     assert strides == {"heatmap0": 4, "heatmap1": 4}
     grids = find_grids(module, points, strides)
     result = train(module, points, replace(QUICK, epochs=2, learning_rate=1.0), grids=grids)
-    places = points.test.labels[:, None] - points.train.labels[None]
+    places = points.held_out.labels[:, None] - points.training.labels[None]
     chance = (np.hypot(places[..., 0], places[..., 1]) <= MAX_DISTANCE * 64).mean(0).max()
     assert chance < 0.1
     assert result.test_scores["pck"] > 0.45
     assert find_stride(grids) == 4
     assert result.history[-1].metric == "pck"
-    outputs = evaluate_module(module, points.test)
+    outputs = evaluate_module(module, points.held_out)
     assert list(outputs) == ["heatmap0", "heatmap1"]
-    wanted = TASKS["joints"].make_targets(points.test.labels, TASKS["joints"].place((3, 64, 64), (3, 16, 16)))
+    wanted = TASKS["joints"].make_targets(points.held_out.labels, TASKS["joints"].place((3, 64, 64), (3, 16, 16)))
     losses = [float(((heatmaps - wanted) ** 2).mean()) for heatmaps in outputs.values()]
     assert result.test_loss == pytest.approx(sum(losses), rel=1e-4)
     assert max(losses) < 0.9 * float((wanted**2).mean())  # better than to say nothing
@@ -78,7 +81,7 @@ def test_a_u_net_finds_the_classes_of_pixels(maps: Dataset) -> None:
     settings = replace(QUICK, epochs=4, learning_rate=0.2)
     grids = find_grids(module, maps, strides)
     result = train(module, maps, settings, grids=grids)
-    truth = maps.test.labels
+    truth = maps.held_out.labels
     background = jaccard_score(
         truth[truth != IGNORED], np.zeros((truth != IGNORED).sum(), int), average="macro", zero_division=0
     )
@@ -86,7 +89,9 @@ def test_a_u_net_finds_the_classes_of_pixels(maps: Dataset) -> None:
     assert result.test_scores["mean_iou"] > 0.3
     assert result.test_scores["pixel_accuracy"] > (truth == 0).sum() / (truth != IGNORED).sum() + 0.03
     assert find_stride(grids) == 1
-    exchanged = replace(maps, train=Split(maps.train.images, np.roll(maps.train.labels, 1, axis=0)))
+    exchanged = replace(
+        maps, train=ArraySamples(arrays_of(maps.train).images, np.roll(arrays_of(maps.train).targets, 1, axis=0))
+    )
     control, _ = build("unet_bn", {"channels": 1, "classes": 11, "widths": [16, 32]}, 32)
     assert (
         train(control, exchanged, settings, grids=find_grids(control, exchanged, strides)).test_scores["mean_iou"]
@@ -101,14 +106,14 @@ def test_a_valid_u_net_learns_the_centre_of_the_map(maps: Dataset) -> None:
     grids = find_grids(module, data, strides)
     result = train(module, data, QUICK, grids=grids)
     assert find_stride(grids) == 1
-    logits = torch.from_numpy(evaluate_module(module, data.test)["output"])
+    logits = torch.from_numpy(evaluate_module(module, data.held_out)["output"])
     side = logits.shape[2]
     assert side == 16
     first = (32 - side) // 2
     losses = [
         F.cross_entropy(
             logits,
-            torch.from_numpy(data.test.labels[:, start : start + side, start : start + side]),
+            torch.from_numpy(data.held_out.labels[:, start : start + side, start : start + side]),
             ignore_index=IGNORED,
         ).item()
         for start in (first, first + 1)
@@ -122,9 +127,9 @@ def test_every_output_of_a_nested_u_net_is_supervised(maps: Dataset) -> None:
     module, strides = build("unet_plus_plus", {"channels": 1, "classes": 11, "widths": [4, 8, 8]}, 32)
     before = {name: value.clone() for name, value in module.state_dict().items()}
     result = train(module, data, QUICK, grids=find_grids(module, data, strides))
-    outputs = evaluate_module(module, data.test)
+    outputs = evaluate_module(module, data.held_out)
     assert list(outputs) == list(strides) == ["mask1", "mask2"]
-    targets = torch.from_numpy(data.test.labels)
+    targets = torch.from_numpy(data.held_out.labels)
     losses = [
         F.cross_entropy(torch.from_numpy(rows), targets, ignore_index=IGNORED).item() for rows in outputs.values()
     ]
@@ -159,4 +164,4 @@ def test_images_are_not_moved_where_the_answer_is_a_place(maps: Dataset) -> None
     module = Watching()
     train(module, data, replace(QUICK, shift=3))
     seen = sorted(image.tobytes() for batch in module.seen for image in batch.numpy())
-    assert seen == sorted(image.tobytes() for image in data.train.images)
+    assert seen == sorted(image.tobytes() for image in data.training.images)

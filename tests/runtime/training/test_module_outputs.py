@@ -22,19 +22,21 @@ def test_evaluation_is_in_evaluation_mode_and_goes_back(data: Dataset) -> None:
     net = make_net()
     net.train()
     net[1].eval()  # frozen by its owner
-    logits = evaluate_module(net, data.test, batch=5)["output"]
+    logits = evaluate_module(net, data.held_out, batch=5)["output"]
     assert logits.dtype == np.float32
-    assert np.allclose(logits, evaluate_module(net, data.test)["output"], atol=1e-5)
+    assert np.allclose(logits, evaluate_module(net, data.held_out)["output"], atol=1e-5)
     assert [part.training for part in net] == [True, False, True, True, True, True]
 
 
 def test_the_outputs_are_those_that_the_module_itself_gives(data: Dataset) -> None:
     net = make_net().eval()
     with torch.no_grad():
-        expected = net(torch.from_numpy(data.test.images))
-    assert torch.allclose(torch.from_numpy(evaluate_module(net, data.test, batch=7)["output"]), expected, atol=1e-6)
-    assert torch.equal(run_images(net, data.test.images, data)["output"], expected)
-    assert not torch.allclose(torch.from_numpy(evaluate_module(make_net(1), data.test)["output"]), expected, atol=1e-3)
+        expected = net(torch.from_numpy(data.held_out.images))
+    assert torch.allclose(torch.from_numpy(evaluate_module(net, data.held_out, batch=7)["output"]), expected, atol=1e-6)
+    assert torch.equal(run_images(net, data.held_out.images, data)["output"], expected)
+    assert not torch.allclose(
+        torch.from_numpy(evaluate_module(make_net(1), data.held_out)["output"]), expected, atol=1e-3
+    )
 
 
 def test_outputs_have_names() -> None:

@@ -29,11 +29,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_what_is_opened_measures_what_training_measured(run: Run) -> None:
     """The witness is the last line of the metrics; a network without these weights is the control."""
     measured = read_metrics(run.folder / METRICS)[-1]
-    loss, score = run.measure(run.build_module(), run.data.test)
+    loss, score = run.measure(run.build_module(), run.data.held_out)
     assert run.metric == "accuracy"
     assert loss == pytest.approx(measured["test_loss"], rel=1e-6)
     assert score == measured["test_accuracy"]
-    other, _ = run.measure(to_torch(run.graph), run.data.test)
+    other, _ = run.measure(to_torch(run.graph), run.data.held_out)
     assert other != pytest.approx(loss, rel=1e-2)
 
 

@@ -58,13 +58,13 @@ def test_blocks_to_skip_become_a_smaller_file(run: Run, tmp_path: Path, monkeypa
     assert json.loads(facts["archspec.classes"]) == [str(number) for number in range(10)]
     assert {"archspec.preprocess", "archspec.task", "archspec.graph"} <= facts.keys()
     parts = find_bodies(run.graph)
-    images = {"image": run.data.test.images}
+    images = {"image": run.data.held_out.images}
     after, weights = RemoveBodies(tuple(parts[name] for name in choice["left_out"]))(run.graph, run.weights)
     expected = run_torch(after, build_module(after, weights), images)["output"]
     np.testing.assert_allclose(run_onnx(model, images)["output"], expected, atol=1e-4 * np.abs(expected).max())
     whole = run_torch(run.graph, build_module(run.graph, run.weights), images)["output"]
     assert np.abs(whole - expected).max() > 0.01 * np.abs(expected).max(), "the control: the whole network"
-    assert choice["test"]["after"] == pytest.approx((expected.argmax(1) == run.data.test.labels).mean())
+    assert choice["test"]["after"] == pytest.approx((expected.argmax(1) == run.data.held_out.labels).mean())
     text = archspec("lesion", run.folder, "--max-drop", "0.99", "--model", model, "--threads", "1")
     assert f"wrote {model}" in text
     assert "6 of 6 parts can go within 0.99 of the accuracy" in text

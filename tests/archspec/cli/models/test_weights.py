@@ -93,7 +93,7 @@ def test_one_file_of_several(how: str, members: list[Path]) -> None:
     archspec("export", "resnet_digits", *SET, *repeated, "--combine", how, "-o", "again.onnx", "--no-verify")
     assert Path("again.onnx").read_bytes() == Path("all.onnx").read_bytes()
 
-    inputs = {"image": load_data("digits").test.images[:50].astype(np.float32)}
+    inputs = {"image": load_data("digits").held_out.images[:50].astype(np.float32)}
     own = []
     for path in members:
         archspec("export", "resnet_digits", *SET, f"--weights={path}", "-o", "one.onnx", "--no-verify")
@@ -122,7 +122,7 @@ def test_statistics_of_batches_make_an_ensemble(members: list[Path]) -> None:
 
     data = load_data("digits")
     module = stir(to_torch(elaborate(load("resnet_digits", TINY))), 0)
-    images = data.test.images[:20].astype(np.float32)
+    images = data.held_out.images[:20].astype(np.float32)
 
     def mean_of(seed: int) -> np.ndarray[Any, Any]:
         answers = []
