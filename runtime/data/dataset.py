@@ -111,10 +111,11 @@ class Dataset:
 
 
 def measure_preprocess(values: Float64Array) -> Preprocess:
-    """Take the mean and the standard deviation of each channel of images (N, C, H, W), to six digits, so that every
+    """Take the mean and the standard deviation of each channel of images (N, C, *extents), to six digits, so that every
     machine writes the same ones."""
-    _, channels, height, width = values.shape
-    mean, std = values.mean(axis=(0, 2, 3)), values.std(axis=(0, 2, 3))
+    _, channels, *size = values.shape
+    others = (0, *range(2, values.ndim))
+    mean, std = values.mean(axis=others), values.std(axis=others)
     return Preprocess(
-        channels, height, width, tuple(round(float(m), 6) for m in mean), tuple(round(float(s), 6) for s in std)
+        channels, tuple(size), tuple(round(float(m), 6) for m in mean), tuple(round(float(s), 6) for s in std)
     )

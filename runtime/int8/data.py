@@ -20,7 +20,8 @@ from compiler.onnx_file.metadata import DATA, PREPROCESS, read_sizes
 from runtime.data.registry import DATASETS, load_data
 from runtime.pictures.file import Ground
 from runtime.pictures.folder import find_pictures
-from runtime.pictures.preprocess import Preprocess, load_image
+from runtime.pictures.preprocess import Preprocess
+from runtime.pictures.reading import load_image
 from runtime.session.array_file import map_array, read_numbers
 from runtime.session.sizes import check_size, check_together
 

@@ -19,7 +19,6 @@ from archspec.file_types import ARRAY, OTHER_PICTURES, READ_PICTURES, find_file_
 from archspec.files import check_is_file
 from archspec.wording import cut
 from runtime.pictures.png_stream import MAX_COLOURS, Transparency, has_all_rows, read_transparency
-from runtime.pictures.resample import resize
 
 with extra("run"):
     from PIL import Image, UnidentifiedImageError
@@ -36,8 +35,8 @@ FAINT = 1 / 16
 
 GROUNDS: Mapping[str, Ground] = MappingProxyType({"white": (255, 255, 255), "black": (0, 0, 0)})
 
-GRAY = (19595 / 65536, 38470 / 65536, 7471 / 65536)
-"""The luma of ITU-R BT.601 in the fractions that Pillow takes; they add up to one."""
+LUMA = (19595, 38470, 7471)
+"""The luma of ITU-R BT.601 in the parts of 65,536 that Pillow takes; they add up to all of them."""
 
 ORIENTATION = 0x0112
 """The EXIF tag that says how a camera was held."""
@@ -88,20 +87,24 @@ class Picture:
         largest = int(self.bands.max())
         return largest if self.whole > 255 and 0 < largest < FAINT * self.whole else None
 
-    def paint(self, channels: int, size: tuple[int, int], ground: Ground | None = None) -> Float32Array:
-        """Give values in [0, 1], (channels, height, width), of one channel or three; resized (bilinear, antialiased)
-        where `size` is another. What is transparent lies on `ground`.
+    def take_levels(self, channels: int, ground: Ground | None = None) -> Array:
+        """Give the levels of one channel or three, red first, (channels, height, width) in uint8 or uint16. What is
+        transparent lies on `ground`, and of colours one channel is the luma, both rounded to the nearest level.
 
         Raises InputError where something is transparent and there is no ground.
         """
         bands = self.bands if self.alpha is None else self._cover(self.alpha, ground)
-        values = resize(bands, size) / np.float32(self.whole)
-        if channels == 1 and values.shape[2] == 3:
-            values = values @ np.array(GRAY, np.float32)[:, None]
-        painted = np.moveaxis(values, 2, 0)
-        return np.ascontiguousarray(np.broadcast_to(painted, (channels, *size)), np.float32)
+        levels = bands.astype(np.uint8 if self.whole == 255 else np.uint16, copy=False)
+        if channels == 1 and levels.shape[2] == 3:
+            levels = _find_luma(levels)[..., None]
+        upright = np.moveaxis(levels, 2, 0)
+        return np.ascontiguousarray(np.broadcast_to(upright, (channels, *self.size)))
 
-    def _cover(self, alpha: Array, ground: Ground | None) -> Float32Array:
+    def paint(self, channels: int, ground: Ground | None = None) -> Float32Array:
+        """Give the levels that `take_levels` gives as values in [0, 1]."""
+        return np.asarray(self.take_levels(channels, ground) / np.float32(self.whole), np.float32)
+
+    def _cover(self, alpha: Array, ground: Ground | None) -> Array:
         """The bands on their ground, mixed as browsers do: in the values that are stored."""
         if ground is None:
             raise InputError(
@@ -110,7 +113,8 @@ class Picture:
             )
         share = alpha[..., None].astype(np.float32) / np.float32(self.whole)
         beneath = np.array(ground if len(set(ground)) > 1 or self.bands.shape[2] == 3 else ground[:1], np.float32)
-        return np.asarray(share * self.bands + (1 - share) * (beneath * np.float32(self.whole / 255)), np.float32)
+        mixed = share * self.bands + (1 - share) * (beneath * np.float32(self.whole / 255))
+        return np.asarray(np.rint(mixed).clip(0, self.whole))
 
 
 @raising(InputError)
@@ -131,6 +135,12 @@ def open_picture(path: str | Path) -> Picture:
         raise InputError(f"{path} is too large a picture for the memory that there is") from error
     except Exception as error:  # a broken file leads Pillow's decoders into OSError, SyntaxError, struct.error, ...
         raise InputError(f"{path} is a broken picture: {error}") from error
+
+
+def _find_luma(colours: Array) -> Array:
+    """The luma of levels (height, width, 3), rounded to the nearest level as Pillow does."""
+    red, green, blue = (colours[..., number].astype(np.uint32) * part for number, part in enumerate(LUMA))
+    return ((red + green + blue + (1 << 15)) >> 16).astype(colours.dtype)
 
 
 def parse_ground(text: str) -> Ground:

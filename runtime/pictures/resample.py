@@ -1,9 +1,10 @@
-"""Linear resampling with antialiasing along each axis, as Pillow and torch have it, in floating-point numbers."""
+"""Resampling with antialiasing along each axis, as Pillow and torch have it, in floating-point numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -12,19 +13,38 @@ from archspec.arrays import Array, Float64Array
 
 Taps = tuple[npt.NDArray[np.intp], Float64Array]
 
+Kernel = tuple[int, Callable[[Float64Array], Float64Array]]
+"""How far a kernel reaches to each side, and its shares by the distance."""
 
-def find_taps(places: Float64Array, extent: int, apart: float) -> Taps | None:
+
+def _weigh_linearly(distance: Float64Array) -> Float64Array:
+    return np.asarray(np.maximum(0, 1 - np.abs(distance)))
+
+
+def _weigh_cubically(distance: Float64Array) -> Float64Array:
+    """Keys' cubic (1981) with a = -1/2."""
+    x = np.abs(distance)
+    return np.where(x < 1, (1.5 * x - 2.5) * x * x + 1, np.where(x < 2, ((-0.5 * x + 2.5) * x - 4) * x + 2, 0))
+
+
+KERNELS: Mapping[str, Kernel] = MappingProxyType({"bilinear": (1, _weigh_linearly), "bicubic": (2, _weigh_cubically)})
+"""The kernels of interpolations that mix values."""
+
+
+def find_taps(places: Float64Array, extent: int, apart: float, kernel: Kernel = KERNELS["bilinear"]) -> Taps | None:
     """Find of which of `extent` values along an axis each new one is made, and by which shares, both (places, taps).
 
     `places` are the new ones' coordinates among the old, `apart` their distance there. The shares are those of a
-    triangle as wide as two of the old values, or of the new where these are farther apart; they add up to one, or to
-    zero where no value is near. None where each new value is an old one.
+    kernel, a triangle as wide as two of the old values, or of the new where these are farther apart; they add up to
+    one, or to zero where no value is near. None where each new value is an old one.
     """
     if len(places) == extent and np.array_equal(places, np.arange(extent)):
         return None
-    reach = max(1.0, apart)
+    width, weigh = kernel
+    stretched = max(1.0, apart)
+    reach = width * stretched
     positions = (np.floor(places - reach) + 1)[:, None] + np.arange(ceil(2 * reach))
-    shares = np.maximum(0, 1 - np.abs(positions - places[:, None]) / reach)
+    shares = weigh((positions - places[:, None]) / stretched)
     shares *= (positions >= 0) & (positions < extent)
     nearest = np.clip(positions, 0, extent - 1).astype(np.intp)
     sums = shares.sum(1, keepdims=True)
@@ -48,10 +68,11 @@ def resample(values: Array, taps: Sequence[Taps | None], dtype: npt.DTypeLike = 
     return values
 
 
-def resize(values: Array, size: Sequence[int]) -> Array:
-    """Resample values to other extents of their first axes, in float32; whole borders lie on whole borders."""
-    taps = []
-    for extent, wanted in zip(values.shape, size, strict=False):
-        apart = extent / wanted
-        taps.append(find_taps(((np.arange(wanted) + 0.5) * apart - 0.5).round(9), extent, apart))
-    return resample(values, taps, np.float32)
+def find_places(extent: int, wanted: int) -> Float64Array:
+    """Find the coordinates of `wanted` values among `extent` ones; whole borders lie on whole borders."""
+    return np.asarray(((np.arange(wanted) + 0.5) * (extent / wanted) - 0.5).round(9))
+
+
+def find_nearest(extent: int, wanted: int) -> npt.NDArray[np.intp]:
+    """Find for `wanted` values which of `extent` ones is the nearest, the one behind of two that are as near."""
+    return (2 * np.arange(wanted) + 1) * extent // (2 * wanted)

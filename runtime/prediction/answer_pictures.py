@@ -129,4 +129,4 @@ def _show(answered: Answered, preprocess: Preprocess | None, ground: Ground | No
     picture = open_picture(given.path)
     if picture.size != given.frame.own:
         raise InputError(f"{given.path} has changed since it was read")
-    return picture.paint(3, picture.size, ground)
+    return picture.paint(3, ground)

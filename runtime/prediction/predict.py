@@ -18,12 +18,13 @@ from archspec.wording import list_some
 from compiler.onnx_file.metadata import CLASSES, PREPROCESS
 from runtime.pictures.file import Ground
 from runtime.pictures.frame import Frame
-from runtime.pictures.preprocess import FaintNote, PictureReading
+from runtime.pictures.preprocess import Preprocess
+from runtime.pictures.reading import FaintNote, PictureReading
 from runtime.prediction.reader import Failure, Reader, attempt, list_files, naming, only_input
 from runtime.prediction.task_spec import TaskSpec, explain_missing, find_task_spec, read_preprocess
 from runtime.session.array_file import cast
 from runtime.session.session import Session
-from runtime.tasks.task import Answer, AnswerInput
+from runtime.tasks.task import Answer, AnswerInput, Task
 
 MAX_AT_ONCE = 1 << 25
 """The largest number of values in the images of one run, 128 MiB; of large images fewer than the batch go at once."""
@@ -147,7 +148,7 @@ def answer_files(
     spec = spec or find_task_spec(session)
     if spec is None:
         raise ModelError(explain_missing(session, PREPROCESS if PREPROCESS not in session.metadata else CLASSES))
-    reader = Reader(session, spec.preprocess, spec.task.has_picture and not resize, ground)
+    reader = Reader(session, spec.preprocess, not resize and _sees_all(spec.preprocess, spec.task), ground)
     name, _ = only_input(session)
     if not session.inputs[name]:
         raise ModelError(f"{session.path} takes a single number, and no images")
@@ -181,7 +182,8 @@ def run_arrays(
     Raises ModelError where the model takes several inputs, or says of pictures what makes no sense.
     """
     name, _ = only_input(session)
-    reader = Reader(session, read_preprocess(session) if PREPROCESS in session.metadata else None, ground=ground)
+    preprocess = read_preprocess(session) if PREPROCESS in session.metadata else None
+    reader = Reader(session, preprocess, _sees_all(preprocess), ground)
     note = FaintNote()
 
     def run(path: Path) -> RawOutputs:
@@ -193,6 +195,11 @@ def run_arrays(
 
     for path in list_files(paths):
         yield path if isinstance(path, Failure) else attempt(path, partial(run, path))
+
+
+def _sees_all(preprocess: Preprocess | None, task: Task | None = None) -> bool:
+    """Tell whether all of a picture is seen: for answers that are said of its pixels, and where it is not resized."""
+    return (task is not None and task.has_picture) or (preprocess is not None and preprocess.resize == "none")
 
 
 def compute_outputs(session: Session, images: Array) -> dict[str, Array]:

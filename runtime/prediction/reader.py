@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,11 +16,13 @@ import numpy as np
 from archspec.arrays import Array
 from archspec.errors import ArchspecError, InputError, ModelError, raising
 from archspec.log import warn
-from archspec.wording import cut_middle
+from archspec.wording import cut_middle, write_shape
 from compiler.onnx_file.metadata import PREPROCESS
 from runtime.pictures.file import Ground
 from runtime.pictures.folder import find_pictures
-from runtime.pictures.preprocess import PictureReading, PictureSize, Preprocess, read_picture
+from runtime.pictures.geometry import Extents
+from runtime.pictures.preprocess import Preprocess
+from runtime.pictures.reading import PictureReading, read_picture
 from runtime.prediction.task_spec import explain_missing
 from runtime.session.array_file import cast, load_array
 from runtime.session.session import Session
@@ -45,12 +48,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """The way in which files are read for a model: `own_size` says that a picture is taken as large as it is, where the
-    model does; `ground` is what transparent ones lie on."""
+    """The way in which files are read for a model: `whole` says that all of a picture is seen, as large as it is where
+    the model takes that; `ground` is what transparent ones lie on."""
 
     session: Session
     preprocess: Preprocess | None
-    own_size: bool = False
+    whole: bool = False
     ground: Ground | None = None
 
     @raising(InputError)
@@ -68,7 +71,8 @@ class Reader:
             return images, None
         if self.preprocess is None:
             raise ModelError(f"{path}: {explain_missing(self.session, PREPROCESS)}, or give .npy files")
-        image, reading = read_picture(path, self.preprocess, partial(self._fit, path, name), self.ground)
+        fit = partial(self._fit, path, name) if self.whole else None
+        image, reading = read_picture(path, self.preprocess, fit, self.ground)
         return cast(image, dtype, str(path))[None], reading
 
     def _batch(self, found: Array, path: str | Path, name: str) -> Array:
@@ -100,24 +104,21 @@ class Reader:
                 "divided by the standard deviation?"
             )
 
-    def _fit(self, path: str | Path, name: str, own: PictureSize) -> PictureSize | None:
-        """The least extents from a picture's own on that the model takes; None where there are none."""
-        if not self.own_size:
-            return None
-        fitting = find_fit(self.session, name, own)
-        if fitting and fitting[0] * fitting[1] > MAX_OWN_PIXELS:
+    def _fit(self, path: str | Path, name: str, shown: Extents) -> Extents | None:
+        """The least extents from those on that the model takes; None where there are none."""
+        fitting = find_fit(self.session, name, shown)
+        if fitting and prod(fitting) > MAX_OWN_PIXELS:
             assert self.preprocess is not None
-            trained = f"{self.preprocess.height}×{self.preprocess.width}"
             raise InputError(
-                f"{path}, {own[0]}×{own[1]} pixels, would be read at {fitting[0]}×{fitting[1]}, more than "
-                f"{MAX_OWN_PIXELS:,}: give --resize, which makes it {trained}"
+                f"{path}, {write_shape(shown)} pixels, would be read at {write_shape(fitting)}, more than "
+                f"{MAX_OWN_PIXELS:,}: give --resize, which makes it {write_shape(self.preprocess.size)}"
             )
         return fitting
 
 
-def find_fit(session: Session, name: str, own: PictureSize) -> PictureSize | None:
-    """Find the least height and width, each from a picture's own on, that an input takes; None where it takes no such,
-    or the picture would have to grow along an axis that is fixed."""
+def find_fit(session: Session, name: str, own: Extents) -> Extents | None:
+    """Find the least extents, each from an image's own on, that an input takes; None where it takes no such, or the
+    image would have to grow along an axis that is fixed."""
     axes = session.inputs[name][2:]
     if len(axes) != len(own):
         return None
@@ -137,8 +138,7 @@ def find_fit(session: Session, name: str, own: PictureSize) -> PictureSize | Non
         check_together(wanted, session.sizes)
     except ArchspecError:
         return None
-    height, width = (axis if isinstance(axis, int) else wanted[axis] for axis in axes)
-    return height, width
+    return tuple(axis if isinstance(axis, int) else wanted[axis] for axis in axes)
 
 
 def only_input(session: Session) -> tuple[str, np.dtype[Any]]:

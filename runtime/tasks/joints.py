@@ -105,10 +105,11 @@ class Joints(Task):
 
     def answer(self, given: AnswerInput) -> Iterator[Pose]:
         for path, frame, output in zip(given.paths, given.frames, given.output, strict=True):
-            shown = output[(slice(None), *_cut_padding(given.grid, frame))]
-            rows = find_peaks(shown[None], given.grid)[0].tolist()
+            kept = tuple(_cut_padding(given.grid, frame))
+            rows = find_peaks(output[(slice(None), *kept)][None], given.grid)[0].tolist()
+            top, left = (part.start * given.grid.stride for part in kept)
             joints = [
-                Joint(name, frame.to_own(x, 1), frame.to_own(y, 0), score)
+                Joint(name, frame.to_own(x + left, 1), frame.to_own(y + top, 0), score)
                 for name, (x, y, score) in zip(given.names, rows, strict=True)
             ]
             yield Pose(path, tuple(joints))
@@ -125,6 +126,7 @@ class Joints(Task):
 
 def _cut_padding(grid: OutputGrid, frame: Frame) -> Iterator[slice]:
     """Keep along each axis the positions whose centres lie on the image, at least one."""
-    for axis, extent in enumerate(grid.extents):
-        last = grid.from_pixel(frame.shown[axis] - 0.5, axis)
-        yield slice(0, max(1, min(extent, int(np.floor(last)) + 1)))
+    for axis, (extent, filled) in enumerate(zip(grid.extents, frame.find_filled(), strict=True)):
+        first, last = (grid.from_pixel(edge - 0.5, axis) for edge in (filled.start, filled.stop))
+        begin = min(extent - 1, max(0, int(np.ceil(first))))
+        yield slice(begin, max(begin + 1, min(extent, int(np.floor(last)) + 1)))

@@ -85,7 +85,7 @@ def make_data(train: int = 64, test: int = 32, classes: int = 3, side: int = 4) 
         values[np.arange(count), 0, labels] += 0.6
         return ArraySamples(values, labels)
 
-    preprocess = Preprocess(1, side, side, (0.3,), (0.25,))
+    preprocess = Preprocess(1, (side, side), (0.3,), (0.25,))
     names = tuple(f"row {index}" for index in range(classes))
     return Dataset("rows", make_samples(train), make_samples(test), names, preprocess)
 

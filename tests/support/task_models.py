@@ -16,7 +16,7 @@ from runtime.prediction.task_spec import TaskSpec, find_task_spec
 from runtime.session.session import Session
 from tests.support.models import build_model, save
 
-PREPROCESS = Preprocess(3, 8, 8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+PREPROCESS = Preprocess(3, (8, 8), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 FACTS = {"archspec.preprocess": PREPROCESS.to_json(), "archspec.classes": json.dumps(["left", "middle", "right"])}
 
 

@@ -15,6 +15,8 @@ from archspec.wording import write_shape
 if TYPE_CHECKING:
     from runtime.tasks.task import Task
 
+OWN = "at own size"
+
 AnswerRow: TypeAlias = Mapping[str, Any]
 """The object that `--json` prints for a file."""
 
@@ -51,17 +53,30 @@ def _print(table: Grid, rows: Sequence[AnswerRow], provider: str, kept: str) -> 
 def _tell_readings(rows: Sequence[AnswerRow]) -> str:
     """Tell what was done to pictures before the network saw them."""
     read = [row for row in rows if "size" in row]
-    padded = sum("padded_to" in row for row in read)
-    resized = Counter(tuple(row["resized_to"]) for row in read if "resized_to" in row)
-    own = len(read) - padded - resized.total()
-    told = [f"{own:,} at own size"] if own else []
-    if padded:
-        told.append(f"{padded:,} at own size and padded to one that the model takes, by repeating the border")
-    for (height, width), count in resized.items():
-        sizes = [row["size"] for row in read if row.get("resized_to") == [height, width]]
-        changed = sum(before[0] * width != before[1] * height for before in sizes)
-        aspect = f" ({changed:,} of them to another aspect ratio)" if changed else ""
-        told.append(f"{count:,} resized to {height}×{width}{aspect}")
+    counted = Counter(_tell_reading(row) for row in read)
+    changed = Counter(_tell_reading(row) for row in read if _is_distorted(row))
+    told = []
+    for what, count in sorted(counted.items(), key=lambda item: item[0] != OWN):
+        aspect = f" ({changed[what]:,} of them to another aspect ratio)" if changed[what] else ""
+        told.append(f"{count:,} {what}{aspect}")
     grounds = Counter(row["ground"] for row in read if "ground" in row)
     told += [f"{count:,} laid on {ground}" for ground, count in grounds.items()]
     return f"pictures: {'; '.join(told)}" if told else ""
+
+
+def _tell_reading(row: AnswerRow) -> str:
+    """Tell how one picture came to the network's size."""
+    resized = "resized" if "resized_to" in row else OWN
+    if "fill" in row:
+        return f"fitted into {write_shape(row.get('padded_to', row.get('resized_to', row['size'])))}, with bars"
+    if "cropped_to" in row:
+        return f"{resized} and cut to the middle {write_shape(row['cropped_to'])}"
+    if "padded_to" in row:
+        return f"{resized} and padded to one that the model takes, by repeating the border"
+    return f"resized to {write_shape(row['resized_to'])}" if "resized_to" in row else OWN
+
+
+def _is_distorted(row: AnswerRow) -> bool:
+    """Tell whether a picture was resized to another aspect ratio, by more than its last pixel."""
+    (height, width), (shown_height, shown_width) = row["size"], row.get("resized_to", row["size"])
+    return abs(height * shown_width - width * shown_height) >= max(height, width)

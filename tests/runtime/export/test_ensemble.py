@@ -24,7 +24,7 @@ from tests.support.lowering import stir_members
 
 FACTS: dict[str, str] = {
     CLASSES: json.dumps(["a", "b", "c", "d", "e"]),
-    PREPROCESS: Preprocess(1, 8, 8, (0.5,), (0.25,)).to_json(),
+    PREPROCESS: Preprocess(1, (8, 8), (0.5,), (0.25,)).to_json(),
 }
 
 

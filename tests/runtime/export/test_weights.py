@@ -12,7 +12,7 @@ from compiler.onnx_file.metadata import PREPROCESS
 from runtime.export.weights import find_trained_sizes
 from runtime.pictures.preprocess import Preprocess
 
-FACTS: dict[str, str] = {PREPROCESS: Preprocess(1, 96, 128, (0.5,), (0.5,)).to_json()}
+FACTS: dict[str, str] = {PREPROCESS: Preprocess(1, (96, 128), (0.5,), (0.5,)).to_json()}
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ NETWORK = {
 def model() -> OnnxModel:
     graph = graph_from(NETWORK)
     weights = {name: value.numpy() for name, value in stir(to_torch(graph)).state_dict().items()}
-    return build_model(graph, weights, metadata={PREPROCESS: Preprocess(1, 8, 8, (0.5,), (0.25,)).to_json()})
+    return build_model(graph, weights, metadata={PREPROCESS: Preprocess(1, (8, 8), (0.5,), (0.25,)).to_json()})
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from runtime.pictures.preprocess import Preprocess
 from tests.support.documents import graph_from
 from tests.support.lowering import stir
 
-PREPARED = Preprocess(2, 8, 8, (0.5, 0.4), (0.25, 0.2))
+PREPARED = Preprocess(2, (8, 8), (0.5, 0.4), (0.25, 0.2))
 """A picture's numbers lie in -2…2 and in -2…3."""
 
 NETWORK = {
@@ -48,7 +48,7 @@ def prepared() -> OnnxModel:
 
 
 def gray() -> OnnxModel:
-    metadata = PREPROCESS.write(Preprocess(1, 8, 8, (0.5,), (0.25,)).to_json())
+    metadata = PREPROCESS.write(Preprocess(1, (8, 8), (0.5,), (0.25,)).to_json())
     return build(metadata, {**NETWORK, "inputs": {"x": [1, "H", "W"]}})
 
 
@@ -161,7 +161,7 @@ def test_what_is_odd_is_said(change: Any, note: str | None, tmp_path: Path) -> N
 def test_pixels_from_which_no_mean_was_taken_are_told(mean: float, std: float, told: bool, tmp_path: Path) -> None:
     """However much of what a picture can hold they cover; there is nothing to tell where the mean is 0."""
     model = build(
-        {PREPROCESS: Preprocess(1, 8, 8, (mean,), (std,)).to_json()}, {**NETWORK, "inputs": {"x": [1, "H", "W"]}}
+        {PREPROCESS: Preprocess(1, (8, 8), (mean,), (std,)).to_json()}, {**NETWORK, "inputs": {"x": [1, "H", "W"]}}
     )
     bare = pictures()[:, :1]
     assert (
@@ -188,7 +188,7 @@ def test_large_numbers_are_said_where_nothing_is_known_of_pictures(tmp_path: Pat
 
 def test_folders_pass_over_what_is_no_picture(tmp_path: Path) -> None:
     model = build(
-        {PREPROCESS: Preprocess(1, 8, 8, (0.5,), (0.25,)).to_json()}, {**NETWORK, "inputs": {"x": [1, "H", "W"]}}
+        {PREPROCESS: Preprocess(1, (8, 8), (0.5,), (0.25,)).to_json()}, {**NETWORK, "inputs": {"x": [1, "H", "W"]}}
     )
     for number in range(8):
         Image.fromarray((number + 1) * np.arange(64, dtype=np.uint8).reshape(8, 8) // 2).save(
@@ -213,7 +213,7 @@ def test_all_broken_pictures_are_named(tmp_path: Path) -> None:
     for number in (1, 4):
         (tmp_path / f"{number}.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     model = build(
-        {PREPROCESS: Preprocess(1, 8, 8, (0.5,), (0.25,)).to_json()}, {**NETWORK, "inputs": {"x": [1, "H", "W"]}}
+        {PREPROCESS: Preprocess(1, (8, 8), (0.5,), (0.25,)).to_json()}, {**NETWORK, "inputs": {"x": [1, "H", "W"]}}
     )
     with pytest.raises(ArchspecError, match=r"2 of the 6 pictures of .*1\.png.*4\.png.*mend them or take them out"):
         calibrate(model, tmp_path)

@@ -11,7 +11,8 @@ from PIL import Image
 
 from archspec.errors import ArchspecError
 from runtime.pictures.frame import Frame
-from runtime.pictures.preprocess import Preprocess, read_picture
+from runtime.pictures.preprocess import Preprocess
+from runtime.pictures.reading import read_picture
 from runtime.prediction.answer_pictures import check_folder, remove_drawn, save_answer, save_key, save_map, stretch
 from runtime.prediction.overlays import colour_of
 from runtime.prediction.predict import Answered, InputImage, Source
@@ -86,7 +87,7 @@ def test_what_is_drawn_has_the_pictures_own_pixels(tmp_path: Path) -> None:
     """A picture that the network read smaller: mask and overlay lie on it, in its own colours."""
     pixels = np.random.default_rng(0).integers(0, 256, (300, 400, 3)).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    preprocess = Preprocess(1, 8, 8, (0.0,), (1.0,))
+    preprocess = Preprocess(1, (8, 8), (0.0,), (1.0,))
     image, reading = read_picture(tmp_path / "a.png", preprocess)
     given = InputImage(Source(str(tmp_path / "a.png"), 1), 0, image, reading.frame, reading)
     classes = np.zeros((300, 400), np.int8)

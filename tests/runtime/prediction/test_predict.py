@@ -21,7 +21,7 @@ from runtime.session.session import Session
 from runtime.tasks.labels import Prediction, softmax
 from tests.support.models import build_linear, build_model, save
 
-PREPROCESS = Preprocess(1, 8, 8, (0.5,), (0.5,))
+PREPROCESS = Preprocess(1, (8, 8), (0.5,), (0.5,))
 METADATA = {"archspec.preprocess": PREPROCESS.to_json(), "archspec.classes": json.dumps(["dark", "bright", "odd"])}
 WEIGHT = np.stack([-np.ones(64), np.ones(64), np.zeros(64)]).astype(np.float32) / 64
 BIAS = np.array([0, 0, -1], np.float32)
@@ -144,7 +144,7 @@ def test_only_a_classifier_labels(tmp_path: Path) -> None:
             predict(several, [tmp_path / "x.npy"], spec)
     with pytest.raises(ArchspecError, match=r"has no output 'yy'; did you mean 'y'\? \(has: y, z\)"):
         find_task_spec(several, output="yy")
-    small = METADATA | {"archspec.preprocess": Preprocess(1, 2, 2, (0.5,), (0.5,)).to_json()}
+    small = METADATA | {"archspec.preprocess": Preprocess(1, (2, 2), (0.5,), (0.5,)).to_json()}
     picture = build_model([add], {"x": shape}, {"y": shape}, metadata=small)
     np.save(tmp_path / "x.npy", images)
     with pytest.raises(

@@ -23,7 +23,7 @@ from runtime.tasks.maps import ClassMap
 from tests.support.models import build_double, build_model, save
 
 CLASSES = ("background", "circle", "square")
-TRAINED = Preprocess(3, 96, 128, (0.5,) * 3, (0.25,) * 3)
+TRAINED = Preprocess(3, (96, 128), (0.5,) * 3, (0.25,) * 3)
 FACTS = {
     "archspec.preprocess": TRAINED.to_json(),
     "archspec.classes": json.dumps(CLASSES),

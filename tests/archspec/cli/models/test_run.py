@@ -20,7 +20,7 @@ from tests.support.models import build_linear, build_model, save
 from tests.support.pngs import write_png
 
 METADATA = {
-    "archspec.preprocess": Preprocess(1, 8, 8, (0.5,), (0.5,)).to_json(),
+    "archspec.preprocess": Preprocess(1, (8, 8), (0.5,), (0.5,)).to_json(),
     "archspec.classes": json.dumps(["dark", "bright"]),
 }
 

@@ -42,3 +42,25 @@ def test_what_pictures_were_laid_on_is_told(capsys: pytest.CaptureFixture[str]) 
     (told,) = [row[0] for row in read_rows(capsys) if row[0].startswith("pictures: ")]
     assert told.startswith("pictures: 2 at own size and padded to one that the model takes")
     assert told.endswith("; 2 laid on white")
+
+
+@pytest.mark.parametrize(
+    ("reading", "told"),
+    [
+        ({}, "1 at own size"),
+        ({"resized_to": [50, 100]}, "1 resized to 50×100"),
+        ({"resized_to": [51, 101]}, "1 resized to 51×101"),
+        ({"resized_to": [50, 50]}, "1 resized to 50×50 (1 of them to another aspect ratio)"),
+        ({"resized_to": [64, 128], "cropped_to": [56, 56]}, "1 resized and cut to the middle 56×56"),
+        ({"cropped_to": [56, 56]}, "1 at own size and cut to the middle 56×56"),
+        ({"resized_to": [32, 64], "padded_to": [64, 64], "fill": [0.5]}, "1 fitted into 64×64, with bars"),
+        ({"fill": [0.5]}, "1 fitted into 100×200, with bars"),
+        ({"padded_to": [112, 208]}, "1 at own size and padded to one that the model takes, by repeating the border"),
+    ],
+)
+def test_how_a_picture_came_to_its_size_is_told(
+    reading: dict[str, Any], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"path": "a.png", "size": [100, 200], **reading, **answer("cat", 0.75, "dog")}
+    print_answers(find_task("labels"), [row], "cpu", "")
+    assert read_rows(capsys)[2] == [f"pictures: {told}"]
