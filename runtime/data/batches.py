@@ -50,4 +50,7 @@ def shift_images(images: Tensor, most: int, blank: Sequence[float], seed: int) -
     rows = corners[0][:, None] + torch.arange(height, device=images.device)
     columns = corners[1][:, None] + torch.arange(width, device=images.device)
     each = torch.arange(count, device=images.device)
-    return canvas[each[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
+    moved = canvas[each[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    # Copied into new strides, not made `.contiguous()`: of one channel it counts as that already, and also as
+    # channels_last, with which torch 2.13 trains kernels of few channels into foreign memory on CPUs without AVX-512.
+    return torch.empty(images.shape, dtype=images.dtype, device=images.device).copy_(moved)
