@@ -62,13 +62,16 @@ def resize_image(image: Array, preprocess: Preprocess, frame: Frame) -> Array:
     resized, with antialiasing, levels rounded to the nearest; cut; and padded, a letterbox with its fill, any other
     with its last rows and columns.
 
-    Pictures of eight bits are resized by Pillow, as torchvision's and timm's are.
+    Pictures of eight bits are resized by Pillow, as torchvision's and timm's are. An image that was decoded some whole
+    number of times smaller is taken for the whole one. Raises InputError for an image of other extents than it was
+    placed with.
     """
-    if image.shape[1:] != frame.own:
+    times = frame.own[0] // max(1, image.shape[1])
+    if tuple(extent * times for extent in image.shape[1:]) != frame.own:
         raise InputError(
             f"an image of {write_shape(image.shape[1:])} pixels was placed as one of {write_shape(frame.own)}"
         )
-    shown = _resample(image, preprocess.interpolation, frame.shown) if frame.resized else image
+    shown = image if image.shape[1:] == frame.shown else _resample(image, preprocess.interpolation, frame.shown)
     kept = shown[(slice(None), *frame.find_kept())]
     if not frame.padded:
         return np.ascontiguousarray(kept)

@@ -18,7 +18,7 @@ from archspec.wording import write_shape
 
 Resize = Literal["exact", "shorter", "letterbox", "none"]
 Interpolation = Literal["bilinear", "bicubic", "nearest"]
-Order = Literal["rgb", "bgr"]
+ColourOrder = Literal["rgb", "bgr"]
 Scale = Literal[1, 255]
 
 MAX_EXTENT = 1 << 15
@@ -68,7 +68,7 @@ class Preprocess:
     resize_to: int | None = None
     fill: tuple[float, ...] | None = None
     interpolation: Interpolation = "bilinear"
-    order: Order = "rgb"
+    order: ColourOrder = "rgb"
     scale: Scale = 1
     spacing: tuple[float, ...] | None = None
 
@@ -175,7 +175,7 @@ class Preprocess:
         object.__setattr__(self, name, tuple(check_number(item, _name(name)) for item in values))
 
     def _check_words(self) -> None:
-        for name, words in (("resize", Resize), ("interpolation", Interpolation), ("order", Order)):
+        for name, words in (("resize", Resize), ("interpolation", Interpolation), ("order", ColourOrder)):
             found, known = getattr(self, name), get_args(words)
             if not isinstance(found, str):
                 raise ArchspecError(f"{_name(name)} must be one of {', '.join(known)}, found {tell_value(found)}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archspec.arrays import Float32Array
+from archspec.arrays import Array, Float32Array
 from archspec.errors import ArchspecError, InputError
 from archspec.log import warn
 from runtime.pictures.frame import Frame
@@ -65,23 +65,31 @@ def read_picture(
 ) -> tuple[Float32Array, PictureReading]:
     """Read a picture as `load_image` does, and tell how it was read. With a `fit` all of the picture is seen, as
     `place_whole` says."""
-    from runtime.pictures.file import open_picture  # here, since it needs Pillow, and who exports does not
-
-    if preprocess.channels not in CHANNELS or len(preprocess.size) != 2:
-        raise InputError(f"the network takes {_describe(preprocess)}: give it .npy files, not pictures")
-    picture = open_picture(path)
-    try:
-        frame = place(preprocess, picture.size) if fit is None else place_whole(preprocess, picture.size, fit)
-    except ArchspecError as error:
-        raise InputError(f"{path}: {error}") from error
-    levels = resize_image(picture.take_levels(preprocess.channels, ground), preprocess, frame)
-    reading = PictureReading(frame, picture.faint, ground if picture.alpha is not None else None, preprocess.fill)
+    levels, reading = read_levels(path, preprocess, fit, ground)
     return preprocess.normalize(levels), reading
 
 
-def _describe(preprocess: Preprocess) -> str:
-    axes: Sequence[int] = preprocess.size
-    return f"{preprocess.channels} channels" if len(axes) == 2 else f"images of {len(axes)} axes"
+def read_levels(
+    path: str | Path, preprocess: Preprocess, fit: Fit | None = None, ground: Ground | None = None
+) -> tuple[Array, PictureReading]:
+    """Read a picture as `read_picture` does, but for the last step: its levels (C, *extents), uint8 or uint16."""
+    from runtime.pictures.file import open_picture  # here, since it needs Pillow, and who exports does not
+
+    if preprocess.channels not in CHANNELS or len(preprocess.size) != 2:
+        axes = len(preprocess.size)
+        taken = f"{preprocess.channels} channels" if axes == 2 else f"images of {axes} axes"
+        raise InputError(f"the network takes {taken}: give it .npy files, not pictures")
+
+    def find_frame(own: Sequence[int]) -> Frame:
+        try:
+            return place(preprocess, own) if fit is None else place_whole(preprocess, own, fit)
+        except ArchspecError as error:
+            raise InputError(f"{path}: {error}") from error
+
+    picture = open_picture(path, lambda own: find_frame(own).shown)
+    frame = find_frame(picture.size)
+    levels = resize_image(picture.take_levels(preprocess.channels, ground), preprocess, frame)
+    return levels, PictureReading(frame, picture.faint, ground if picture.alpha is not None else None, preprocess.fill)
 
 
 class FaintNote:

@@ -10,6 +10,7 @@ import numpy as np
 
 from archspec.arrays import Array
 from runtime.pictures.frame import Frame
+from runtime.pictures.geometry import move_points
 from runtime.tasks.drawing import Drawing, OverlaySheet, Points, Tile
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.heatmaps import draw_heatmaps, find_peaks
@@ -71,9 +72,13 @@ class Joints(Task):
         return output[0]
 
     def prepare_target(self, target: Array, frame: Frame) -> Array:
-        """Give the positions (J, 2) in the input's pixels, NaN where a visibility (the third of (J, 3)) is 0."""
-        points = np.stack([frame.from_own(target[:, 0], 1), frame.from_own(target[:, 1], 0)], -1).astype(np.float32)
-        return np.where(target[:, 2:] > 0, points, np.float32(np.nan)) if target.shape[1] > 2 else points
+        """Give the positions (J, 2) in the input's pixels, NaN where a visibility (the third of (J, 3)) is 0, or where
+        the input does not show them."""
+        moved = move_points(target, frame)
+        points, ends = moved[:, :2], np.array(frame.image[::-1]) - 0.5
+        inside = ((points >= -0.5) & (points <= ends)).all(1, keepdims=True)
+        there = inside & (moved[:, 2:] > 0).all(1, keepdims=True)
+        return np.where(there, points, np.float32(np.nan))
 
     def make_targets(self, labels: Array, grid: OutputGrid) -> Array:
         """Draw heatmaps (N, joints, height, width) of positions (N, joints, 2)."""

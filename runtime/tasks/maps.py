@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.arrays import Array, Float32Array
+from archspec.errors import InputError
 from archspec.wording import write_shape
 from runtime.pictures.frame import Frame
+from runtime.pictures.geometry import resize_map
 from runtime.tasks.class_map import UNANSWERED, find_classes
 from runtime.tasks.drawing import Areas, Drawing, OverlaySheet, Tile
 from runtime.tasks.grid import OutputGrid
@@ -79,7 +81,12 @@ class Maps(Task):
         return max(2, output[0])
 
     def prepare_target(self, target: Array, frame: Frame) -> Array:
-        return np.asarray(target, np.int64)
+        """Give the map of the input's pixels, (*image); what is padding is not asked. Raises InputError where the
+        stored one is not of its image's extents."""
+        if target.shape != frame.own:
+            mask, image = write_shape(target.shape, "a single number"), write_shape(frame.own)
+            raise InputError(f"a map of {mask} does not lie on its image, which is {image}")
+        return np.asarray(resize_map(target, frame, IGNORED), np.int64)
 
     def make_targets(self, labels: Array, grid: OutputGrid) -> Array:
         return np.ascontiguousarray(labels[(slice(None), *grid.cut())])

@@ -276,3 +276,32 @@ def test_grounds_are_colours() -> None:
     for text in ("", "red", "204060", "#2040", "#20406g", "#204060\n"):
         with pytest.raises(ArchspecError, match=r"a ground is white, black or a colour such as '#204060'"):
             parse_ground(text)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 7])
+@pytest.mark.parametrize(
+    ("extents", "shown", "reduced"),
+    [((160, 240), (20, 20), 4), ((160, 240), (13, 20), 8), ((160, 240), (54, 80), 1), ((160, 240), (53, 80), 2),
+     ((156, 240), (20, 20), 4), ((161, 240), (20, 20), 1), ((150, 250), (10, 10), 2), ((160, 240), (13, 21), 4)]
+)  # fmt: skip
+def test_a_jpeg_that_is_shown_much_smaller_is_decoded_smaller(
+    tmp_path: Path, extents: tuple[int, int], shown: tuple[int, int], reduced: int, orientation: int
+) -> None:
+    """A smooth picture, each pixel of which is the mean of those that it stands for, wherever the camera was up."""
+    height, width = extents
+    rows, columns = np.mgrid[:height, :width]
+    pixels = np.stack([rows * 200 / height, columns * 200 / width, 255 - rows * 200 / height], -1)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "a.jpg", exif=exif, quality=95)
+    Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "a.png", exif=exif)
+    whole = open_picture(tmp_path / "a.jpg")
+    turned = whole.size != extents
+    found = open_picture(tmp_path / "a.jpg", lambda own: shown[::-1] if own != extents else shown)
+    assert (found.size, found.reduced) == (whole.size, reduced)
+    assert turned == (orientation > 4)
+    tall, wide = whole.size
+    means = whole.bands.reshape(tall // reduced, reduced, wide // reduced, reduced, 3).mean((1, 3))
+    assert np.abs(found.bands - means).max() < 4
+    assert reduced < 4 or np.abs(np.roll(found.bands, 1, 0) - means).max() > 4  # the control
+    assert open_picture(tmp_path / "a.png", lambda own: shown).reduced == 1
