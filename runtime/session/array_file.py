@@ -28,6 +28,15 @@ def load_array(path: str | Path, dtype: npt.DTypeLike = np.float32) -> Array:
 def map_array(path: str | Path, dtype: npt.DTypeLike = np.float32) -> Array:
     """Open a .npy of the kind of numbers that `dtype` is of, which stays in its file until it is read. Raises
     InputError that names what is wrong."""
+    found, wanted = map_numbers(path), np.dtype(dtype).kind
+    if KINDS.get(found.dtype.kind) != KINDS[wanted]:
+        held = "preprocessed floating-point numbers" if wanted == "f" else KINDS[wanted]
+        raise InputError(f"{path} holds {found.dtype}; a .npy must hold {held}")
+    return found
+
+
+def map_numbers(path: str | Path) -> Array:
+    """Open a .npy of any type of numbers as `map_array` does. Raises InputError."""
     check_is_file(path)
     try:
         # Mapped, not read: a header that promises more than the file holds is refused before memory is taken.
@@ -41,10 +50,8 @@ def map_array(path: str | Path, dtype: npt.DTypeLike = np.float32) -> Array:
     except (OSError, ValueError, EOFError, OverflowError, MemoryError, SyntaxError, TokenError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"{path} is not a readable .npy file: {reason}") from error
-    wanted = np.dtype(dtype).kind
-    if KINDS.get(found.dtype.kind) != KINDS[wanted]:
-        held = "preprocessed floating-point numbers" if wanted == "f" else KINDS[wanted]
-        raise InputError(f"{path} holds {found.dtype}; a .npy must hold {held}")
+    if found.dtype.kind not in KINDS:
+        raise InputError(f"{path} holds {found.dtype}; a .npy must hold numbers")
     return found
 
 

@@ -1,0 +1,1 @@
+"""Volumes from files: NIfTI, TIFF stacks and arrays, as values on a grid in space."""
