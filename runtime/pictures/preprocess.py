@@ -50,6 +50,9 @@ class Preprocess:
       network's order (by default the mean);
     - `none`: not at all. A network that takes no other extents than `size` sees the centre.
 
+    `window` is of volumes, whose values have no white: for each channel the least and the largest value, which become 0
+    and 1; what lies beyond is cut. `each`: those of each volume alone, its percentiles 0.5 and 99.5.
+
     After that, values in [0, `scale`], with the colours in `order`, become (value - mean) / std; mean and std are those
     of the network's channels. `spacing`, in millimetres, is that of a volume's voxels along each axis, to which it is
     resampled first.
@@ -71,6 +74,7 @@ class Preprocess:
     order: ColourOrder = "rgb"
     scale: Scale = 1
     spacing: tuple[float, ...] | None = None
+    window: tuple[tuple[float, float], ...] | Literal["each"] | None = None
 
     def __post_init__(self) -> None:
         check_integer(self.channels, _name("channels"), most=MAX_EXTENT)
@@ -79,6 +83,7 @@ class Preprocess:
             self._set_numbers(name, self.channels)
         self._check_words()
         self._check_resize()
+        self._check_window()
         if min(self.std) <= 0:
             raise ArchspecError(f"{_name('std')} must be positive, found {min(self.std)}")
         largest = max((self.scale + abs(mean)) / std for mean, std in zip(self.mean, self.std, strict=True))
@@ -151,6 +156,8 @@ class Preprocess:
             if not isinstance(given[name], list):
                 raise ArchspecError(f"{_name(name)} must be a list of numbers")
             given[name] = tuple(given[name])
+        if isinstance(given.get("window"), list):
+            given["window"] = tuple(tuple(pair) if isinstance(pair, list) else pair for pair in given["window"])
         if sides == SIDES:
             given["size"] = tuple(check_integer(given.pop(side), _name(side), most=MAX_EXTENT) for side in SIDES)
         return cls(**given)
@@ -206,6 +213,23 @@ class Preprocess:
             self._set_numbers("spacing", len(self.size))
             if min(self.spacing) <= 0:
                 raise ArchspecError(f"{_name('spacing')} must be positive, found {min(self.spacing)}")
+
+    def _check_window(self) -> None:
+        if self.window is None or self.window == "each":
+            return
+        what = (
+            f"{_name('window')} must be 'each', or for each of {self.channels} channels the least and the largest value"
+        )
+        pairs: Any = self.window if type(self.window) is tuple else ()
+        found: list[Any] = [pair for pair in pairs if isinstance(pair, tuple) and len(pair) == 2]
+        if len(found) != self.channels or len(found) != len(pairs):
+            raise ArchspecError(f"{what}, found {tell_value(self.window)}")
+        checked = tuple(
+            (check_number(low, _name("window")), check_number(high, _name("window"))) for low, high in found
+        )
+        if not all(0 < high - low < float(np.finfo(np.float32).max) for low, high in checked):
+            raise ArchspecError(f"{what}, the least first, found {checked}")
+        object.__setattr__(self, "window", checked)
 
     def _order(self, values: Array) -> Array:
         """Give the channels in the network's order, or from that back."""

@@ -20,6 +20,7 @@ from archspec.arrays import Array, Float32Array
 from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import InputError, ModelError
 from archspec.wording import shorten_bytes, write_shape
+from runtime.data.volumes.volume import mirror
 from runtime.pictures.frame import Frame
 from runtime.pictures.resample import find_taps, resample
 from runtime.tasks.grid import OutputGrid
@@ -37,7 +38,7 @@ MAX_SLAB_BYTES = 1 << 32
 """The largest number of bytes of the planes that are blended at a time: classes by a window's depth by the volume's
 height and width."""
 
-Run = Callable[[Float32Array], Array]
+WindowRun = Callable[[Float32Array], Array]
 """A function of windows (N, C, *window) that gives their outputs (N, K, *extents)."""
 
 
@@ -96,16 +97,6 @@ class Slide:
         return np.asarray(((pixels + self.before[axis] + 0.5) / self.grid.stride - 0.5).round(9))
 
 
-def mirror(places: npt.NDArray[np.intp], extent: int) -> npt.NDArray[np.intp]:
-    """Give for places on a line those in [0, extent) that they fall on when the line is folded at the first and at the
-    last of them."""
-    if extent == 1:
-        return np.zeros_like(places)
-    period = 2 * (extent - 1)
-    folded = places % period
-    return np.minimum(folded, period - folded)
-
-
 def weigh_window(extents: Sequence[int]) -> Float32Array:
     """Make the weights of an output's positions: a Gaussian around the middle, no less than LEAST_WEIGHT."""
     weights = np.ones((), np.float32)
@@ -119,7 +110,7 @@ def slide(
     image: Array,
     plan: Slide,
     normalize: Callable[[Array], Float32Array],
-    run: Run,
+    run: WindowRun,
     at_once: int = 1,
     on_step: OnStep = ignore_step,
 ) -> Iterator[Float32Array]:
@@ -173,7 +164,9 @@ def _resample_planes(
     """The numbers of each of `count` own planes, (height, width, K), in order; so many of the output's planes are kept
     as one of them is made of."""
     along, *across = taps
-    needed = [(np.array([place]), np.ones(1)) for place in range(count)] if along is None else list(zip(*along))
+    needed = (
+        [(np.array([place]), np.ones(1)) for place in range(count)] if along is None else list(zip(*along, strict=True))
+    )
     planes: dict[int, Array] = {}
     arriving = (block[:, number] for block in blocks for number in range(block.shape[1]))
     following = enumerate(np.moveaxis(plane, 0, -1) for plane in arriving)
@@ -185,13 +178,16 @@ def _resample_planes(
         for old in [number for number in planes if number < min(positions[used])]:
             del planes[old]
         chosen = zip(positions[used], shares[used], strict=True)
-        yield place, sum((np.float32(share) * planes[position] for position, share in chosen), np.float32(0))
+        made: Array = np.zeros_like(planes[max(planes)])
+        for position, share in chosen:
+            made += np.float32(share) * planes[position]
+        yield place, made
     for _ in following:  # so that all windows are told of
         pass
 
 
 def _take(image: Array, plan: Slide, start: Sequence[int]) -> Array:
-    return image[(slice(None), *np.ix_(*plan.find_pixels(start)))]
+    return np.stack([channel[np.ix_(*plan.find_pixels(start))] for channel in image])
 
 
 def _make_slab(found: Array, plan: Slide) -> Float32Array:
@@ -202,8 +198,9 @@ def _make_slab(found: Array, plan: Slide) -> Float32Array:
     shape = (found.shape[1], plan.grid.extents[0], *plan.positions[1:])
     if 4 * prod(shape) > MAX_SLAB_BYTES:
         raise InputError(
-            f"{shape[0]:,} classes of planes of {write_shape(shape[2:])} positions take {shorten_bytes(4 * prod(shape))} "
-            f"at a time, more than {shorten_bytes(MAX_SLAB_BYTES)}: cut the volume, or use windows that are less deep"
+            f"{shape[0]:,} classes of planes of {write_shape(shape[2:])} positions take "
+            f"{shorten_bytes(4 * prod(shape))} at a time, more than {shorten_bytes(MAX_SLAB_BYTES)}: cut the volume, "
+            "or use windows that are less deep"
         )
     return np.zeros(shape, np.float32)
 

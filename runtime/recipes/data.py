@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from runtime.recipes.section import NonNegative, Number, Part, Positive, Section, Share
+from runtime.recipes.section import Decimal, NonNegative, Number, Part, Positive, Section, Share
 
 
 class DataSection(Section):
@@ -15,6 +15,11 @@ class DataSection(Section):
     `size` are the extents at which the network is trained (None: the spec's own, else what the data have). `fold` is
     `K/N`: part K of N, counted from 1, is held out. `test` and `validation` are shares that are split off by `seed`
     where the data do not say which images these are.
+
+    Of volumes, `size` are the extents of the patches that are cut out of them, `patches` of each in an epoch; `spacing`
+    is that of their voxels, (depth, height, width) in the files' unit, to which they are resampled; `window` are the
+    values that become 0 and 1: the percentiles 0.5 and 99.5 of the training volumes, those of each volume alone, or two
+    numbers.
     """
 
     test: Share = 0.2
@@ -26,6 +31,8 @@ class DataSection(Section):
     interpolation: Literal["bilinear", "bicubic", "nearest"] = "bilinear"
     normalize: Literal["measured", "imagenet", "none"] = "measured"
     spacing: list[Annotated[float, Field(gt=0, strict=False)]] | None = None
+    window: Literal["measured", "each"] | Annotated[list[Decimal], Field(min_length=2, max_length=2)] = "measured"
+    patches: Positive = 1
     skip_bad: bool = False
     cache: Literal["ram", "disk", "off"] = "ram"
     workers: NonNegative = 0
@@ -39,7 +46,7 @@ class AugmentSection(Section):
     `erase` are probabilities; `elastic` is ElasticTransform's alpha, in pixels.
     """
 
-    flip: Literal["none", "horizontal", "vertical", "both"] = "none"
+    flip: Literal["none", "horizontal", "vertical", "both", "all"] = "none"
     shift: NonNegative = 0
     pad_crop: NonNegative = 0
     rotate: Annotated[float, Field(ge=0, le=180, strict=False)] = 0.0

@@ -15,6 +15,7 @@ class Section(BaseModel):
 
 Positive = Annotated[int, Field(gt=0, le=1 << 31)]
 NonNegative = Annotated[int, Field(ge=0, le=1 << 31)]
+Decimal = Annotated[float, Field(strict=False)]
 Number = Annotated[float, Field(ge=0, strict=False)]
 PositiveNumber = Annotated[float, Field(gt=0, strict=False)]
 Share = Annotated[float, Field(ge=0, lt=1, strict=False)]

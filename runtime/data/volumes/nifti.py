@@ -6,7 +6,6 @@ import gzip
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -61,7 +60,8 @@ def read_nifti(path: str) -> Volume:
 
 def parse_header(block: bytes) -> Any:
     """Give nibabel's header of the bytes with which a NIfTI file begins, unchecked."""
-    return (Nifti1Header if len(block) == 348 else Nifti2Header)(block, check=False)
+    order = "<" if int.from_bytes(block[:4], "little") == len(block) else ">"
+    return (Nifti1Header if len(block) == 348 else Nifti2Header)(block, order, check=False)
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def _blaming(path: str) -> Iterator[None]:
     except MemoryError as error:
         raise InputError(f"{path} is too large a volume for the memory that there is") from error
     except Exception as error:
-        raise InputError(f"{path} is a broken NIfTI file: {error or type(error).__name__}") from error
+        raise InputError(f"{path} is a broken NIfTI file: {str(error) or type(error).__name__}") from error
 
 
 def _read_header(path: str, file: IO[bytes]) -> tuple[bytes, Any]:
@@ -124,7 +124,7 @@ def _find_shape(path: str, header: Any) -> tuple[tuple[int, ...], int]:
 
 def _find_dtype(path: str, header: Any) -> np.dtype[Any]:
     try:
-        dtype = np.dtype(header.get_data_dtype())
+        dtype: np.dtype[Any] = np.dtype(header.get_data_dtype())
     except (HeaderDataError, KeyError):
         raise InputError(f"{path} holds numbers of an unknown type ({int(header['datatype'])})") from None
     if dtype.kind not in KINDS or dtype.itemsize > 8:
@@ -145,13 +145,15 @@ def _check_promise(path: str, size: int) -> None:
         ratio = MAX_RATIO if file.read(2) == GZIP_MARK else 1
     if os.path.getsize(path) * ratio < size:
         found = shorten_bytes(os.path.getsize(path))
-        raise InputError(f"{path} is a broken NIfTI file: its header promises {shorten_bytes(size)}, in a file of {found}")
+        raise InputError(
+            f"{path} is a broken NIfTI file: its header promises {shorten_bytes(size)}, in a file of {found}"
+        )
 
 
 def _read_values(path: str, file: IO[bytes], count: int, dtype: np.dtype[Any]) -> Array:
     """Read so many values and no byte more, whatever a packed file holds behind them."""
     values = np.empty(count, dtype)
-    view, done = memoryview(values.view(np.uint8)), 0
+    view, done = values.view(np.uint8).data, 0
     while done < len(view):
         piece = file.read(min(MAX_CHUNK, len(view) - done))
         if not piece:
@@ -166,11 +168,12 @@ def _scale(header: Any, values: Array) -> Array:
     slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
     if not np.isfinite([slope, intercept]).all() or slope == 0 or (slope, intercept) == (1, 0):
         return values
-    return np.asarray(values.astype(np.float64) * slope + intercept, np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(values.astype(np.float64) * slope + intercept, np.float32)
 
 
 def _find_space(path: str, header: Any, extents: tuple[int, ...]) -> Space:
-    """Where the file's axes lie, by its sform or else its qform; as stored where it has neither."""
+    """The place of the file's axes, by its sform or else its qform; as stored where it has neither."""
     said = header["sform_code"] > 0 or header["qform_code"] > 0
     zooms = tuple(float(abs(size)) for size in header["pixdim"][1:4])
     if not said:

@@ -67,7 +67,7 @@ def read_tiff(path: str) -> Volume:
     except MemoryError as error:
         raise InputError(f"{path} is too large a volume for the memory that there is") from error
     except Exception as error:  # a broken file leads tifffile into ValueError, struct.error, KeyError, ...
-        raise InputError(f"{path} is a broken TIFF file: {error or type(error).__name__}") from error
+        raise InputError(f"{path} is a broken TIFF file: {str(error) or type(error).__name__}") from error
 
 
 @contextmanager
@@ -94,8 +94,9 @@ def _find_series(path: str, file: tifffile.TiffFile) -> Any:
     series = file.series[0]
     if len(series.pages) > MAX_PAGES:
         raise InputError(f"{path} has {len(series.pages):,} pages, and at most {MAX_PAGES:,} are read")
-    if series.dtype is None or series.dtype.kind not in KINDS or series.dtype.itemsize > 8:
-        raise InputError(f"{path} holds {series.dtype}, and volumes are read of whole or of floating-point numbers")
+    dtype = np.dtype(series.dtype)
+    if dtype.kind not in KINDS or dtype.itemsize > 8:
+        raise InputError(f"{path} holds {dtype}, and volumes are read of whole or of floating-point numbers")
     return series
 
 
@@ -106,7 +107,13 @@ def _find_axes(path: str, series: Any) -> tuple[list[int], tuple[int, ...], int]
     planes = [number for number, letter in enumerate(letters) if letter in depths]
     across = [number for number, letter in enumerate(letters) if letter in CHANNELS and number not in planes]
     rows, columns = letters.find("Y"), letters.find("X")
-    if len(letters) > 4 or len(planes) != 1 or len(across) > 1 or len(letters) - len(across) != 3 or min(rows, columns) < 0:
+    if (
+        len(letters) > 4
+        or len(planes) != 1
+        or len(across) > 1
+        or len(letters) - len(across) != 3
+        or min(rows, columns) < 0
+    ):
         found = " by ".join(f"{extent} {letter}" for extent, letter in zip(shape, letters, strict=True))
         raise InputError(
             f"{path} is {found} (Y and X are rows and columns, Z planes, C and S channels, T times): expected a stack "
@@ -139,7 +146,9 @@ def _check_segments(path: str, series: Any) -> None:
             page.parent.filehandle.seek(start)
             stream = zlib.decompressobj()
             if len(stream.decompress(page.parent.filehandle.read(min(count, whole)), most + 1)) > most:
-                raise InputError(f"{path} is a broken TIFF file: a part of it unpacks to more than {shorten_bytes(most)}")
+                raise InputError(
+                    f"{path} is a broken TIFF file: a part of it unpacks to more than {shorten_bytes(most)}"
+                )
     if plain > whole:
         raise InputError(
             f"{path} is a broken TIFF file: its pages take {shorten_bytes(plain)}, in a file of {shorten_bytes(whole)}"

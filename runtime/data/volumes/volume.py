@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from archspec.arrays import Array, Float64Array
 from archspec.errors import InputError
@@ -119,6 +120,21 @@ def check_same_grid(image: Volume, labels: Volume) -> None:
     apart = float(np.abs(here - there).max() / min(image.space.spacing))
     if apart > SAME_PLACE:
         raise InputError(
-            f"{labels.path} lies up to {apart:.3g} voxels from {image.path}, whose labels it holds: their headers (sform "
-            "or qform) say so; resample the labels onto the image's grid (nearest), or mend the header that is wrong"
+            f"{labels.path} lies up to {apart:.3g} voxels from {image.path}, whose labels it holds: their headers "
+            "(sform or qform) say so; resample the labels onto the image's grid (nearest), or mend the header that is "
+            "wrong"
         )
+
+
+def mirror(places: npt.NDArray[np.intp], extent: int) -> npt.NDArray[np.intp]:
+    """Give for places on a line those in [0, extent) that they fall on when the line is folded at the first and at the
+    last of them.
+
+    >>> mirror(np.arange(-2, 5), 3).tolist()
+    [2, 1, 0, 1, 2, 1, 0]
+    """
+    if extent == 1:
+        return np.zeros_like(places)
+    period = 2 * (extent - 1)
+    folded = places % period
+    return np.minimum(folded, period - folded)

@@ -65,7 +65,9 @@ def open_volume(path: str | Path) -> Volume:
     else:
         raise InputError(f"{path} is {_tell_other(path)}")
     if volume.values.dtype.kind == "f" and (bad := volume.values.size - np.count_nonzero(np.isfinite(volume.values))):
-        raise InputError(f"{path} holds {bad:,} values that are infinite or NaN: set them, as to the least of the others")
+        raise InputError(
+            f"{path} holds {bad:,} values that are infinite or NaN: set them, as to the least of the others"
+        )
     return volume
 
 
@@ -83,17 +85,18 @@ def as_labels(volume: Volume) -> Array:
     channels, or a number that is not whole."""
     if volume.channels != 1:
         raise InputError(f"{volume.path} has {volume.channels} channels: labels have one, with a number for each voxel")
-    labels = volume.values[0]
+    labels: Array = volume.values[0]
     if labels.dtype.kind != "f":
         return labels
     rounded = np.rint(labels)
-    if np.abs(rounded).max(initial=0) >= 1 << 31 or (odd := np.count_nonzero(rounded != labels)):
-        example = f", such as {labels[rounded != labels].flat[0]:g}" if odd else ""
+    odd = (rounded != labels) | (np.abs(rounded) >= 1 << 31)
+    if odd.any():
         raise InputError(
-            f"{volume.path} holds numbers that are no classes{example}: labels are whole numbers; was it resampled with "
-            "interpolation?"
+            f"{volume.path} holds numbers that are no classes, such as {labels[odd][0]:g}: labels are whole numbers; "
+            "was it resampled with interpolation?"
         )
-    return rounded.astype(np.int32)
+    whole: Array = rounded.astype(np.int32)
+    return whole
 
 
 def _read_npy(path: str | Path) -> Volume:
@@ -106,7 +109,7 @@ def _read_npy(path: str | Path) -> Volume:
     try:
         return Volume(str(path), np.array(values), Space())
     except (OSError, ValueError, MemoryError) as error:
-        raise InputError(f"{path} cannot be read: {error or type(error).__name__}") from error
+        raise InputError(f"{path} cannot be read: {str(error) or type(error).__name__}") from error
 
 
 def _tell_other(path: str | Path) -> str:

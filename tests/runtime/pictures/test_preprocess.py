@@ -172,3 +172,27 @@ def test_a_fill_that_nobody_states_is_the_mean() -> None:
 def test_restoring_is_silent_whatever_the_numbers() -> None:
     wide = Preprocess(1, (1, 1), (0.0,), (1e300,))
     assert np.isinf(wide.restore(np.full((1, 1, 1), 1e30, np.float32))).all()
+
+
+VOLUME = {"channels": 2, "size": [4, 5, 6], "mean": [0.0, 0.5], "std": [1.0, 0.25], "resize": "none"}
+"""What a file says of volumes."""
+
+
+@pytest.mark.parametrize("window", ["each", [[-100, 240], [0.5, 7]]])
+def test_windows_round_trip(window: Any) -> None:
+    found = Preprocess.from_json(json.dumps(VOLUME | {"window": window}))
+    assert Preprocess.from_json(found.to_json()) == found
+    assert found.window == ("each" if window == "each" else ((-100.0, 240.0), (0.5, 7.0)))
+
+
+@pytest.mark.parametrize(
+    "window", ["all", 5, [], [[0, 1]], [[0, 1], [1]], [[0, 1], "ab"], [[0, 1], [1, 1]], [[2, 1]] * 2]
+)
+def test_malformed_windows_are_refused(window: Any) -> None:
+    with pytest.raises(ArchspecError, match="'window' must be 'each', or for each of 2 channels the least and"):
+        Preprocess.from_json(json.dumps(VOLUME | {"window": window}))
+
+
+def test_windows_hold_numbers() -> None:
+    with pytest.raises(ArchspecError, match="'window' must be a number, found a string"):
+        Preprocess.from_json(json.dumps(VOLUME | {"window": [[0, 1], ["0", 1]]}))
