@@ -170,7 +170,7 @@ class TrainingLoop:
                 f"the loss became {value} at step {state.step + 1} of {self.steps} (epoch {state.epoch + 1}); "
                 f"try a learning rate below {recipe.learning_rate:g} (--lr; in Python also a longer `warmup`)"
             )
-        state.update(loss, learning_rate_at(state.step, self.steps, recipe.learning_rate, recipe.warmup))
+        state.update(loss, learning_rate_at(state.step, self.steps, recipe.schedule, recipe.learning_rate))
         return value, self.objective.count(outputs, chosen)
 
     def _vary(self, chosen: Tensor, seed: int) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 
 from archspec.errors import InputError, raising, tell_value
 from archspec.strict_json import check_number
+from runtime.recipes.optimization import Cosine, Sgd
 
 POSITIVE = ("epochs", "batch", "threads", "learning_rate")
 """The numbers of a recipe that cannot be 0."""
@@ -58,6 +59,21 @@ class Recipe:
         for name in ("momentum", "label_smoothing", "warmup"):
             if not 0 <= check_number(given[name], name) < 1:
                 raise InputError(f"{name} must be at least 0 and below 1, found {given[name]}")
+
+    @property
+    def optimizer(self) -> Sgd:
+        """The optimizer."""
+        return Sgd(
+            lr=self.learning_rate,
+            weight_decay=self.weight_decay,
+            momentum=self.momentum,
+            nesterov=self.momentum > 0,
+        )
+
+    @property
+    def schedule(self) -> Cosine:
+        """The schedule of the learning rate."""
+        return Cosine(warmup=self.warmup)
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
