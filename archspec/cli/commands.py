@@ -21,7 +21,7 @@ PANELS: Mapping[str, tuple[str, ...]] = {
     "Specs": ("check", "list_", "show", "init", "schema", "lint", "explain"),
     "Analysis": ("analyze", "unravel", "diff", "assert_", "fit"),
     "Pictures": ("draw", "report"),
-    "Models": ("train", "export", "verify", "evaluate", "run", "bench", "tune", "doctor", "weights"),
+    "Models": ("train", "runs", "export", "verify", "evaluate", "run", "bench", "tune", "doctor", "weights"),
     "Experiments": ("shattering", "surface", "lesion"),
 }
 """The commands, by the panel of `--help` in which they stand. Each is a function, or a group, in a module of its name

@@ -20,6 +20,9 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "draw": ("draw resnet50 -o resnet50.svg", "draw my_net.yaml -o my_net.html --depth 2"),
     "report": ("report resnet50 -o report.html",),
     "train": ("train resnet_digits --data digits --epochs 10 -o runs/digits",),
+    "runs": ("runs", "runs --folder experiments --json"),
+    "runs compare": ("runs compare runs/plain runs/residual -o curves.svg",),
+    "runs draw": ("runs draw runs/resnet_digits",),
     "export": (
         "export my_net.yaml --weights weights.safetensors -o model.onnx",
         "export my_net.yaml --weights weights.safetensors --precision int8 --data images/",

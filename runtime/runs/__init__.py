@@ -1,0 +1,1 @@
+"""Runs as they lie in folders: what they were, how they went, and how they compare."""

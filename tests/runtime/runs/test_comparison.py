@@ -1,0 +1,41 @@
+"""Runs side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from archspec.errors import InputError
+from runtime.runs.comparison import compare_runs
+from runtime.runs.record import RunRecord
+from tests.support.recorded_runs import write_run
+
+
+def test_only_settings_that_differ_are_told(tmp_path: Path) -> None:
+    runs = [RunRecord.read(write_run(tmp_path / name, rate=rate)) for name, rate in (("a", 0.1), ("b", 0.2))]
+    found = compare_runs(runs)
+    assert dict(found.differences) == {"optimizer.lr": (0.1, 0.2)}
+    assert found.same_metric
+    assert [row["run"] for row in found.to_dict()["runs"]] == [str(tmp_path / "a"), str(tmp_path / "b")]
+
+
+def test_a_setting_that_one_lacks_is_a_difference(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / name) for name in "ab"]
+    (runs[1] / "recipe.yaml").write_text("recipe: 1\noptimizer: {name: sgd, lr: 0.1}\n", encoding="utf-8")
+    found = compare_runs([RunRecord.read(run) for run in runs])
+    assert list(found.differences) == ["ema"]
+    assert found.to_dict()["differences"] == {"ema": [None, None]}
+
+
+def test_runs_of_other_scores_do_not_compare(tmp_path: Path) -> None:
+    runs = [RunRecord.read(write_run(tmp_path / metric, metric=metric)) for metric in ("accuracy", "mean_iou")]
+    assert not compare_runs(runs).same_metric
+
+
+def test_one_run_is_no_comparison(tmp_path: Path) -> None:
+    run = RunRecord.read(write_run(tmp_path / "a"))
+    with pytest.raises(InputError, match="two runs or more"):
+        compare_runs([run])
+    with pytest.raises(InputError, match="named twice"):
+        compare_runs([run, run])
