@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -12,8 +12,10 @@ import numpy as np
 from archspec.arrays import Array, Float32Array, Float64Array
 from archspec.errors import InputError
 from archspec.wording import shorten_bytes
+from runtime.data.census import ClassCensus, take_census
 from runtime.data.preparing import prepare_sample
 from runtime.pictures.preprocess import Preprocess
+from runtime.tasks.registry import find_task
 
 MAX_PREPARED_BYTES = 4 << 30
 """The largest total size, in bytes, of images that are prepared and held in memory at once."""
@@ -45,6 +47,10 @@ class ArraySamples:
 
     def __getitem__(self, index: int, /) -> tuple[Array, Any]:
         return self.images[index], self.targets[index]
+
+    def read_target(self, index: int) -> Any:
+        """Give what is asked of one image."""
+        return self.targets[index]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +97,14 @@ class Dataset:
         """The held-out part, prepared. Raises InputError where it is too large for the memory."""
         return self.prepare(self.test, range(len(self.test)))
 
+    @cached_property
+    def census(self) -> ClassCensus:
+        """The classes of the training part, for which all its targets are read, once.
+
+        Raises InputError where the task has no classes, or a sample one that is not there.
+        """
+        return take_census(iterate_targets(self.train), find_task(self.task), len(self.classes))
+
     def prepare(self, samples: Samples, indices: Sequence[int] | Iterable[int]) -> Split:
         """Read the samples of some indices and prepare them. Raises InputError where they are too many for the memory,
         and what the samples raise."""
@@ -108,6 +122,13 @@ class Dataset:
             images[place] = self.preprocess.normalize(image)
             labels.append(target)
         return Split(images, np.stack(labels) if labels else np.empty(0, np.int64))
+
+
+def iterate_targets(samples: Samples) -> Iterator[Any]:
+    """Yield what is asked of each sample, in order: by its method `read_target(index)` where it has one, which need not
+    read the image."""
+    read = getattr(samples, "read_target", None) or (lambda index: samples[index][1])
+    return map(read, range(len(samples)))
 
 
 def measure_preprocess(values: Float64Array) -> Preprocess:

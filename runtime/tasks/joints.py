@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from archspec.arrays import Array
 from runtime.pictures.frame import Frame
@@ -15,9 +16,6 @@ from runtime.tasks.drawing import Drawing, OverlaySheet, Points, Tile
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.heatmaps import draw_heatmaps, find_peaks
 from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, ScoreCounts, Task, divide
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 MAX_DISTANCE = 1 / 16
 """The largest distance of a joint that is found from the true one, as a share of the image's longer side."""
@@ -64,6 +62,7 @@ class Joints(Task):
     channel, names, first_colour = "joint", "joints", 1
     columns = AnswerColumn("joint", "words"), AnswerColumn("x"), AnswerColumn("y"), AnswerColumn("score")
     has_probabilities, has_picture = False, True
+    losses = ("mse",)
 
     def fits(self, output: Sequence[int | str]) -> bool:
         return len(output) == 3
@@ -81,27 +80,37 @@ class Joints(Task):
         return np.where(there, points, np.float32(np.nan))
 
     def make_targets(self, labels: Array, grid: OutputGrid) -> Array:
-        """Draw heatmaps (N, joints, height, width) of positions (N, joints, 2)."""
-        return draw_heatmaps(labels, grid)
+        """Draw heatmaps (N, joints, height, width) of positions (N, joints, 2), or (N, joints, 3) with COCO's
+        visibility; NaN where a joint is not labelled, or not on the image: that is no place to learn silence at."""
+        asked = self._find_labelled(labels, grid)[..., None, None]
+        return np.where(asked, draw_heatmaps(labels[..., :2], grid), np.float32(np.nan))
 
-    def compute_loss(self, output: Tensor, targets: Tensor) -> Tensor:
-        """Compute the mean squared error over images, joints and positions (Newell et al., 2016, section 3.4)."""
-        from torch.nn import functional as F
-
-        return F.mse_loss(output, targets)
+    def find_asked(self, targets: Array) -> npt.NDArray[np.bool_]:
+        return np.isfinite(targets)
 
     def decide(self, output: Array, grid: OutputGrid) -> Array:
         """Find rows x, y in pixels of the image and the height of the peak, (N, joints, 3)."""
         return find_peaks(output, grid)
 
     def count(self, answers: Array, labels: Array, grid: OutputGrid) -> ScoreCounts:
-        """Count the joints found and those that are there, and add up the distances in pixels."""
-        distances = np.hypot(*np.moveaxis(answers[..., :2] - labels, -1, 0))
-        there = distances[np.isfinite(distances)]
-        return np.array([(there <= MAX_DISTANCE * max(grid.image)).sum(), len(there), there.sum()])
+        """Count for each joint the images where it is found and where it is asked, and add up the distances in pixels,
+        (3, joints)."""
+        asked = self._find_labelled(labels, grid)
+        distances = np.where(asked, np.hypot(*np.moveaxis(answers[..., :2] - labels[..., :2], -1, 0)), 0)
+        near = asked & (distances <= MAX_DISTANCE * max(grid.image))
+        return np.stack([near.sum(0), asked.sum(0), distances.sum(0)]).astype(np.float64)
 
     def score(self, counts: ScoreCounts) -> dict[str, float]:
-        return {"pck": divide(counts[0], counts[1]), "mean_distance": divide(counts[2], counts[1])}
+        """Compute the share of joints within MAX_DISTANCE, and the mean distance in pixels."""
+        found, asked, distance = counts.sum(1)
+        return {"pck": divide(found, asked), "mean_distance": divide(distance, asked)}
+
+    def _find_labelled(self, labels: Array, grid: OutputGrid) -> npt.NDArray[np.bool_]:
+        """The mask (N, joints) of those that are labelled, hidden ones too, and lie on the image."""
+        extents = np.array(grid.image[::-1], np.float64)
+        on_image = (labels[..., :2] >= -0.5) & (labels[..., :2] <= extents - 0.5)  # false for NaN
+        asked = on_image.all(-1)
+        return np.asarray(asked & (labels[..., 2] > 0) if labels.shape[-1] > 2 else asked)
 
     def count_equal(self, first: Array, second: Array) -> tuple[int, int]:
         """Count equal positions; the heights of the peaks may differ by rounding."""

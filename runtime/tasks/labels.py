@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +13,7 @@ from compiler.onnx_file.metadata import OUTPUT, SHARES
 from runtime.pictures.frame import Frame
 from runtime.tasks.drawing import LabelSheet
 from runtime.tasks.grid import OutputGrid
-from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, Loss, ScoreCounts, Task, divide
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, ScoreCounts, Task, divide
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +47,7 @@ class Labels(Task):
     needs, needed = "an image's label needs", "one row of numbers"
     columns = AnswerColumn("label", "words", "bold"), AnswerColumn("probability"), AnswerColumn("next", "words")
     has_probabilities, has_picture, shifted, ranked, needs_names = True, False, True, True, True
+    losses = "cross_entropy", "focal"
 
     def fits(self, output: Sequence[int | str]) -> bool:
         return len(output) == 1
@@ -65,19 +62,16 @@ class Labels(Task):
     def prepare_target(self, target: Array, frame: Frame) -> Array:
         return np.asarray(target, np.int64)
 
-    def compute_loss(self, output: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
-        from torch.nn import functional as F
-
-        return F.cross_entropy(output, targets, label_smoothing=smoothing)
-
-    def make_training_loss(self, labels: Array, classes: int, smoothing: float) -> Loss:
-        return partial(self.compute_loss, smoothing=smoothing)
+    def count_classes(self, target: Array) -> tuple[Array, Array]:
+        return np.asarray(target, np.int64).reshape(1), np.ones(1, np.int64)
 
     def decide(self, output: Array, grid: OutputGrid) -> Array:
         return np.asarray(output.argmax(1))
 
     def count(self, answers: Array, labels: Array, grid: OutputGrid) -> ScoreCounts:
-        return np.array([(answers == labels).sum(), len(labels)], np.float64)
+        """Count the right ones, and all. Mixed labels, shares (N, classes), are taken for the largest."""
+        true = labels.argmax(1) if labels.ndim > 1 else labels
+        return np.array([(answers == true).sum(), len(labels)], np.float64)
 
     def score(self, counts: ScoreCounts) -> dict[str, float]:
         return {"accuracy": divide(counts[0], counts[1])}

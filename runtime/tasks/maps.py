@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from archspec.arrays import Array, Float32Array
+from archspec.arrays import Array
 from archspec.errors import InputError
 from archspec.wording import write_shape
 from runtime.pictures.frame import Frame
@@ -17,10 +17,7 @@ from runtime.pictures.geometry import resize_map
 from runtime.tasks.class_map import UNANSWERED, find_classes
 from runtime.tasks.drawing import Areas, Drawing, OverlaySheet, Tile
 from runtime.tasks.grid import OutputGrid
-from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, Loss, ScoreCounts, Task, divide
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, ScoreCounts, Task, divide
 
 IGNORED = 255
 """The class of pixels that are not asked: they have no loss, and no metric counts them."""
@@ -73,6 +70,7 @@ class Maps(Task):
     needs, needed = "a class for each pixel needs", "an output with places"
     columns = AnswerColumn("pixels"), AnswerColumn("class", "words"), AnswerColumn("share")
     has_probabilities, has_picture = True, True
+    losses, balances, ignored = ("cross_entropy", "dice_cross_entropy", "dice", "focal"), True, IGNORED
 
     def fits(self, output: Sequence[int | str]) -> bool:
         return len(output) >= 2
@@ -94,26 +92,10 @@ class Maps(Task):
     def find_asked(self, targets: Array) -> npt.NDArray[np.bool_]:
         return np.asarray(targets != IGNORED)
 
-    def balance(self, labels: Array, classes: int) -> Float32Array:
-        """Compute the weight (classes,) of each class in the loss of training: 1/√frequency in the training labels,
-        scaled so that the mean pixel counts 1. Where most pixels are background, the loss is else nearly blind to the
-        rest. (Ronneberger et al., 2015, weigh the classes' pixels by frequency too.)"""
-        counts = np.bincount(labels[self.find_asked(labels)].ravel(), minlength=classes)
-        weights = np.divide(1, np.sqrt(counts), out=np.zeros(classes), where=counts > 0)
-        return np.asarray(weights * counts.sum() / (weights @ counts), np.float32)
-
-    def compute_loss(self, output: Tensor, targets: Tensor, weight: Tensor | None = None) -> Tensor:
-        import torch
-        from torch.nn import functional as F
-
-        both = torch.cat([torch.zeros_like(output), output], 1) if output.shape[1] == 1 else output
-        return F.cross_entropy(both, targets, weight=weight, ignore_index=IGNORED)
-
-    def make_training_loss(self, labels: Array, classes: int, smoothing: float) -> Loss:
-        import torch
-
-        weight = torch.from_numpy(self.balance(labels, classes))
-        return lambda output, targets: self.compute_loss(output, targets, weight.to(output.device))
+    def count_classes(self, target: Array) -> tuple[Array, Array]:
+        counts = np.bincount(target[self.find_asked(target)].ravel())
+        found = np.flatnonzero(counts)
+        return found, counts[found]
 
     def decide(self, output: Array, grid: OutputGrid) -> Array:
         """Find the classes at the output's positions, (N, *extents)."""

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archspec.arrays import Array, Float64Array
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, InputError
 from runtime.pictures.frame import Frame
 from runtime.tasks.drawing import Drawing, Sheet
 from runtime.tasks.grid import OutputGrid, place_output
@@ -117,10 +117,18 @@ class Task(ABC):
     """True if only models are asked that name their classes and say how pictures become their input."""
     first_colour: ClassVar[int] = 0
     """The number of the colour of its first channel; 0 is that of a background."""
+    losses: ClassVar[tuple[str, ...]] = ()
+    """The losses of `runtime.training.losses` that it learns by, the usual one first; without any, `compute_loss`."""
+    balances: ClassVar[bool] = False
+    """True if its cross-entropy weighs the classes by how often they are, unless a recipe says otherwise."""
+    ignored: ClassVar[int | None] = None
+    """The class of what is not asked, where it has one."""
 
     def __init_subclass__(cls) -> None:
         missing = [name for name in Task.__annotations__ if not hasattr(cls, name)]
         missing += [name for name in sorted(Task.__abstractmethods__) if getattr(cls, name) is getattr(Task, name)]
+        if not cls.losses and cls.compute_loss is Task.compute_loss:
+            missing.append("losses (or compute_loss)")
         if missing:
             raise TypeError(f"the task {cls.__name__} lacks {', '.join(missing)}")
 
@@ -163,14 +171,14 @@ class Task(ABC):
         """Find the mask of the targets for which an answer is asked, of their shape."""
         return np.ones(targets.shape, np.bool_)
 
-    @abstractmethod
     def compute_loss(self, output: Tensor, targets: Tensor) -> Tensor:
-        """Compute the mean loss of one output (N, C, *extents), as it is reported of held-out images."""
+        """Compute the mean loss over images of an output (N, C, *extents): that of a task without `losses`."""
+        raise NotImplementedError(f"{self.name} learn by {', '.join(self.losses)}")
 
-    def make_training_loss(self, labels: Array, classes: int, smoothing: float) -> Loss:
-        """Make the loss that training lessens: `compute_loss`, unless the task weighs its classes by the training
-        labels or smooths these."""
-        return self.compute_loss
+    def count_classes(self, target: Array) -> tuple[Array, Array]:
+        """Find the classes in what a data set stores for one image, and how often each is asked there. Raises
+        InputError where the task has none."""
+        raise InputError(f"the task {self.name} has no classes that could be balanced")
 
     @abstractmethod
     def decide(self, output: Array, grid: OutputGrid) -> Array:

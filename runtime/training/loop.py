@@ -15,7 +15,9 @@ from archspec.extras import extra
 from compiler.torch_target.modes import device_of, limited_to
 from runtime.data.batches import count_steps, iterate_batches, mix_seed, shift_images
 from runtime.data.dataset import Dataset
+from runtime.recipes.objective import LossSection
 from runtime.tasks.grid import OutputGrid
+from runtime.tasks.labels import Labels
 from runtime.tasks.task import ScoreCounts
 from runtime.training.drop_ramp import DropRamp
 from runtime.training.grids import find_grids
@@ -88,7 +90,7 @@ def train(
         grids = grids or find_grids(module, data)
         with DropRamp(module, recipe.ramp_drop) as ramp:
             state = TrainState(module, build_optimizer(module, recipe))
-            objective = Objective(data, grids, device, recipe.label_smoothing)
+            objective = make_objective(data, grids, recipe)
             loop = TrainingLoop(state, data, objective, recipe, ramp, on_step)
             history = []
             while state.epoch < recipe.epochs:
@@ -105,6 +107,12 @@ def train(
         test_loss=loss,
         test_scores=scores,
     )
+
+
+def make_objective(data: Dataset, grids: Mapping[str, OutputGrid], recipe: Recipe) -> Objective:
+    """Make the objective of a training, which smooths labels alone."""
+    smoothing = recipe.label_smoothing if data.task == Labels.name else 0.0
+    return Objective.of(data, grids, LossSection(label_smoothing=smoothing))
 
 
 class TrainingLoop:
@@ -124,6 +132,7 @@ class TrainingLoop:
     ) -> None:
         self.state, self.objective, self.recipe, self.ramp, self.on_step = state, objective, recipe, ramp, on_step
         self.images = torch.from_numpy(data.training.images).to(device_of(state.module))
+        self.labels = torch.from_numpy(data.training.labels)
         self.blank = data.preprocess.normalize(np.zeros((data.preprocess.channels, 1, 1))).ravel().tolist()
         self.steps = recipe.epochs * count_steps(len(data.train), recipe.batch)
         self.first_step, self.start = state.step, time.perf_counter()
@@ -163,7 +172,8 @@ class TrainingLoop:
         torch.manual_seed(seed)  # for dropout and its like inside the module
         self.ramp.move(state.step / self.steps)
         outputs = self._run(self._vary(chosen, seed))
-        loss = self.objective.compute_loss(outputs, chosen)
+        targets = self.labels[chosen]
+        loss = self.objective.compute_loss(outputs, targets)
         value = float(loss.item())
         if not math.isfinite(value):
             raise InputError(
@@ -171,7 +181,7 @@ class TrainingLoop:
                 f"try a learning rate below {recipe.learning_rate:g} (--lr; in Python also a longer `warmup`)"
             )
         state.update(loss, learning_rate_at(state.step, self.steps, recipe.schedule, recipe.learning_rate))
-        return value, self.objective.count(outputs, chosen)
+        return value, self.objective.count(outputs, targets)
 
     def _vary(self, chosen: Tensor, seed: int) -> Tensor:
         shift = self.recipe.shift if self.objective.task.shifted else 0

@@ -13,9 +13,8 @@ from archspec.errors import ArchspecError
 from compiler.torch_target.modes import limited_to
 from runtime.training.drop_ramp import DropRamp
 from runtime.training.grids import find_grids
-from runtime.training.loop import TrainingLoop, train
+from runtime.training.loop import TrainingLoop, make_objective, train
 from runtime.training.metrics import Progress
-from runtime.training.objective import Objective
 from runtime.training.optimizer import build_optimizer
 from runtime.training.state import TrainState, copy_weights
 from tests.support.models import make_data
@@ -33,7 +32,7 @@ def one_thread() -> Iterator[None]:
 
 def start(seed: int = 0) -> TrainingLoop:
     module = make_net(seed)
-    objective = Objective(DATA, find_grids(module, DATA), torch.device("cpu"), QUICK.label_smoothing)
+    objective = make_objective(DATA, find_grids(module, DATA), QUICK)
     state = TrainState(module, build_optimizer(module, QUICK))
     return TrainingLoop(state, DATA, objective, QUICK, DropRamp(module, False), lambda progress: None)
 
