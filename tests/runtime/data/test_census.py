@@ -6,6 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils.data import WeightedRandomSampler
 
 from archspec.arrays import Array
 from archspec.errors import InputError
@@ -29,14 +33,23 @@ def test_the_training_part_is_counted_once() -> None:
     assert set(zip(data.census.owners.tolist(), data.census.classes.tolist(), strict=True)) == pairs
 
 
-def test_labels_are_drawn_by_one_over_their_frequency() -> None:
-    """The witness is the weight that torch's `WeightedRandomSampler` is usually given."""
-    labels = np.array([0, 0, 0, 0, 2, 2, 1])
-    found = take_census(labels, LABELS, 4).weigh_samples()
-    expected = 1 / np.bincount(labels)[labels]
-    assert np.allclose(found, expected / expected.sum())
-    assert found.sum() == pytest.approx(1)
-    assert not np.allclose(found, 1 / 7)
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=200))
+def test_every_class_is_as_likely(labels: list[int]) -> None:
+    found = take_census(labels, LABELS, 10).weigh_samples()
+    shares = [found[np.array(labels) == label].sum() for label in set(labels)]
+    assert shares == pytest.approx([1 / len(shares)] * len(shares))
+    assert len({round(weight, 12) for weight, label in zip(found, labels, strict=True) if label == labels[0]}) == 1
+
+
+def test_torchs_sampler_then_draws_classes_alike() -> None:
+    """With equal weights, the control, a class has its share of the images."""
+    labels = np.array([0] * 900 + [1] * 90 + [3] * 10)
+    generator = torch.Generator().manual_seed(0)
+    weights = take_census(labels, LABELS, 4).weigh_samples()
+    drawn = WeightedRandomSampler(weights.tolist(), 30_000, generator=generator)
+    assert np.bincount(labels[list(drawn)]) / 30_000 == pytest.approx([1 / 3, 1 / 3, 0, 1 / 3], abs=0.01)
+    plain = WeightedRandomSampler([1.0] * 1000, 30_000, generator=generator)
+    assert np.bincount(labels[list(plain)]) / 30_000 == pytest.approx([0.9, 0.09, 0, 0.01], abs=0.01)
 
 
 def test_maps_are_drawn_by_the_classes_in_them() -> None:
@@ -63,6 +76,8 @@ def test_what_cannot_be_counted_is_told() -> None:
         take_census([0, 7], LABELS, 3)
     with pytest.raises(InputError, match=r"sample 0 has the class -1"):
         take_census([-1], LABELS, 3)
+    with pytest.raises(InputError, match=r"sample 0 has the class -2"):
+        take_census([np.full((2, 2), -2)], MAPS, 3)
     with pytest.raises(InputError, match="the task joints has no classes that could be balanced"):
         take_census([np.zeros((2, 3))], find_task("joints"), 2)
     assert not take_census([], LABELS, 3).weigh_samples().size
