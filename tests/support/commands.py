@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,24 @@ from archspec.cli.main import app
 from archspec.errors import ArchspecError
 
 GROUP: Any = get_command(app)
-NAMES = sorted([*(set(GROUP.commands) - {"weights"}), "weights convert", "weights graft"])
-"""The words of every command."""
+
+
+def list_names(group: Any, before: str = "") -> Iterator[str]:
+    """The words of every command; those of a group alone where it does something without more."""
+    for name, command in group.commands.items():
+        if not hasattr(command, "commands") or command.invoke_without_command:
+            yield before + name
+        if hasattr(command, "commands"):
+            yield from list_names(command, f"{before}{name} ")
+
+
+NAMES = sorted(list_names(GROUP))
 
 
 def find_command(words: list[str]) -> tuple[Any, list[str]]:
     """The command that these words name, and the words behind its name."""
     command = GROUP
-    while hasattr(command, "commands"):
+    while hasattr(command, "commands") and (words[:1] or [""])[0] in command.commands:
         command, words = command.commands[words[0]], words[1:]
     return command, words
 

@@ -31,6 +31,7 @@ COMMANDS = {
     ("surface", "--output"): ("surface nothing", "result.svg"),
     ("lesion", "--model"): ("lesion nothing --max-drop 1%", "model.onnx"),
     ("lesion", "--output"): ("lesion nothing", "result.svg"),
+    ("runs compare", "--output"): ("runs compare nothing nowhere", "result.svg"),
     ("init", ""): ("init", "network.yaml"),
 }
 """By command and option, of networks that are not there: whoever looks for them says so."""
