@@ -13,7 +13,7 @@ from archspec.extras import extra
 from archspec.log import warn
 from compiler.onnx_file.metadata import MEMBERS, tell_epoch
 from compiler.onnx_file.metadata import WEIGHTS as WEIGHTS_HASH
-from runtime.prediction.predict import compute_outputs
+from runtime.prediction.network_outputs import compute_outputs
 from runtime.session.session import Session
 from runtime.tasks.grid import OutputGrid
 from runtime.training.module_outputs import evaluate_module, last_of

@@ -15,14 +15,18 @@ from archspec.extras import extra
 from archspec.files import write_text
 from archspec.replacing import KEY as OWN_KEY
 from archspec.replacing import PNG, check_gives_way
+from runtime.data.volumes.intensity import WHITE, find_windows, to_levels
 from runtime.pictures.file import Ground, open_picture
 from runtime.pictures.folder import KEY
 from runtime.pictures.preprocess import Preprocess
+from runtime.prediction.answered import Answered
 from runtime.prediction.overlays import MAX_CLASSES, add_key, check_map, colour_of, draw_overlay
 from runtime.prediction.png import save_picture
-from runtime.prediction.predict import Answered
+from runtime.prediction.slices import lay_slices
+from runtime.prediction.volumes import VolumeImage
 from runtime.tasks.class_map import UNANSWERED
-from runtime.tasks.drawing import Areas
+from runtime.tasks.drawing import Areas, Drawing
+from runtime.tasks.grid import OutputGrid
 from runtime.tasks.task import Task
 
 with extra("run"):
@@ -85,17 +89,34 @@ def save_answer(
     files.
 
     Of a .npy without preprocessing nobody knows what is white, and the image is stretched. Raises InputError for
-    labels, which have no picture, for volumes, and for images of other than one or three channels.
+    labels, which have no picture, and for images of other than one or three channels. Of a volume three planes through
+    its middle are drawn, and no map.
     """
     path, drawing = Path(folder) / f"{name}.png", answered.answer.draw()
     if drawing is None:
         raise InputError("a label has no picture; pictures are drawn of maps and joints")
+    if isinstance(answered.input, VolumeImage):
+        assert preprocess is not None
+        return [_save_slices(path, answered.input, drawing, preprocess)]
     image = _show(answered, preprocess, ground)
     save_picture(path, add_key(draw_overlay(image, drawing.overlay), drawing.legend))
     if not isinstance(drawing.overlay, Areas):
         return [path]
     save_map(path.with_suffix(".map.png"), drawing.overlay.classes)
     return [path, path.with_suffix(".map.png")]
+
+
+def _save_slices(path: Path, image: VolumeImage, drawing: Drawing, preprocess: Preprocess) -> Path:
+    """Three planes through the middle of a volume, of its first channel where it has other than one or three."""
+    assert isinstance(drawing.overlay, Areas)
+    values = image.volume.values
+    shown = slice(None) if len(values) in (1, 3) else slice(1)
+    windows = find_windows(values, preprocess)[shown]
+    laid = lay_slices(image.volume.space.orientation.from_file(drawing.overlay.classes))
+    areas = Areas(laid, OutputGrid(laid.shape, laid.shape))
+    levels = to_levels(lay_slices(values[shown])[:, None], windows)[:, 0]
+    save_picture(path, add_key(draw_overlay(levels / WHITE, areas), drawing.legend))
+    return path
 
 
 def save_map(path: str | Path, classes: Array) -> None:

@@ -15,7 +15,7 @@ from archspec.files import write_whole
 from archspec.wording import escape_controls, tell_count
 from runtime.pictures.file import Ground
 from runtime.prediction.answer_pictures import check_folder, remove_drawn, save_answer, save_key
-from runtime.prediction.predict import Answered, RawOutputs
+from runtime.prediction.answered import Answered, RawOutputs
 from runtime.prediction.task_spec import TaskSpec
 
 ANSWER, FILES = "answer", "files"

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, islice
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,82 +17,17 @@ from compiler.onnx_file.metadata import CLASSES, PREPROCESS
 from runtime.pictures.file import Ground
 from runtime.pictures.frame import Frame
 from runtime.pictures.preprocess import Preprocess
-from runtime.pictures.reading import FaintNote, PictureReading
+from runtime.pictures.reading import FaintNote
+from runtime.prediction.answered import Answered, InputImage, RawOutputs, SourceFile, Unanswered
+from runtime.prediction.network_outputs import run_images
 from runtime.prediction.reader import Failure, Reader, attempt, list_files, naming, only_input
 from runtime.prediction.task_spec import TaskSpec, explain_missing, find_task_spec, read_preprocess
-from runtime.session.array_file import cast
+from runtime.prediction.volumes import answer_volumes, takes_volumes
 from runtime.session.session import Session
 from runtime.tasks.task import Answer, AnswerInput, Task
 
 MAX_AT_ONCE = 1 << 25
 """The largest number of values in the images of one run, 128 MiB; of large images fewer than the batch go at once."""
-
-MAX_PADDED = 1 << 28
-"""The largest number of values in a batch that is filled up for a model that takes no smaller one."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Source:
-    """A file, and how many images it holds."""
-
-    path: str
-    images: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class InputImage:
-    """One image of a file, by its number there, as the network reads it, (C, *extents), and where its own pixels lie on
-    that; `reading` says how it was read if it is a picture."""
-
-    source: Source
-    number: int
-    image: Array
-    frame: Frame
-    reading: PictureReading | None = None
-
-    @property
-    def path(self) -> str:
-        """The file, with the image's number behind it where that holds several."""
-        return f"{self.source.path}[{self.number}]" if self.source.images > 1 else self.source.path
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Answered:
-    """One image, what the network gave for it, by output name, the names of the answering channels, and the answer."""
-
-    input: InputImage
-    outputs: dict[str, Array]
-    names: tuple[str, ...]
-    answer: Answer
-
-    def to_dict(self) -> dict[str, Any]:
-        return self.answer.to_dict() | _describe(self.input.reading)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Unanswered:
-    """One image, and why it has no answer."""
-
-    input: InputImage
-    error: ArchspecError
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RawOutputs:
-    """The outputs of a model for one .npy file, or for one image: arrays by name."""
-
-    path: str
-    arrays: dict[str, Array]
-    reading: PictureReading | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        outputs = {name: array.tolist() for name, array in self.arrays.items()}
-        return {"path": self.path, "outputs": outputs} | _describe(self.reading)
-
-    def summarize(self) -> dict[str, Any]:
-        """Write the answer with the shape, mean, least and largest of each output; None where it has no numbers."""
-        outputs = {name: _summarize(array) for name, array in self.arrays.items()}
-        return {"path": self.path, "outputs": outputs} | _describe(self.reading)
 
 
 def predict(
@@ -139,7 +72,8 @@ def answer_files(
     resize: bool = False,
 ) -> Iterator[Answered | Failure]:
     """Answer for pictures (PNG, JPEG), for those in folders, and for preprocessed .npy files, in order; for a file that
-    cannot be read, or of which images have no answer, say once why. At most `batch` images lie in memory.
+    cannot be read, or of which images have no answer, say once why. At most `batch` images lie in memory. Where the
+    model was trained on volumes, these are read, as `answer_volumes` says.
 
     Without a `spec`, the model's own. `top` is how many of the likeliest labels are given; transparent pictures lie
     on `ground`. Maps and joints are in each picture's own pixels, and it is read at its own size where the model takes
@@ -148,6 +82,9 @@ def answer_files(
     spec = spec or find_task_spec(session)
     if spec is None:
         raise ModelError(explain_missing(session, PREPROCESS if PREPROCESS not in session.metadata else CLASSES))
+    if takes_volumes(spec.preprocess):
+        yield from answer_volumes(session, paths, spec)
+        return
     reader = Reader(session, spec.preprocess, not resize and _sees_all(spec.preprocess, spec.task), ground)
     name, _ = only_input(session)
     if not session.inputs[name]:
@@ -200,56 +137,6 @@ def run_arrays(
 def _sees_all(preprocess: Preprocess | None, task: Task | None = None) -> bool:
     """Tell whether all of a picture is seen: for answers that are said of its pixels, and where it is not resized."""
     return (task is not None and task.has_picture) or (preprocess is not None and preprocess.resize == "none")
-
-
-def compute_outputs(session: Session, images: Array) -> dict[str, Array]:
-    """Compute what `run_images` does, in float64."""
-    return {name: rows.astype(np.float64) for name, rows in run_images(session, images).items()}
-
-
-def run_images(session: Session, images: Array, batch: int = 32) -> dict[str, Array]:
-    """Compute all outputs for images (N, C, *extents), by name, (N, ...) in the types that the model gives them in; in
-    runs of `batch`, or of the only batch that the file takes.
-
-    Raises ModelError where the model has more than one input, or gives something else than finite rows, and InputError
-    where it does not take such numbers.
-    """
-    name, dtype = only_input(session)
-    size = session.fixed_batch or batch
-    images = images if images.dtype == dtype else cast(images, dtype, "an image")
-    parts: dict[str, list[Array]] = {}
-    for start in range(0, len(images), size):
-        part = images[start : start + size]
-        padded = _fill(session, part) if session.fixed_batch else part
-        for output, rows in session.run({name: padded}).items():
-            if rows.shape[:1] != padded.shape[:1]:
-                raise ModelError(f"{session.path} gives '{output}' {rows.shape} for {len(padded)} images, no row each")
-            parts.setdefault(output, []).append(rows[: len(part)])
-    found = {output: np.concatenate(rows) for output, rows in parts.items()}
-    for output, rows in found.items():
-        if rows.dtype.kind not in "biuf":
-            raise ModelError(f"{session.path} gives '{output}' in {rows.dtype}, which are no numbers")
-        if not np.isfinite(rows).all():
-            raise ModelError(f"{session.path} gives infinite numbers or NaN in '{output}'")
-    return found
-
-
-def _describe(reading: PictureReading | None) -> dict[str, Any]:
-    return reading.to_dict() if reading else {}
-
-
-def _summarize(array: Array) -> dict[str, Any]:
-    numbers = array.size and array.dtype.kind in "biuf"
-    figures = (float(array.mean()), float(array.min()), float(array.max())) if numbers else (None,) * 3
-    return {"shape": list(array.shape), **dict(zip(("mean", "min", "max"), figures, strict=True))}
-
-
-def _fill(session: Session, images: Array) -> Array:
-    """Give as many images as the file takes at once, the last one repeated."""
-    missing = (session.fixed_batch or 0) - len(images)
-    if missing * prod(images.shape[1:]) > MAX_PADDED:
-        raise ModelError(f"{session.path} takes batches of {session.fixed_batch} alone, which are too large to fill up")
-    return np.concatenate([images, np.repeat(images[-1:], missing, axis=0)]) if missing else images
 
 
 def _answer(
@@ -312,7 +199,7 @@ def _load(reader: Reader, paths: Iterable[str | Path]) -> Iterator[InputImage | 
         images, reading = found
         if reading:
             note(str(path), reading)
-        source = Source(str(path), len(images))
+        source = SourceFile(str(path), len(images))
         for number, image in enumerate(images):
             frame = reading.frame if reading else Frame.whole(image.shape[1:])
             yield InputImage(source, number, image, frame, reading)

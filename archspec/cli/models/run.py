@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -18,8 +19,9 @@ from archspec.cli.options import (
     ThreadsOption,
     check_output,
     list_files,
-    output_option,
+    names_file,
     refuse_idle,
+    shared_option,
 )
 from archspec.cli.output import print_json
 from archspec.errors import ArchspecError, suggest
@@ -35,9 +37,17 @@ Result = TypeVar("Result")
 def run(
     model: ModelArgument,
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="INPUT", help="PNG, JPEG or .npy files, or folders of pictures.")
+        list[Path], typer.Argument(metavar="INPUT", help="PNG, JPEG, .npy or volume files, or folders of these.")
     ],
-    output: Annotated[Path | None, output_option("FILE.npz", "outputs.npz", "the raw outputs, and the answers")] = None,
+    output: Annotated[
+        str | None,
+        shared_option(
+            "--output",
+            "-o",
+            metavar="FILE.npz|DIR",
+            note="the raw outputs, and the answers; for volumes, a folder of labels",
+        ),
+    ] = None,
     task: Annotated[
         str | None,
         typer.Option(metavar="TASK", help="labels, maps (classes by pixel), joints or raw (default: the model's own)."),
@@ -63,22 +73,28 @@ def run(
 
     A file that has no answer is named, and the others are answered; the exit code is 2 then.
     """
+    from archspec.callbacks import ignore_step
+    from archspec.cli.progress import follow_steps
     from archspec.cli.tables.run import print_answers, print_outputs
-    from archspec.replacing import ARRAYS
     from runtime.prediction.answer_writer import AnswerWriter, open_numbers
-    from runtime.prediction.predict import Answered, RawOutputs, answer_files, run_arrays
+    from runtime.prediction.answered import Answered, RawOutputs
+    from runtime.prediction.predict import answer_files, run_arrays
     from runtime.prediction.task_spec import find_task_spec
+    from runtime.prediction.volume_writer import VolumeWriter
+    from runtime.prediction.volumes import answer_volumes, takes_volumes
     from runtime.session.session import Session
 
-    check_output(output, ARRAYS, [model, *inputs, *_list_data(model)])
     _check_task(task)
     session = Session(model, providers=provider or None, threads=threads)
     spec = None if task == RAW else find_task_spec(session, task, output_name)
+    of_volumes = spec is not None and takes_volumes(spec.preprocess)
+    arrays, folder = _choose_output(output, [model, *inputs, *_list_data(model)], of_volumes)
     refuse_idle("--top", top, spec is None or not spec.task.ranked, "models that answer with labels")
-    refuse_idle("--resize", resize or None, spec is None or not spec.task.has_picture, "maps and joints")
+    refuse_idle("--resize", resize or None, spec is None or not spec.task.has_picture or of_volumes, "maps and joints")
+    refuse_idle("--ground", ground, of_volumes, "pictures, which may be transparent")
     if spec is None:
         _refuse_without_task(task, {"--pictures": pictures, "--output-name": output_name})
-    with open_numbers(output) as numbers:
+    with open_numbers(arrays) as numbers:
         if spec is None:
             describe = RawOutputs.to_dict if as_json else RawOutputs.summarize
             rows = _collect(run_arrays(session, inputs, ground), numbers.add, describe, as_json)
@@ -86,9 +102,16 @@ def run(
         else:
             writer = AnswerWriter(spec, numbers, pictures, ground)
             _refuse_drawing_among(pictures, inputs)
-            answers = answer_files(session, inputs, spec, top=top or 3, ground=ground, resize=resize)
-            rows = _collect(answers, writer, Answered.to_dict, as_json)
-            kept = str(writer)
+            writers: list[AnswerWriter | VolumeWriter] = [writer]
+            if folder is not None:
+                writers.append(VolumeWriter(folder, inputs))
+            with follow_steps("windows") if of_volumes else nullcontext(ignore_step) as on_step:
+                if of_volumes:
+                    answers = answer_volumes(session, inputs, spec, on_step)
+                else:
+                    answers = answer_files(session, inputs, spec, top=top or 3, ground=ground, resize=resize)
+                rows = _collect(answers, lambda item: [keep(item) for keep in writers], Answered.to_dict, as_json)
+            kept = "; ".join(filter(None, map(str, writers)))
     answered = [row for row in rows if "error" not in row]
     if as_json:
         print_json(rows)
@@ -98,6 +121,17 @@ def run(
         print_answers(spec.task, answered, session.provider, kept)
     if len(answered) < len(rows):
         raise typer.Exit(COULD_NOT)
+
+
+def _choose_output(text: str | None, read: Iterable[Path], of_volumes: bool) -> tuple[Path | None, Path | None]:
+    """The file of arrays that --output names, or the folder of label volumes."""
+    from archspec.replacing import ARRAYS
+
+    if text is not None and of_volumes and not text.lower().endswith(".npz"):
+        return None, Path(text)
+    path = None if text is None else names_file("outputs.npz")(text)
+    check_output(path, ARRAYS, read)
+    return path, None
 
 
 def _refuse_drawing_among(pictures: Path | None, read: Iterable[Path]) -> None:
@@ -132,7 +166,7 @@ def _list_data(model: Path) -> Iterator[Path]:
 
 def _collect(
     results: Iterable[Result | Failure],
-    keep: Callable[[Result], None],
+    keep: Callable[[Result], object],
     describe: Callable[[Result], dict[str, Any]],
     as_json: bool,
 ) -> list[dict[str, Any]]:

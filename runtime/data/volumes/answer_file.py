@@ -24,9 +24,9 @@ def name_answer(folder: Path, volume: str | Path) -> Path:
 
 
 def write_labels(path: Path, labels: Array, volume: Volume) -> None:
-    """Write labels (depth, height, width) on the grid of a volume's file, with its axes, spacing and affine: NIfTI, a
-    TIFF stack or a .npy, by the end of the name; whole or not at all. Raises InputError where that cannot be."""
-    own, ending = np.asarray(volume.space.orientation.to_file(labels)), find_ending(path)
+    """Write labels along the axes of a volume's file, with its spacing and affine: NIfTI, a TIFF stack or a .npy, by
+    the end of the name; whole or not at all. Raises InputError where that cannot be."""
+    own, ending = np.asarray(labels), find_ending(path)
     with write_whole(path) as temporary:
         if ending in NIFTI:
             content = _make_nifti(own, volume)

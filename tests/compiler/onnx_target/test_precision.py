@@ -26,8 +26,9 @@ from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.options import ExportOptions, Io, Precision
 from compiler.onnx_target.write import to_bytes, write_model
 from runtime.data.registry import describe_data, load_data
+from runtime.prediction.network_outputs import compute_outputs
 from runtime.prediction.png import to_pixels
-from runtime.prediction.predict import compute_outputs, predict
+from runtime.prediction.predict import predict
 from runtime.session.inputs import make_inputs
 from runtime.session.session import Session
 from runtime.training.loop import train

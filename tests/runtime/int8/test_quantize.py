@@ -21,7 +21,8 @@ from runtime.data.registry import describe_data, load_data
 from runtime.int8.clipping import METHODS
 from runtime.int8.data import CalibrationData, open_calibration_data
 from runtime.int8.quantize import quantize
-from runtime.prediction.predict import compute_outputs, predict
+from runtime.prediction.network_outputs import compute_outputs
+from runtime.prediction.predict import predict
 from runtime.session.session import Session
 from runtime.training.loop import train
 from runtime.training.recipe import Recipe

@@ -11,7 +11,8 @@ from PIL import Image
 
 from archspec.errors import ArchspecError
 from runtime.prediction.answer_writer import AnswerWriter, NumbersFile, open_numbers
-from runtime.prediction.predict import Answered, answer_files
+from runtime.prediction.answered import Answered
+from runtime.prediction.predict import answer_files
 from tests.support.task_models import FACTS, ask, open_model, write_colours
 
 

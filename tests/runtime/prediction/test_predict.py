@@ -14,7 +14,9 @@ from PIL import Image
 
 from archspec.errors import ArchspecError
 from runtime.pictures.preprocess import Preprocess
-from runtime.prediction.predict import Answered, RawOutputs, answer_files, compute_outputs, predict, run_arrays
+from runtime.prediction.answered import Answered, RawOutputs
+from runtime.prediction.network_outputs import compute_outputs
+from runtime.prediction.predict import answer_files, predict, run_arrays
 from runtime.prediction.reader import Failure
 from runtime.prediction.task_spec import find_task_spec
 from runtime.session.session import Session

@@ -11,7 +11,8 @@ import pytest
 
 from archspec.errors import ArchspecError
 from runtime.prediction.answer_writer import AnswerWriter, NumbersFile
-from runtime.prediction.predict import Answered, answer_files, predict
+from runtime.prediction.answered import Answered
+from runtime.prediction.predict import answer_files, predict
 from runtime.tasks.joints import Pose
 from runtime.tasks.maps import ClassMap
 from tests.support.task_models import FACTS, ask, open_model, write_colours

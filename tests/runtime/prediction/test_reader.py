@@ -15,7 +15,8 @@ from archspec.bounds import MAX_WHOLE
 from archspec.errors import ArchspecError
 from runtime.pictures.preprocess import Preprocess
 from runtime.prediction import reader
-from runtime.prediction.predict import Answered, answer_files, predict
+from runtime.prediction.answered import Answered
+from runtime.prediction.predict import answer_files, predict
 from runtime.prediction.reader import Failure, Reader, find_fit, list_files
 from runtime.session.session import Session
 from runtime.tasks.joints import Pose

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from archspec.cli.main import app
 from runtime.pictures.preprocess import Preprocess
 from runtime.prediction.answer_writer import open_numbers
-from runtime.prediction.predict import RawOutputs
+from runtime.prediction.answered import RawOutputs
 from tests.support.models import build_linear, build_model, save
 from tests.support.pngs import write_png
 

@@ -26,7 +26,7 @@ def test_on_the_grid_of_the_volume(tmp_path: Path, axes: str, ending: str) -> No
     volume = open_volume(path)
     answer = name_answer(tmp_path / "out", path)
     assert answer.name == path.name
-    write_labels(answer, (volume.values[0] % 3).astype(np.uint8), volume)
+    write_labels(answer, volume.space.orientation.to_file((volume.values[0] % 3).astype(np.uint8)), volume)
     before, after = nibabel.load(path), nibabel.load(answer)
     np.testing.assert_array_equal(after.affine, before.affine)
     np.testing.assert_array_equal(np.asarray(after.dataobj), np.asarray(before.dataobj) % 3)
@@ -42,7 +42,7 @@ def test_the_header_says_nothing_of_the_values_before(tmp_path: Path) -> None:
     scaled.header["cal_max"] = 900
     nibabel.save(scaled, tmp_path / "a.nii")
     volume = open_volume(tmp_path / "a.nii")
-    write_labels(tmp_path / "b.nii", LABELS.transpose(2, 1, 0), volume)
+    write_labels(tmp_path / "b.nii", LABELS, volume)
     after = nibabel.load(tmp_path / "b.nii")
     assert isinstance(after, nibabel.Nifti2Image)
     assert (after.dataobj.slope, after.dataobj.inter, float(after.header["cal_max"])) == (1, 0, 0)
