@@ -62,7 +62,7 @@ class Joints(Task):
     channel, names, first_colour = "joint", "joints", 1
     columns = AnswerColumn("joint", "words"), AnswerColumn("x"), AnswerColumn("y"), AnswerColumn("score")
     has_probabilities, has_picture = False, True
-    losses = ("mse",)
+    losses, mirrors = ("mse",), True
 
     def fits(self, output: Sequence[int | str]) -> bool:
         return len(output) == 3

@@ -117,6 +117,8 @@ class Task(ABC):
     """True if only models are asked that name their classes and say how pictures become their input."""
     first_colour: ClassVar[int] = 0
     """The number of the colour of its first channel; 0 is that of a background."""
+    mirrors: ClassVar[bool] = False
+    """True if what its channels stand for changes places in a mirror, as left and right do."""
     losses: ClassVar[tuple[str, ...]] = ()
     """The losses of `runtime.training.losses` that it learns by, the usual one first; without any, `compute_loss`."""
     balances: ClassVar[bool] = False

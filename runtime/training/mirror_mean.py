@@ -1,0 +1,91 @@
+"""Test-time augmentation: the mean of the answers for an image and its mirror images, each turned back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Literal, TypeAlias
+
+from archspec.errors import InputError
+from archspec.extras import extra
+from runtime.tasks.grid import OutputGrid
+from runtime.tasks.mirror import changes_places, check_flip_index
+from runtime.tasks.task import Task
+
+with extra("train"):
+    import torch
+    from torch import Tensor
+    from torch.nn import functional as F
+
+Mirror: TypeAlias = Literal["horizontal", "vertical"]
+
+AXES: Mapping[Mirror, int] = {"horizontal": -1, "vertical": -2}
+"""The axis of images, and of outputs, along which each mirror turns around."""
+
+
+class MirrorMean:
+    """The outputs for images, each the mean over an image and all combinations of its mirror images.
+
+    The mean is that of probabilities, where the task has them, and is given as their logarithms (of one channel alone,
+    as the logit): logits, of which loss and answers follow as of any. Else it is that of the outputs themselves. What
+    has places is turned back first, and joints change theirs by `flip_index`.
+
+    Raises InputError where that cannot be done exactly.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        grids: Mapping[str, OutputGrid],
+        mirrors: Sequence[Mirror],
+        joints: Sequence[str] = (),
+        flip_index: Sequence[int] | None = None,
+    ) -> None:
+        self.task, self.grids, self.flip_index = task, grids, None
+        self.axes = sorted({AXES[mirror] for mirror in mirrors})
+        if self.axes and task.mirrors:
+            if flip_index is None:
+                raise InputError(
+                    "test_time_augmentation: the data do not say which joints change places in a mirror (flip_index)"
+                )
+            check_flip_index(flip_index, joints)
+            self.flip_index = list(flip_index)
+        for name, grid in grids.items():
+            self._check_symmetry(name, grid)
+
+    def __call__(self, run: Callable[[Tensor], Mapping[str, Tensor]], images: Tensor) -> dict[str, Tensor]:
+        """Compute the outputs by name for images (N, C, *extents), each (N, ...), by a function that computes those of
+        a network."""
+        if not self.axes:
+            return dict(run(images))
+        views: dict[str, list[Tensor]] = {}
+        for axes in self._combine_axes():
+            for name, output in run(images.flip(axes)).items():
+                views.setdefault(name, []).append(self._turn_back(output, self.grids[name], axes))
+        return {name: self._take_mean(torch.stack(found)) for name, found in views.items()}
+
+    def _combine_axes(self) -> Iterator[tuple[int, ...]]:
+        for count in range(len(self.axes) + 1):
+            yield from combinations(self.axes, count)
+
+    def _turn_back(self, output: Tensor, grid: OutputGrid, axes: tuple[int, ...]) -> Tensor:
+        turned = output.float().flip(axes) if grid.extents else output.float()
+        return turned[:, self.flip_index] if self.flip_index and changes_places(axes) else turned
+
+    def _take_mean(self, views: Tensor) -> Tensor:
+        """The mean over the first axis of (views, N, C, ...)."""
+        if not self.task.has_probabilities:
+            return views.mean(0)
+        if views.shape[2] == 1:
+            return F.logsigmoid(views).logsumexp(0) - F.logsigmoid(-views).logsumexp(0)
+        return F.log_softmax(views, 2).logsumexp(0) - math.log(len(views))
+
+    def _check_symmetry(self, name: str, grid: OutputGrid) -> None:
+        for axis in self.axes if grid.extents else ():
+            rest = grid.image[axis] - grid.stride * grid.extents[axis]
+            if rest % 2:
+                raise InputError(
+                    f"test_time_augmentation: '{name}' does not lie in the middle of its image ({rest} pixels of "
+                    f"{grid.image[axis]} are left over), so a mirrored answer does not lie on the other; leave it out"
+                )
