@@ -2,111 +2,164 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from runtime.recipes.section import Number, Part, Positive, PositiveNumber, Section, Share
+from runtime.recipes.section import (
+    MAX_ENTRIES,
+    Count,
+    Magnitude,
+    OpenPart,
+    Part,
+    PositiveDecimal,
+    RecipeSection,
+    StepsOrPart,
+    refuse,
+)
 
-Warmup: TypeAlias = Annotated[int, Field(ge=1)] | Share
-"""A number of steps, or below 1 a share of all steps."""
 
+class _Optimizer(RecipeSection):
+    """What every optimizer has."""
 
-class _Optimizer(Section):
-    """What every optimizer has: `lr` is the highest rate; `head_lr` that of the layer that gives the outputs (None: the
-    same); with `layer_decay` each layer has the rate of the next one times it (open_clip, BEiT). Weight decay leaves
-    out normalization and biases unless `decay_all`."""
-
-    lr: PositiveNumber
-    weight_decay: Number = 5e-4
-    decay_all: bool = False
-    head_lr: PositiveNumber | None = None
-    layer_decay: Annotated[float, Field(gt=0, le=1, strict=False)] = 1.0
+    lr: PositiveDecimal = Field(description="highest learning rate")
+    weight_decay: Magnitude = Field(
+        5e-4, description="weight decay of kernels and matrices; biases, normalization and tables have none"
+    )
+    decay_all: bool = Field(False, description="whether weight decay reaches every weight")
+    head_lr: PositiveDecimal | None = Field(
+        None, description="highest learning rate of the layers that give the outputs; null: `lr`"
+    )
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="factor of the learning rate from each layer to the one before it"
+    )
 
 
 class Sgd(_Optimizer):
-    """torch.optim.SGD."""
+    """torch.optim.SGD: stochastic gradient descent with momentum."""
 
-    name: Literal["sgd"] = "sgd"
-    lr: PositiveNumber = 0.05
-    momentum: Share = 0.9
-    nesterov: bool = True
+    name: Literal["sgd"] = Field("sgd", description="word of the optimizer")
+    lr: PositiveDecimal = Field(0.05, description="highest learning rate")
+    momentum: OpenPart = Field(0.9, description="share of the velocity that stays in each step")
+    nesterov: bool = Field(True, description="whether the momentum is Nesterov's; needs one, and is off without")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_momentum(cls, given: Any) -> Any:
+        alone = isinstance(given, dict) and given.get("momentum") == 0 and "nesterov" not in given
+        return {**given, "nesterov": False} if alone else given
+
+    @model_validator(mode="after")
+    def _check_nesterov(self) -> Sgd:
+        if self.nesterov and not self.momentum:
+            refuse([("nesterov", "has `nesterov: true`, which needs a `momentum` above 0")])
+        return self
 
 
 class AdamW(_Optimizer):
-    """torch.optim.AdamW."""
+    """torch.optim.AdamW: Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
 
-    name: Literal["adamw"]
-    lr: PositiveNumber = 1e-3
-    weight_decay: Number = 0.05
-    betas: Annotated[list[Share], Field(min_length=2, max_length=2)] = Field(default=[0.9, 0.999])
-    eps: PositiveNumber = 1e-8
+    name: Literal["adamw"] = Field("adamw", description="word of the optimizer")
+    lr: PositiveDecimal = Field(1e-3, description="highest learning rate")
+    weight_decay: Magnitude = Field(
+        0.05, description="weight decay of kernels and matrices; biases, normalization and tables have none"
+    )
+    betas: Annotated[list[OpenPart], Field(min_length=2, max_length=2)] = Field(
+        [0.9, 0.999], description="shares of the running means of the gradient and of its square that stay in each step"
+    )
+    eps: PositiveDecimal = Field(1e-8, description="number that is added to the root of the mean square")
 
 
 class Muon(_Optimizer):
-    """torch.optim.Muon for kernels and matrices, and AdamW, at `adamw_lr`, for everything else."""
+    """torch.optim.Muon for the kernels and matrices of hidden layers, torch.optim.AdamW for all else (Jordan, 2024)."""
 
-    name: Literal["muon"]
-    lr: PositiveNumber = 0.02
-    weight_decay: Number = 0.1
-    momentum: Share = 0.95
-    nesterov: bool = True
-    adamw_lr: PositiveNumber = 1e-3
+    name: Literal["muon"] = Field("muon", description="word of the optimizer")
+    lr: PositiveDecimal = Field(0.02, description="highest learning rate of what Muon steps")
+    weight_decay: Magnitude = Field(
+        0.1, description="weight decay of kernels and matrices; biases, normalization and tables have none"
+    )
+    momentum: OpenPart = Field(0.95, description="share of the velocity that stays in each step")
+    nesterov: bool = Field(True, description="whether the momentum is Nesterov's")
+    adamw_lr: PositiveDecimal = Field(1e-3, description="highest learning rate of what AdamW steps")
 
 
-Optimizer: TypeAlias = Annotated[Sgd | AdamW | Muon, Field(discriminator="name")]
+def _take_default(name: str) -> BeforeValidator:
+    """Make the annotation of a section whose kind is `name` where it does not say one."""
+
+    def fill(given: Any) -> Any:
+        return {"name": name, **given} if isinstance(given, dict) else given
+
+    return BeforeValidator(fill)
 
 
-class _Schedule(Section):
-    """What every schedule has: a linear `warmup`, in steps, or below 1 as a share of all of them."""
+Optimizer: TypeAlias = Annotated[Sgd | AdamW | Muon, Field(discriminator="name"), _take_default("sgd")]
 
-    warmup: Warmup = 0.0
+
+class _Schedule(RecipeSection):
+    """What a schedule with a warm-up has."""
+
+    warmup: StepsOrPart = Field(0.0, description="linear warm-up: steps, or below 1 a share of all steps")
 
 
 class Cosine(_Schedule):
-    """Half a cosine down to `final` times the highest rate (Loshchilov and Hutter, 2017)."""
+    """Half a cosine from the highest rate down (Loshchilov and Hutter, 2017)."""
 
-    name: Literal["cosine"] = "cosine"
-    warmup: Warmup = 0.2
-    final: Part = 0.0
-
-
-class Step(_Schedule):
-    """The rate times `gamma` at each of the `milestones`: steps, or below 1 shares of all steps."""
-
-    name: Literal["step"]
-    milestones: Annotated[list[Warmup], Field(min_length=1)]
-    gamma: Annotated[float, Field(gt=0, le=1, strict=False)] = 0.1
+    name: Literal["cosine"] = Field("cosine", description="word of the schedule")
+    warmup: StepsOrPart = Field(0.2, description="linear warm-up: steps, or below 1 a share of all steps")
+    final: Part = Field(0.0, description="the last rate, as a share of the highest")
 
 
-class OneCycle(_Schedule):
-    """Up for `pct_start` of all steps and down again, as torch.optim.lr_scheduler.OneCycleLR (Smith, 2018)."""
+class MultiStep(_Schedule):
+    """The highest rate, times a factor at each milestone."""
 
-    name: Literal["one_cycle"]
-    pct_start: Annotated[float, Field(gt=0, lt=1, strict=False)] = 0.3
-    div_factor: PositiveNumber = 25.0
-    final_div_factor: PositiveNumber = 1e4
+    name: Literal["step"] = Field("step", description="word of the schedule")
+    milestones: Annotated[list[StepsOrPart], Field(min_length=1, max_length=MAX_ENTRIES)] = Field(
+        description="steps, or below 1 shares of all steps, at which the rate falls"
+    )
+    gamma: Annotated[float, Field(gt=0, le=1)] = Field(0.1, description="factor of the rate at each milestone")
+
+    @model_validator(mode="after")
+    def _check_order(self) -> MultiStep:
+        if len({part < 1 for part in self.milestones}) > 1:
+            refuse([("milestones", "has milestones in steps and as shares of all steps: take one of the two")])
+        pairs = zip(self.milestones, self.milestones[1:], strict=False)
+        refuse(
+            ("milestones", f"has the milestone {after:g} behind {before:g}: let them grow")
+            for before, after in pairs
+            if after <= before
+        )
+        return self
 
 
-class Polynomial(_Schedule):
-    """The rate times (1 - step / steps) to the `power` (nnU-Net: 0.9)."""
+class OneCycle(RecipeSection):
+    """Up on half a cosine and down on another one, as OneCycleLR (Smith and Topin, 2018); momentum stays as it is."""
 
-    name: Literal["polynomial"]
-    power: PositiveNumber = 0.9
+    name: Literal["one_cycle"] = Field("one_cycle", description="word of the schedule")
+    pct_start: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="share of the steps on the way up")
+    div_factor: Annotated[float, Field(ge=1)] = Field(25.0, description="highest rate over the first")
+    final_div_factor: Annotated[float, Field(ge=1)] = Field(1e4, description="first rate over the last")
 
 
-class Constant(_Schedule):
+class PolynomialRate(_Schedule):
+    """The highest rate times a power of the share of steps that is left (nnU-Net: 0.9)."""
+
+    name: Literal["polynomial"] = Field("polynomial", description="word of the schedule")
+    power: PositiveDecimal = Field(0.9, description="power")
+
+
+class ConstantRate(_Schedule):
     """The same rate throughout."""
 
-    name: Literal["constant"]
+    name: Literal["constant"] = Field("constant", description="word of the schedule")
 
 
-Schedule: TypeAlias = Annotated[Cosine | Step | OneCycle | Polynomial | Constant, Field(discriminator="name")]
+Schedule: TypeAlias = Annotated[
+    Cosine | MultiStep | OneCycle | PolynomialRate | ConstantRate, Field(discriminator="name"), _take_default("cosine")
+]
 
 
-class EarlyStopping(Section):
-    """The end of training after `patience` evaluations whose main score is no better than the best by more than
-    `least`."""
+class EarlyStopping(RecipeSection):
+    """The end of training where evaluations get no better."""
 
-    patience: Positive = 10
-    least: Number = 0.0
+    patience: Count = Field(10, description="evaluations without a better main score after which training ends")
+    least: Magnitude = Field(0.0, description="by how much a score has to be better")

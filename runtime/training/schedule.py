@@ -6,7 +6,7 @@ import math
 from bisect import bisect_right
 
 from archspec.errors import InputError
-from runtime.recipes.optimization import Constant, Cosine, OneCycle, Polynomial, Schedule, Step
+from runtime.recipes.optimization import ConstantRate, Cosine, MultiStep, OneCycle, PolynomialRate, Schedule
 
 
 def learning_rate_at(step: int, steps: int, schedule: Schedule, lr: float) -> float:
@@ -33,7 +33,7 @@ def check_schedule(schedule: Schedule, steps: int) -> None:
     """Raises InputError where a warm-up or a milestone that is written in steps does not end before the last of all
     `steps`: what is written would never happen."""
     written = {} if isinstance(schedule, OneCycle) else {"warmup": [schedule.warmup]}
-    if isinstance(schedule, Step):
+    if isinstance(schedule, MultiStep):
         written["milestones"] = list(schedule.milestones)
     for name, parts in written.items():
         for part in parts:
@@ -44,18 +44,18 @@ def check_schedule(schedule: Schedule, steps: int) -> None:
                 )
 
 
-def _fall(step: int, steps: int, warm: int, schedule: Cosine | Step | Polynomial | Constant) -> float:
+def _fall(step: int, steps: int, warm: int, schedule: Cosine | MultiStep | PolynomialRate | ConstantRate) -> float:
     """The factor of the highest rate behind the warm-up."""
     done = (step - warm) / (steps - warm)
     match schedule:
         case Cosine(final=final):
             return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * done))
-        case Step(milestones=milestones, gamma=gamma):
+        case MultiStep(milestones=milestones, gamma=gamma):
             passed = bisect_right([count_steps_of(part, steps) for part in milestones], step)
             return math.pow(gamma, passed)
-        case Polynomial(power=power):
+        case PolynomialRate(power=power):
             return math.pow(1 - done, power)
-        case Constant():
+        case ConstantRate():
             return 1.0
 
 

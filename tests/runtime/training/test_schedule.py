@@ -11,7 +11,7 @@ from torch.optim import lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
 from archspec.errors import InputError
-from runtime.recipes.optimization import Constant, Cosine, OneCycle, Polynomial, Schedule, Step
+from runtime.recipes.optimization import ConstantRate, Cosine, MultiStep, OneCycle, PolynomialRate, Schedule
 from runtime.training.schedule import check_schedule, count_steps_of, learning_rate_at
 
 STEPS, PEAK = 24, 0.3
@@ -51,23 +51,23 @@ def one_cycle(optimizer: torch.optim.Optimizer) -> LRScheduler:
 
 
 CASES: list[tuple[Schedule, Maker, Schedule]] = [
-    (Constant(name="constant"), lambda o: lr_scheduler.ConstantLR(o, 1.0), Cosine()),
-    (Constant(name="constant", warmup=6), after_warmup(6, lambda o: lr_scheduler.ConstantLR(o, 1.0)),
-     Constant(name="constant", warmup=5)),
+    (ConstantRate(name="constant"), lambda o: lr_scheduler.ConstantLR(o, 1.0), Cosine()),
+    (ConstantRate(name="constant", warmup=6), after_warmup(6, lambda o: lr_scheduler.ConstantLR(o, 1.0)),
+     ConstantRate(name="constant", warmup=5)),
     (Cosine(warmup=0.0), lambda o: lr_scheduler.CosineAnnealingLR(o, STEPS), Cosine(warmup=1)),
     (Cosine(warmup=6, final=0.1), after_warmup(6, lambda o: lr_scheduler.CosineAnnealingLR(o, 18, 0.1 * PEAK)),
      Cosine(warmup=6, final=0.11)),
     (Cosine(warmup=0.25), after_warmup(6, lambda o: lr_scheduler.CosineAnnealingLR(o, 18)), Cosine(warmup=0.3)),
-    (Step(name="step", milestones=[8, 20], gamma=0.2), lambda o: lr_scheduler.MultiStepLR(o, [8, 20], 0.2),
-     Step(name="step", milestones=[8, 21], gamma=0.2)),
-    (Step(name="step", milestones=[0.5, 0.75], warmup=4),
+    (MultiStep(name="step", milestones=[8, 20], gamma=0.2), lambda o: lr_scheduler.MultiStepLR(o, [8, 20], 0.2),
+     MultiStep(name="step", milestones=[8, 21], gamma=0.2)),
+    (MultiStep(name="step", milestones=[0.5, 0.75], warmup=4),
      after_warmup(4, lambda o: lr_scheduler.MultiStepLR(o, [8, 14])),
-     Step(name="step", milestones=[0.5, 0.75], warmup=3)),
-    (Polynomial(name="polynomial"), lambda o: lr_scheduler.PolynomialLR(o, STEPS, 0.9),
-     Polynomial(name="polynomial", power=0.91)),
-    (Polynomial(name="polynomial", power=2.0, warmup=6),
+     MultiStep(name="step", milestones=[0.5, 0.75], warmup=3)),
+    (PolynomialRate(name="polynomial"), lambda o: lr_scheduler.PolynomialLR(o, STEPS, 0.9),
+     PolynomialRate(name="polynomial", power=0.91)),
+    (PolynomialRate(name="polynomial", power=2.0, warmup=6),
      after_warmup(6, lambda o: lr_scheduler.PolynomialLR(o, 18, 2.0)),
-     Polynomial(name="polynomial", power=2.0, warmup=7)),
+     PolynomialRate(name="polynomial", power=2.0, warmup=7)),
     (OneCycle(name="one_cycle", pct_start=0.4, div_factor=10.0, final_div_factor=50.0), one_cycle,
      OneCycle(name="one_cycle", pct_start=0.4, div_factor=10.0, final_div_factor=51.0)),
 ]  # fmt: skip
@@ -108,7 +108,7 @@ def test_shares_are_rounded_to_steps() -> None:
 @pytest.mark.parametrize(
     ("schedule", "steps", "where"),
     [
-        (Step(name="step", milestones=[3, 10]), 10, "schedule.milestones: step 10 is not before the end"),
+        (MultiStep(name="step", milestones=[3, 10]), 10, "schedule.milestones: step 10 is not before the end"),
         (Cosine(warmup=12), 10, "schedule.warmup: step 12 is not before the end, since 10 steps are taken"),
     ],
 )
