@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -137,11 +138,19 @@ def open_picture(path: str | Path, find_shown: FindShown | None = None) -> Pictu
     `find_shown` gives, of the picture's own extents, those at which it will be shown. A JPEG that is much larger is
     decoded at a half, a fourth or an eighth, where that divides its extents, so that pixels stay whole.
     """
+    with telling_damage(path):
+        return _decode(path, find_shown)
+
+
+@contextmanager
+def telling_damage(path: str | Path) -> Iterator[None]:
+    """Raise, of anything that goes wrong while a picture is decoded, an ArchspecError that names the file and says what
+    is wrong with it."""
     check_is_file(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's advice; what is too large is refused, and EXIF may be broken
-            return _decode(path, find_shown)
+            yield
     except ArchspecError:
         raise
     except Image.DecompressionBombError as error:
@@ -171,15 +180,15 @@ def parse_ground(text: str) -> Ground:
 
 
 def _decode(path: str | Path, find_shown: FindShown | None) -> Picture:
-    picture, raw, reduced = _load(path, find_shown=find_shown)
+    picture, raw, reduced = load_pixels(path, find_shown=find_shown)
     clear = read_transparency(path) if picture.format == "PNG" else Transparency()
     whole, entries = 255, None
     bands: Array
     if raw in DEEP:
-        high, low = (np.asarray(_load(path, other)[0], np.uint16) for other in DEEP[raw])
+        high, low = (np.asarray(load_pixels(path, other)[0], np.uint16) for other in DEEP[raw])
         bands, whole = high << 8 | low, 65535
     elif raw == DEEP_GRAY:
-        pairs = np.asarray(_load(path, "RGBA")[0], np.uint16)
+        pairs = np.asarray(load_pixels(path, "RGBA")[0], np.uint16)
         bands, whole = pairs[..., ::2] << 8 | pairs[..., 1::2], 65535
     elif picture.mode.startswith("I"):
         bands, whole = np.asarray(picture).astype(np.uint16), 65535
@@ -191,15 +200,17 @@ def _decode(path: str | Path, find_shown: FindShown | None) -> Picture:
     bands = bands[..., :3] if bands.shape[2] > 2 else bands[..., :1]
     if alpha is not None and alpha.min() == whole:
         alpha = None
-    turn = _find_turn(picture)
+    turn = find_turn(picture)
     return Picture(str(path), turn(bands), None if alpha is None else turn(alpha), whole, reduced)
 
 
-def _load(
+def load_pixels(
     path: str | Path, raw: str | None = None, find_shown: FindShown | None = None
 ) -> tuple[Image.Image, str, int]:
-    """A picture, how its pixels are stored in the file, and how many times smaller it was decoded; `raw` reads them as
-    if they were stored so."""
+    """Load a picture, and tell how its pixels are stored in the file, and how many times smaller it was decoded; `raw`
+    reads them as if they were stored so.
+
+    Raises InputError where it is too large or lacks rows, and whatever Pillow's decoders do."""
     with Image.open(path, formats=FORMATS) as picture:
         if picture.width * picture.height > MAX_PIXELS:
             raise InputError(f"{path} is too large a picture: more than {MAX_PIXELS:,} pixels")
@@ -219,7 +230,7 @@ def _load(
 def _reduce(picture: Image.Image, find_shown: FindShown) -> int:
     """Have a JPEG decoded at a part of its size, if it is shown much smaller. Gives how many times smaller it is."""
     width, height = picture.size
-    turned = _find_turn(picture)(np.broadcast_to(np.uint8(0), (height, width))).shape != (height, width)
+    turned = find_turn(picture)(np.broadcast_to(np.uint8(0), (height, width))).shape != (height, width)
     shown = find_shown((width, height) if turned else (height, width))
     down, right = reversed(shown) if turned else shown
     for times in REDUCTIONS:
@@ -237,7 +248,7 @@ def _find_alpha(clear: Transparency, bands: Array, entries: Array | None, whole:
     return None if clear.key is None else np.where((bands == clear.key).all(-1), 0, whole)
 
 
-def _find_turn(picture: Image.Image) -> Any:
+def find_turn(picture: Image.Image) -> Any:
     """Find what turns an array as the picture's EXIF says; it may be broken, and nothing else of the picture is
     then."""
     try:

@@ -28,6 +28,15 @@ def write_png(
     return _write_chunks(path, [_chunk(b"IHDR", header), *clear, _chunk(b"IDAT", zlib.compress(lines))])
 
 
+def write_shallow_png(path: Path, numbers: np.ndarray, depth: int) -> Path:
+    """Gray numbers (H, W) of 1, 2 or 4 bits, several in a byte; W fills whole bytes."""
+    bits = (numbers[..., None] >> np.arange(depth - 1, -1, -1)) & 1
+    rows = np.packbits(bits.reshape(len(numbers), -1).astype(np.uint8), axis=1)
+    header = struct.pack(">IIBBBBB", numbers.shape[1], numbers.shape[0], depth, 0, 0, 0, 0)
+    lines = b"".join(b"\0" + row.tobytes() for row in rows)
+    return _write_chunks(path, [_chunk(b"IHDR", header), _chunk(b"IDAT", zlib.compress(lines))])
+
+
 def write_palette_png(path: Path, entries: np.ndarray, colours: list[tuple[int, int, int]], alphas: bytes) -> Path:
     """Entries (H, W) of a palette, in eight bits each."""
     header = struct.pack(">IIBBBBB", entries.shape[1], entries.shape[0], 8, 3, 0, 0, 0)

@@ -32,6 +32,12 @@ def import_torchvision_models() -> ModuleType:
     return import_module("torchvision.models")
 
 
+def import_torchvision_datasets() -> ModuleType:
+    """The module `torchvision.datasets`, which needs none of the operators either."""
+    import_torchvision_models()
+    return import_module("torchvision.datasets")
+
+
 def find_torchvision_model(name: str) -> Callable[..., nn.Module]:
     """The function that makes a model of torchvision: for pictures, clips, segmentation or detection."""
     warnings.filterwarnings("ignore", "The default weight initialization", FutureWarning)

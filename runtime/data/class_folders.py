@@ -1,0 +1,90 @@
+"""The layout of class folders: the pictures of each class in a folder of its name, perhaps in folders of the parts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from archspec.callbacks import OnStep, ignore_step
+from archspec.errors import InputError
+from archspec.wording import list_some, tell_count
+from runtime.data.listing import FolderListing
+from runtime.data.source import DataSource, LabelledPictures
+from runtime.data.splits import PART_NAMES, TRAIN
+
+DESCRIBED = "CLASS/NAME.png (or .jpg), a folder for each class, also in train/, val/ and test/"
+"""What the layout looks like."""
+
+
+class ClassedPicture(NamedTuple):
+    """A picture, the name of its class, and the part that a folder names."""
+
+    name: str
+    label: str
+    part: str
+
+
+def recognize(listing: FolderListing) -> bool:
+    """Tell whether a folder has pictures in folders of at least two classes."""
+    found, folders = _find_pictures(listing)
+    return len(folders) >= 2 and bool(found)
+
+
+def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> DataSource:
+    """Read which pictures there are, and of which class each is. The classes are numbered in the order of their names.
+
+    Raises InputError where a class has no pictures to train on.
+    """
+    found, folders = _find_pictures(listing)
+    order = tuple(sorted(folders))
+    _check_classes(listing, found, order)
+    numbers = {label: number for number, label in enumerate(order)}
+    targets = np.array([numbers[picture.label] for picture in found], np.int64)
+    names = [picture.name for picture in found]
+    parts = [picture.part for picture in found] if any(picture.part for picture in found) else None
+    samples = LabelledPictures(listing.folder, names, targets=targets)
+    loose = sorted(set(listing.pictures) - set(names))
+    are = "is" if len(loose) == 1 else "are"
+    note = f"{tell_count(len(loose), 'picture')} of {name} {are} in no folder of a class, and {are} left out: "
+    notes = (note + list_some(loose, 3, ", "),) if loose else ()
+    return DataSource(name, "labels", samples, order, names, parts=parts, strata=targets.tolist(), notes=notes)
+
+
+def _find_pictures(listing: FolderListing) -> tuple[list[ClassedPicture], set[str]]:
+    """The pictures in folders of classes, in the order of their names, and the classes' folders, empty ones too."""
+    parts = find_part_folders(listing)
+    found, folders = [], set()
+    for name in listing.folders:
+        pieces = name.split("/")
+        if len(pieces) == (2 if parts else 1) and (not parts or pieces[0] in parts):
+            folders.add(pieces[-1])
+    for name in listing.pictures:
+        pieces = name.split("/")
+        if parts and len(pieces) > 2 and pieces[0] in parts:
+            found.append(ClassedPicture(name, pieces[1], parts[pieces[0]]))
+        elif not parts and len(pieces) > 1:
+            found.append(ClassedPicture(name, pieces[0], ""))
+    return found, folders
+
+
+def find_part_folders(listing: FolderListing) -> Mapping[str, str]:
+    """Find the folders that name parts, with these; none unless all folders of pictures do, and one is of training."""
+    tops = {name.partition("/")[0] for name in listing.pictures if "/" in name}
+    parts = {name: PART_NAMES[name.lower()] for name in sorted(tops) if name.lower() in PART_NAMES}
+    return parts if len(parts) == len(tops) and TRAIN in parts.values() else {}
+
+
+def _check_classes(listing: FolderListing, found: Sequence[ClassedPicture], order: Sequence[str]) -> None:
+    counts = Counter(picture.label for picture in found if picture.part in ("", TRAIN))
+    empty = [label for label in order if not counts[label]]
+    if not empty:
+        return
+    others = listing.tell_not_read()
+    training = " to train on" if any(picture.part for picture in found) else ""
+    raise InputError(
+        f"{listing.folder}: no pictures{training} in the folder of {list_some(empty, 5, ', ')}: each class needs at "
+        f"least one{f'; {others}' if others else ''}; remove the folder, or name the classes in data.yaml"
+    )

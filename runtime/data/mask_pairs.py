@@ -1,0 +1,185 @@
+"""The layout of images and masks: two folders whose files have the same names but for their endings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from archspec.arrays import Array
+from archspec.callbacks import OnStep, ignore_step
+from archspec.errors import InputError
+from archspec.wording import list_some, tell_count, write_shape
+from runtime.data.listing import FolderListing, cut_ending
+from runtime.data.mask_values import MaskValues, choose_values, scan_masks
+from runtime.data.reading import StoredImage, peek_image
+from runtime.data.source import DataSource, PictureSamples
+from runtime.data.splits import PART_NAMES
+from runtime.pictures.mask import open_mask
+
+IMAGE_FOLDERS = ("images", "image", "imgs", "img", "jpegimages")
+"""What the folder of the images is called, in small letters."""
+
+MASK_FOLDERS = ("masks", "mask", "labels", "annotations", "segmentationclass")
+"""What the folder of the masks is called, in small letters."""
+
+MASK_ENDS = ("_mask", "-mask", "_masks", "_label", "_labels", "_seg", "_segmentation")
+"""What may stand at the end of a mask's name, before the ending."""
+
+
+class FolderPair(NamedTuple):
+    """A folder of images and the one of their masks, and the part that the folder around them names."""
+
+    images: str
+    masks: str
+    part: str
+
+
+class Pairing(NamedTuple):
+    """Images with their masks and the part of each, and those that have no counterpart."""
+
+    pairs: list[tuple[str, str, str]]
+    without_mask: list[str]
+    without_image: list[str]
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedPictures(PictureSamples):
+    """Pictures and the mask of each, `masks`, relative to `folder` too, whose values stand for classes as `values`
+    says."""
+
+    masks: Sequence[str] = ()
+    values: MaskValues = field(default_factory=lambda: MaskValues(()))
+
+    def __getitem__(self, index: int, /) -> tuple[Array, Array]:
+        image, mask = self.read(index), self.read_target(index)
+        if mask.shape != image.shape[1:]:
+            raise InputError(
+                _tell_sizes(
+                    self.folder / self.masks[index], mask.shape, self.folder / self.names[index], image.shape[1:]
+                )
+            )
+        return image, mask
+
+    def read_target(self, index: int) -> Array:
+        """Read the classes of one picture's pixels, (H, W) in uint8. Raises InputError where the mask cannot be read,
+        or a value stands for no class."""
+        path = self.folder / self.masks[index]
+        return self.values.decode(open_mask(path), path)
+
+    def peek(self, index: int, /) -> StoredImage:
+        """Tell what the head of the picture's file says. Raises InputError where it or the mask's cannot be read, or
+        they are of two sizes."""
+        stored, mask = super().peek(index), peek_image(self.folder / self.masks[index])
+        if mask.extents != stored.extents:  # or a PNG says behind its pixels that it is turned
+            return StoredImage(stored.channels, self[index][1].shape)
+        return stored
+
+    def list_files(self, index: int, /) -> tuple[Path, ...]:
+        """List the files of the picture and of the mask."""
+        return self.folder / self.names[index], self.folder / self.masks[index]
+
+
+def _tell_sizes(mask: Path, found: Sequence[int], image: Path, wanted: Sequence[int]) -> str:
+    return f"{mask} is {write_shape(found)}, and its image {image} is {write_shape(wanted)}: they must be of one size"
+
+
+def find_folder_pairs(
+    listing: FolderListing, images: Sequence[str] = IMAGE_FOLDERS, masks: Sequence[str] = MASK_FOLDERS
+) -> list[FolderPair]:
+    """Find folders of images beside folders of masks: in the folder itself, or in folders of it that name parts."""
+    bases = [("", "")] + [
+        (name, PART_NAMES[name.lower()]) for name in listing.top_folders if name.lower() in PART_NAMES
+    ]
+    found = []
+    for base, part in bases:
+        inside = {name[len(base) + 1 if base else 0 :].lower(): name for name in _list_children(listing, base)}
+        pair = [next((inside[name] for name in names if name in inside), None) for names in (images, masks)]
+        if pair[0] is not None and pair[1] is not None and listing.list_in(pair[1], listing.pictures):
+            found.append(FolderPair(pair[0], pair[1], part))
+    return found
+
+
+def _list_children(listing: FolderListing, base: str) -> Iterator[str]:
+    """The folders in a folder, not those in these."""
+    depth = base.count("/") + 1 if base else 0
+    return (name for name in listing.folders if name.count("/") == depth and (not base or name.startswith(f"{base}/")))
+
+
+def pair_files(listing: FolderListing, folders: Sequence[FolderPair]) -> Pairing:
+    """Pair images and masks by their names without endings. Raises InputError where two files have one such name."""
+    pairs, without_mask, without_image = [], [], []
+    for folder in folders:
+        images = _index(listing, folder.images)
+        masks = _drop_ends(_index(listing, folder.masks), images)
+        pairs += [(images[key], masks[key], folder.part or _find_part(key)) for key in images if key in masks]
+        without_mask += [name for key, name in images.items() if key not in masks]
+        without_image += [name for key, name in masks.items() if key not in images]
+    return Pairing(sorted(pairs), without_mask, without_image)
+
+
+def _index(listing: FolderListing, folder: str) -> dict[str, str]:
+    """The pictures of a folder by their names in it, without endings."""
+    found: dict[str, str] = {}
+    for name in listing.list_in(folder, listing.pictures):
+        key = cut_ending(name[len(folder) + 1 :])
+        if key in found:
+            raise InputError(
+                f"{listing.folder} has {found[key]} and {name}, which differ by their endings alone: keep one"
+            )
+        found[key] = name
+    return found
+
+
+def _drop_ends(masks: Mapping[str, str], images: Mapping[str, str]) -> dict[str, str]:
+    """The masks by the names of their images, of which they may have more at the end."""
+    found = {}
+    for key, name in masks.items():
+        shorter = (key[: -len(end)] for end in MASK_ENDS if key.endswith(end))
+        found[key if key in images else next((short for short in shorter if short in images), key)] = name
+    return found
+
+
+def _find_part(key: str) -> str:
+    """The part that a folder in the folder of images names."""
+    first, slash, _ = key.partition("/")
+    return PART_NAMES.get(first.lower(), "") if slash else ""
+
+
+def tell_left_out(pairing: Pairing) -> tuple[str, ...]:
+    """Tell which images have no mask and which masks no image."""
+    notes = []
+    for names, noun, other in ((pairing.without_mask, "image", "mask"), (pairing.without_image, "mask", "image")):
+        if names:
+            has, are = ("has", "is") if len(names) == 1 else ("have", "are")
+            told = tell_count(len(names), noun)
+            notes.append(f"{told} {has} no {other}, and {are} left out: {list_some(names, 3, ', ')}")
+    return tuple(notes)
+
+
+DESCRIBED = "images/NAME.png (or .jpg) and masks/NAME.png, also in train/, val/ and test/, or with these inside"
+"""What the layout looks like."""
+
+
+def recognize(listing: FolderListing) -> bool:
+    """Tell whether a folder has folders of images beside folders of masks."""
+    return bool(find_folder_pairs(listing))
+
+
+def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> DataSource:
+    """Pair images and masks, and read all masks for the classes that they have.
+
+    Raises InputError where there is no pair, or the values of the masks stand for no classes.
+    """
+    pairing = pair_files(listing, find_folder_pairs(listing))
+    if not pairing.pairs:
+        shown = [list_some(names, 3, ", ") or "none" for names in pairing[1:]]
+        raise InputError(f"no image of {name} has a mask of its name: images are {shown[0]}; masks are {shown[1]}")
+    images, masks, parts = zip(*pairing.pairs, strict=True)
+    scan = scan_masks([listing.path(mask) for mask in masks], on_step)
+    values, classes = choose_values(scan, None, (), name)
+    samples = MaskedPictures(listing.folder, images, masks=masks, values=values)
+    return DataSource(
+        name, "maps", samples, classes, images, parts=parts, notes=tell_left_out(pairing), bad=tuple(scan.bad)
+    )

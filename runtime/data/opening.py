@@ -1,0 +1,163 @@
+"""From the word of `--data` to a data set: a name, a name and a folder (`cifar10:DIR`), or a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from archspec.arrays import Array
+from archspec.callbacks import OnStep, ignore_step
+from archspec.errors import ArchspecError, InputError, suggest
+from archspec.log import warn
+from archspec.wording import list_some, tell_count, write_shape
+from runtime.data.dataset import ArraySamples, Dataset, Samples
+from runtime.data.layouts import LAYOUTS, DataLayout
+from runtime.data.listing import FolderListing, list_data
+from runtime.data.measuring import MAX_MEASURED, Survey, measure_levels, refuse_bad, spread, survey
+from runtime.data.registry import DATASETS
+from runtime.data.source import DataSource, Subset, take_channels
+from runtime.data.splits import Indices, split_samples
+from runtime.pictures.preprocess import Preprocess
+from runtime.recipes.data import DataSection
+
+IMAGENET: tuple[tuple[float, ...], tuple[float, ...]] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and standard deviation of the channels of ImageNet, as torchvision has them."""
+
+
+def open_data(
+    word: str | Path, section: DataSection | None = None, task: str | None = None, on_step: OnStep = ignore_step
+) -> Dataset:
+    """Open the data that a word names: its parts, and how its images are prepared where nobody wishes otherwise.
+
+    The extents are those of `section.size`, else the images' own where all have the same, else the median of each.
+    What is left out is warned of. Raises InputError where there is no such data, they cannot be used, or are not for
+    the `task`.
+    """
+    section = section or DataSection()
+    if str(word) in DATASETS:
+        return DATASETS[str(word)]()
+    return make_dataset(open_source(word, task, on_step), section, on_step)
+
+
+def open_source(word: str | Path, task: str | None = None, on_step: OnStep = ignore_step) -> DataSource:
+    """List all samples of the data that a word names, before they are split; `on_step` hears of files that are looked
+    at. Raises InputError as `open_data` does."""
+    folder = Path(word)
+    if not os.path.isdir(folder):
+        names = [*DATASETS]
+        near = suggest(str(word), names)
+        raise InputError(f"no data set '{word}'{near} (available: {', '.join(names)}), and no folder of that name")
+    listing = list_data(folder)
+    return choose_layout(listing, task).read(listing, str(word), on_step)
+
+
+def choose_layout(listing: FolderListing, task: str | None = None) -> DataLayout:
+    """Choose the first layout that a folder has, of those for the task. Raises InputError, which says what is
+    understood, where it has none."""
+    found = [layout for layout in LAYOUTS if layout.recognize(listing)]
+    fitting = [layout for layout in found if task in (None, layout.task)]
+    if fitting:
+        return fitting[0]
+    if found:
+        kinds = list_some([f"{layout.name}, for the task {layout.task}" for layout in found])
+        raise InputError(f"{listing.folder} holds {kinds}; what is wanted are data for the task {task}")
+    held = tell_count(len(listing.pictures), "picture")
+    others = listing.tell_not_read()
+    kinds = "".join(f"\n  {layout.task}: {layout.described}" for layout in LAYOUTS if task in (None, layout.task))
+    raise InputError(
+        f"{listing.folder} is laid out as no data are: it holds {held} (PNG or JPEG) in "
+        f"{tell_count(len(listing.folders), 'folder')}{f'; {others}' if others else ''}; understood are:{kinds}"
+    )
+
+
+def make_dataset(source: DataSource, section: DataSection, on_step: OnStep = ignore_step) -> Dataset:
+    """Split the samples, and measure what their images need. Raises InputError where one of them cannot be read, or a
+    part would be empty."""
+    if section.skip_bad:
+        source = drop_bad(source, on_step)
+    for note in source.notes:
+        warn(note)
+    seen = survey(source.samples, on_step)
+    refuse_bad(list(dict.fromkeys((*source.bad, *seen.bad))), source.name)
+    samples = take_channels(source.samples, seen.channels)
+    parts = split_samples(source.groups or source.names, source.strata, source.parts, section, source.name)
+    train = take_part(samples, parts.train)
+    return Dataset(
+        name=source.name,
+        train=train,
+        test=take_part(samples, parts.test),
+        classes=source.classes,
+        preprocess=measure_images(train, seen, section, on_step),
+        task=source.task,
+        validation=take_part(samples, parts.validation) if len(parts.validation) else None,
+        flip_index=source.flip_index,
+    )
+
+
+def take_part(samples: Samples, indices: Indices) -> Samples:
+    """Take some of the samples; of arrays, neighbours in their own order are a view."""
+    if isinstance(samples, ArraySamples) and len(indices) and np.array_equal(indices, np.arange(*_ends(indices))):
+        start, stop = _ends(indices)
+        return ArraySamples(samples.images[start:stop], samples.targets[start:stop])
+    return Subset(samples, indices)
+
+
+def _ends(indices: Array) -> tuple[int, int]:
+    return int(indices[0]), int(indices[-1]) + 1
+
+
+def drop_bad(source: DataSource, on_step: OnStep = ignore_step) -> DataSource:
+    """Read every sample once, and leave out those that cannot be; what they are, and how many, is noted."""
+    kept, bad = list[int](), list[str]()
+    for index in range(len(source.samples)):
+        try:
+            source.samples[index]
+            kept.append(index)
+        except ArchspecError as error:
+            bad.append(str(error))
+        on_step(index + 1, len(source.samples))
+    if not bad:
+        return source
+    note = f"{tell_count(len(bad), 'bad sample')} of {source.name} left out: {list_some(bad)}"
+    return select(source, kept, (note,))
+
+
+def select(source: DataSource, kept: Sequence[int], notes: Sequence[str] = ()) -> DataSource:
+    """Keep some of the samples, with more notes."""
+
+    def pick(values: Sequence[object] | None) -> list[object] | None:
+        return None if values is None else [values[index] for index in kept]
+
+    chosen = {name: pick(getattr(source, name)) for name in ("names", "groups", "parts", "strata")}
+    samples = Subset(source.samples, np.array(kept, np.int64))
+    return replace(source, samples=samples, notes=(*source.notes, *notes), bad=(), **chosen)  # type: ignore[arg-type]  # by names
+
+
+def measure_images(train: Samples, seen: Survey, section: DataSection, on_step: OnStep = ignore_step) -> Preprocess:
+    """Choose the extents at which images are trained on, and what normalizes them."""
+    extents = choose_extents(seen, section)
+    if section.normalize == "imagenet":
+        if seen.channels != 3:
+            raise InputError(f"data.normalize: imagenet is of three channels, and the images have {seen.channels}")
+        mean, std = IMAGENET
+    elif section.normalize == "measured":
+        mean, std = measure_levels(train, spread(len(train), MAX_MEASURED), on_step)
+    else:
+        mean, std = (0.0,) * seen.channels, (1.0,) * seen.channels
+    return Preprocess(seen.channels, extents, mean, std, resize=section.resize, interpolation=section.interpolation)
+
+
+def choose_extents(seen: Survey, section: DataSection) -> tuple[int, ...]:
+    """Choose the extents of `section.size`, else the images' own, else the median of each. Raises InputError where the
+    size has another number of extents than the images."""
+    own = seen.common or seen.median
+    if section.size is None:
+        return own
+    size = tuple(section.size) * (len(own) if len(section.size) == 1 else 1)
+    if len(size) != len(own):
+        raise InputError(f"data.size is {write_shape(size)}, and the images have {len(own)} extents")
+    return size
