@@ -52,20 +52,26 @@ if TYPE_CHECKING:
     )
     from archspec.zoo import list_zoo
     from compiler.analysis.report import Report
+    from runtime.data.dataset import Dataset
+    from runtime.recipes.recipe import Recipe
     from runtime.session.session import Session
+    from runtime.training.callbacks import TrainingCallback
 
 __version__ = "0.1.0"
 __all__ = [
     "ArchspecError",
+    "Dataset",
     "Diagnostic",
     "InputError",
     "MissingExtra",
     "ModelError",
+    "Recipe",
     "Report",
     "RuntimeFailure",
     "Session",
     "Spec",
     "SpecError",
+    "TrainingCallback",
     "accepted_sizes",
     "analyze",
     "check",
@@ -97,6 +103,8 @@ _HOMES = dict.fromkeys(_ERRORS, "archspec.errors")
 _WEIGHTS = ("combine_weights", "find_rules", "match_weights", "read_weights", "sample_ensemble", "write_converted")
 _HOMES |= dict.fromkeys(_WEIGHTS, "archspec.weights")
 _HOMES |= {"Session": "runtime.session.session", "list_blocks": "archspec.libraries", "list_zoo": "archspec.zoo"}
+_HOMES |= {"Dataset": "runtime.data.dataset", "Recipe": "runtime.recipes.recipe"}
+_HOMES |= {"TrainingCallback": "runtime.training.callbacks"}
 _HOMES |= {"Report": "compiler.analysis.report", "Spec": "archspec.spec.load"}
 
 

@@ -14,7 +14,6 @@ from archspec.file_types import is_onnx
 from archspec.ops import Op
 from archspec.spec.load import load as _load
 from archspec.spec.spec import Spec
-from archspec.spec.text import to_yaml
 from compiler.analysis.check import check as _check
 from compiler.analysis.memory.memory import largest_batch as _largest_batch
 from compiler.analysis.report import analyze as _analyze
@@ -28,15 +27,17 @@ if TYPE_CHECKING:
 
     from compiler.analysis.signal.choice_effects import ChoiceEffect
     from compiler.torch_target.rules import TorchRule
+    from runtime.data.dataset import Dataset
     from runtime.evaluation.evaluate import Evaluation
     from runtime.experiments.graded import MeasuredPathGradient
     from runtime.experiments.signal import MeasuredSignal
     from runtime.export.export import Export
     from runtime.export.plan import ExportKeywords
+    from runtime.recipes.recipe import Recipe
+    from runtime.training.callbacks import TrainingCallback
     from runtime.training.fitting import FittingKeywords
     from runtime.training.loop import TrainResult
     from runtime.training.metrics import Progress
-    from runtime.training.recipe import Recipe
     from runtime.verification.options import VerifyKeywords
     from runtime.verification.report import Verification
 
@@ -230,49 +231,61 @@ def verify_model(
 @takes_keywords_of("runtime.training.fitting.FittingKeywords")
 @checked
 def train(
-    spec: Spec,
-    data: str,
-    folder: str | Path,
+    network: Spec | Graph,
+    data: Dataset | str,
     recipe: Recipe | None = None,
     *,
-    on_step: Callable[[Progress], None] = lambda progress: None,
+    folder: str | Path | None = None,
+    resume: str | Path = "never",
     force: bool = False,
+    command: str | None = None,
+    on_step: Callable[[Progress], None] | None = None,
+    callbacks: Sequence[TrainingCallback] = (),
     **fitting: Unpack[FittingKeywords],
 ) -> TrainResult:
-    """Train a spec on a data set by name. Leaves in `folder` the spec in one piece, the metrics as they come, and the
-    weights with class names and preprocessing. Dynamic sizes are the extents of the images but for those in `sizes`;
-    the spec may expand to `max_nodes` nodes (100,000).
+    """Train a network on a data set, given by name or as an object, by a recipe.
 
-    From the end of the first epoch on the folder has the weights of the last finished one, so that whatever ends the
-    training early leaves these; a line of the log says so. Raises InputError where the folder holds an earlier run,
-    unless `force` is to replace it.
+    A graph trains in memory. A spec is made to fit the data first: dynamic sizes are the extents of the images but for
+    those in `sizes`, and it may expand to `max_nodes` nodes (100,000). With a `folder` it leaves a run there: the spec
+    and the recipe in one piece, the metrics as they come, checkpoints, and the weights with class names and
+    preprocessing. An earlier run there is refused, unless `force` is to replace it, or `resume` goes on with it: "auto"
+    from its newest checkpoint, or from the folder of any one.
 
-    >>> from runtime.training.recipe import Recipe
+    SIGINT and SIGTERM end a training with a folder when its step is finished and saved; a line of the log says how to
+    go on, by `command` where that is given. `on_step` and `callbacks` hear of it. Raises InputError for what does not
+    fit together, and where a loss or a gradient is not finite any more.
+
     >>> spec = archspec.load("resnet_digits", params={"depths": [1, 1, 1], "widths": [2, 2, 2]})
-    >>> result = archspec.train(spec, "digits", "run", Recipe(epochs=1, batch=500))
-    >>> result.test_images, list(result.test_scores)
+    >>> result = archspec.train(spec, "digits", archspec.Recipe(epochs=1, batch=500), folder="run")
+    >>> result.test.images, list(result.test_scores)
     (360, ['accuracy'])
     """
+    if folder is None and (str(resume) != "never" or force):
+        raise InputError("train: `resume` and `force` are about a run's `folder`: give one")
+    if folder is not None and isinstance(network, Graph):
+        raise InputError("train: a graph has no text to keep in a `folder`: give the spec, or train in memory")
     from runtime.data.registry import load_data
+    from runtime.recipes.recipe import Recipe
+    from runtime.training.callbacks import StepCallback
     from runtime.training.fitting import fit_spec
-    from runtime.training.grids import find_grids, name_strides
-    from runtime.training.loop import train as run
-    from runtime.training.recipe import Recipe
-    from runtime.training.run import describe_training
-    from runtime.training.run_folder import check_vacant
-    from runtime.training.state import copy_weights
-    from runtime.training.writer import RunWriter
+    from runtime.training.training_run import RunFolder, train_graph, train_run, write_command
 
-    check_vacant(folder, force=force)
-    recipe, dataset = recipe or Recipe(), load_data(data)
-    spec, graph = fit_spec(spec, dataset, **fitting)
-    net = to_torch(graph, seed=recipe.seed)
-    grids = find_grids(net, dataset, name_strides(graph))
-    facts = describe_training(graph, dataset, recipe, grids)
-    with RunWriter(Path(folder), to_yaml(spec.to_data()), facts, recipe.epochs, force=force) as writer:
-        result = run(net, dataset, recipe, on_step, lambda epoch: writer.keep(epoch, copy_weights(net)), grids=grids)
-        writer.finish(result.state, result.measured)
-    return result
+    where = None
+    if folder is not None:
+        if command is None and isinstance(data, str):
+            command = write_command(Path(folder), data, fitting.get("max_nodes") or MAX_NODES)
+        where = RunFolder(Path(folder), force, str(resume), command)
+        where.check()
+    dataset, recipe = load_data(data) if isinstance(data, str) else data, recipe or Recipe()
+    heard = [*callbacks, *([StepCallback(on_step)] if on_step else [])]
+    if isinstance(network, Graph):
+        return train_graph(network, dataset, recipe, heard)
+    spec, graph = fit_spec(network, dataset, **fitting)
+    return (
+        train_graph(graph, dataset, recipe, heard)
+        if where is None
+        else train_run(spec, graph, dataset, recipe, where, heard)
+    )
 
 
 @checked
@@ -290,9 +303,8 @@ def evaluate(
     plain prediction with `monte_carlo` passes of Monte Carlo batch normalization. `providers` and `threads` are ONNX
     Runtime's; the run's spec may expand to `max_nodes` nodes, and use these `extensions`.
 
-    >>> from runtime.training.recipe import Recipe
     >>> spec = archspec.load("resnet_digits", params={"depths": [1, 1, 1], "widths": [2, 2, 2]})
-    >>> _ = archspec.train(spec, "digits", "run", Recipe(epochs=1, batch=500))
+    >>> _ = archspec.train(spec, "digits", archspec.Recipe(epochs=1, batch=500), folder="run")
     >>> weights, facts = archspec.read_weights("run/weights.safetensors")
     >>> _ = archspec.to_onnx(archspec.elaborate(spec), weights, "run/model.onnx", metadata=facts, verify=False)
     >>> evaluation = archspec.evaluate("run")

@@ -109,6 +109,21 @@ def _take_spec(value: Any, what: str) -> Spec:
     raise InputError(f"{what} is a spec, found {tell_value(value)}{advice}")
 
 
+def _take_network(value: Any, what: str) -> Any:
+    if isinstance(value, Spec | Graph):
+        return value
+    advice = "; archspec.load(…) reads a file, or a name in the zoo" if isinstance(value, str | Path) else ""
+    raise InputError(f"{what} is a spec or a graph, found {tell_value(value)}{advice}")
+
+
+def _take_data(value: Any, what: str) -> Any:
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, _find_class("runtime.data.dataset.Dataset")):
+        raise InputError(f"{what} is a name, or archspec.Dataset(…), found {tell_value(value)}")
+    return value
+
+
 def _take_path(value: Any, what: str) -> Any:
     try:
         name = os.fspath(value)
@@ -212,12 +227,14 @@ def _take_conversion(value: Any, what: str) -> Any:
 TAKERS: Mapping[str, Callable[[Any, str], Any]] = {
     "graph": _take_graph,
     "spec": _take_spec,
-    **dict.fromkeys(("path", "source", "folder"), _take_path),
+    "network": _take_network,
+    **dict.fromkeys(("path", "source", "folder", "resume"), _take_path),
     **dict.fromkeys(("params", "sizes"), _take_mapping),
     **dict.fromkeys(("wanted", "words"), _take_texts),
     **dict.fromkeys(("on_step", "on_check", "on_spec"), _take_function),
     "files": _take_files,
-    **dict.fromkeys(("data", "how", "what", "precision", "optimizer"), _take_text),
+    "data": _take_data,
+    **dict.fromkeys(("how", "what", "precision", "optimizer", "command"), _take_text),
     "batches": _take_batches,
     "seed": _take_natural,
     **dict.fromkeys(("max_nodes", "passes", "batch", "monte_carlo", "mc_batch", "samples"), _take_count),
@@ -225,7 +242,7 @@ TAKERS: Mapping[str, Callable[[Any, str], Any]] = {
     "original": _take_original,
     "options": _take_made_by("compiler.onnx_target.options.ExportOptions", "are"),
     "calibration": _take_made_by("runtime.export.plan.Calibration"),
-    "recipe": _take_made_by("runtime.training.recipe.Recipe"),
+    "recipe": _take_made_by("runtime.recipes.recipe.Recipe"),
     "conversion": _take_conversion,
     "metadata": lambda value, what: check_metadata(value),
 }

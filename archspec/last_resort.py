@@ -25,6 +25,7 @@ SHOW_CURSOR = "\x1b[?25h"
 
 _HEARD = Event()
 _PASSING: set[Path] = set()
+_PATIENCE: list[str] = []
 
 
 def tell_heard() -> None:
@@ -40,6 +41,17 @@ def passing(path: Path) -> Iterator[None]:
         yield
     finally:
         _PASSING.discard(path)
+
+
+@contextmanager
+def patient(told: str) -> Iterator[None]:
+    """Have the first signal that comes wait for its handler as long as that takes, while the block runs, and tell this
+    on stderr meanwhile; what comes after it is heard within GRACE seconds, or ends the process."""
+    _PATIENCE.append(told)
+    try:
+        yield
+    finally:
+        _PATIENCE.clear()
 
 
 @contextmanager
@@ -73,7 +85,12 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _watch(came: int, ended: Mapping[int, str]) -> None:
     while number := os.read(came, 1):
         code = 128 + number[0]
-        if code in ended:
+        if code in ended and _PATIENCE:
+            told = _PATIENCE.copy()
+            _PATIENCE.clear()
+            with suppress(OSError):
+                os.write(2, "".join(f"{line}\n" for line in told).encode())
+        elif code in ended:
             if not _HEARD.wait(GRACE):
                 _end(code, ended[code])
             os.set_blocking(came, False)

@@ -154,7 +154,7 @@ EPOCH = MetadataKey("archspec.epoch", _parse_epoch, _print_epoch)
 SPEC_HASH = _Text("archspec.spec")
 """The hash of the spec's text."""
 SETTINGS = _Object("archspec.settings")
-"""The recipe that the network was trained by: the fields of `runtime.training.recipe.Recipe`."""
+"""The recipe that the network was trained by: the fields of `runtime.recipes.recipe.Recipe`."""
 
 # What is written where several networks, or less than one, became a model.
 COMBINE = _Text("archspec.combine")

@@ -20,6 +20,9 @@ MAX_PARAMETERS = 1 << 33
 """The largest number of weights that a module is built with, 32 GiB in fp32; a spec that asks for more is more likely
 wrong than wanted."""
 
+NODE = "archspec.node"
+"""The key under which a node of the module's graph says which of ours it computes, in `meta`."""
+
 TAKEN = frozenset(("self", "torch", "device", "inf", "nan", "NoneType", "fx_pytree", "pytree"))
 """The names that generated code uses: an input of that name gets an underscore as an argument of `forward`."""
 
@@ -54,6 +57,7 @@ def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], TorchRule]
                 values[node.id] = flow.create_node("call_module", node.home, operands, name=node.op.kind)
             else:
                 values[node.id] = _trace(made, operands, tracer)
+            values[node.id].meta[NODE] = node.id
     outputs = {name: values[id] for name, id in graph.outputs.items()}
     flow.output(next(iter(outputs.values())) if len(outputs) == 1 else outputs)
     flow.lint()

@@ -13,7 +13,7 @@ from archspec.spec.load import load
 from archspec.spec.spec import Spec
 from archspec.spec.text import to_yaml
 from compiler.onnx_file.metadata import SETTINGS
-from runtime.training.recipe import Recipe
+from runtime.recipes.recipe import Recipe
 from runtime.training.run import Run
 from runtime.training.run_folder import SPEC, WEIGHTS
 
@@ -54,5 +54,5 @@ def read_recipe(run: Run) -> Recipe:
     """Read the recipe that a run was trained by. Raises ModelError where its weights do not say."""
     with suppress(ArchspecError, TypeError, ValueError):
         if (written := SETTINGS.read(run.metadata)) is not None:
-            return Recipe(**written)
+            return Recipe.model_validate(written)
     raise ModelError(f"{run.folder / WEIGHTS} does not say how it was trained ('{SETTINGS}')")

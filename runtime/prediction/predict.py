@@ -43,9 +43,8 @@ def predict(
     """Give the answers of `answer_files`, in order. Raises ArchspecError at the first file that has none.
 
     >>> from runtime.prediction.predict import predict
-    >>> from runtime.training.recipe import Recipe
     >>> spec = archspec.load("resnet_digits", params={"depths": [1, 1, 1], "widths": [2, 2, 2]})
-    >>> _ = archspec.train(spec, "digits", "run", Recipe(epochs=1, batch=500))
+    >>> _ = archspec.train(spec, "digits", archspec.Recipe(epochs=1, batch=500), folder="run")
     >>> weights, facts = archspec.read_weights("run/weights.safetensors")
     >>> _ = archspec.to_onnx(archspec.elaborate(spec), weights, "run/model.onnx", metadata=facts, verify=False)
     >>> pictures = archspec.evaluate("run").samples

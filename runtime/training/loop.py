@@ -2,211 +2,315 @@
 
 from __future__ import annotations
 
-import math
+import dataclasses
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from archspec.errors import InputError
+from archspec.errors import InputError, ModelError
 from archspec.extras import extra
-from compiler.torch_target.modes import device_of, limited_to
-from runtime.data.batches import count_steps, iterate_batches, mix_seed, shift_images
-from runtime.data.dataset import Dataset
-from runtime.recipes.objective import LossSection
-from runtime.tasks.grid import OutputGrid
-from runtime.tasks.labels import Labels
-from runtime.tasks.task import ScoreCounts
+from runtime.data.batches import mix_seed
+from runtime.data.dataset import Dataset, Samples
+from runtime.recipes.recipe import Recipe
+from runtime.training.callbacks import TrainingCallback
+from runtime.training.choice import Choice
+from runtime.training.clock import StepClock
 from runtime.training.drop_ramp import DropRamp
-from runtime.training.grids import find_grids
-from runtime.training.metrics import Epoch, EpochMeter, Progress
-from runtime.training.module_outputs import evaluate_module, name_outputs
-from runtime.training.objective import Objective, measure
-from runtime.training.optimizer import build_optimizer
-from runtime.training.recipe import Recipe
+from runtime.training.ema import holding
+from runtime.training.evaluation import Evaluator
+from runtime.training.interruption import Interruption
+from runtime.training.memory import measure_memory
+from runtime.training.metrics import EvaluatedStep, Measured, Meter, Progress, StepMetrics
+from runtime.training.nonfinite import find_nonfinite
+from runtime.training.ranks import Ranks
 from runtime.training.schedule import learning_rate_at
 from runtime.training.state import TrainState, copy_weights
+from runtime.training.step import NonfiniteStepError, StepFigures, StepImages, StepTaker
 
 with extra("train"):
     import torch
-    from torch import Tensor, nn
+    from torch import Tensor
+
+if TYPE_CHECKING:
+    from runtime.training.checkpoint import Snapshot
+    from runtime.training.feed import MemoryFeed
+    from runtime.training.writer import RunWriter
 
 
 @dataclass(frozen=True, eq=False)
 class TrainResult:
-    """The last step's weights, by name, on the CPU. The held-out images chose nothing: they were seen afterwards.
+    """The weights that training ends with, by name, on the CPU: of the best evaluation where validation images chose
+    it, else of the last step; with a moving average they are its. The test images chose nothing.
 
-    `test_scores` are the task's metrics, the main one first; with several outputs the loss is the sum of theirs, and
-    the scores are those of the last one.
+    `history` are the evaluations, `best` is the step of the one whose weights these are, `test` what was measured of
+    the test images, None where there are none.
     """
 
     state: dict[str, Tensor]
-    history: tuple[Epoch, ...]
+    history: tuple[EvaluatedStep, ...]
     steps: int
+    epochs: int
+    best: int
     seconds: float
-    test_images: int
-    test_loss: float
-    test_scores: dict[str, float]
+    test: Measured | None
+
+    @property
+    def test_scores(self) -> dict[str, float]:
+        """The task's scores of the test images, the main one first."""
+        return dict(self.test.scores) if self.test else {}
+
+    @property
+    def test_loss(self) -> float | None:
+        """The loss of the test images."""
+        return self.test.loss if self.test else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything but the weights; each score stands under `test_` and its metric's name."""
-        return {"history": [epoch.to_dict() for epoch in self.history], **self.measured}
+        """Give everything but the weights; each test score stands under `test_` and its metric's name."""
+        return {"history": [row.to_dict() for row in self.history], **self.measured}
 
     @property
     def measured(self) -> dict[str, Any]:
         """The last line of a run's metrics: all of `to_dict` but the history, which stands before it."""
-        return {
-            "steps": self.steps,
-            "seconds": self.seconds,
-            "test_images": self.test_images,
-            "test_loss": self.test_loss,
-            **{f"test_{name}": score for name, score in self.test_scores.items()},
-        }
+        ending = {"kind": "end", "step": self.steps, "epoch": self.epochs, "best": self.best, "seconds": self.seconds}
+        return ending | (self.test.to_dict("test") if self.test else {})
 
 
-def train(
-    module: nn.Module,
-    data: Dataset,
-    recipe: Recipe | None = None,
-    on_step: Callable[[Progress], None] = lambda progress: None,
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-    *,
-    grids: Mapping[str, OutputGrid] | None = None,
-) -> TrainResult:
-    """Train `module`, from images (N, C, H, W) to what the data's task needs, in place and on the device it is on.
+@dataclass(frozen=True, eq=False)
+class Attendance:
+    """Who takes part in a training beside the network: who hears of it, who keeps what it leaves (None: nobody), which
+    process this is, and what ends it early."""
 
-    A module with several outputs learns on each of them: the loss is their sum. `grids` are those of the outputs by
-    name, where they are known; otherwise `find_grids` finds them.
-
-    Raises InputError where the module does not fit the data, or the loss stops being finite. On the CPU, the same
-    module, recipe and number of threads give the same weights, bit for bit.
-    """
-    recipe = recipe or Recipe()
-    device = device_of(module)
-    own_generators = [device] if device.type == "cuda" else []
-    with limited_to(recipe.threads), torch.random.fork_rng(devices=own_generators):
-        grids = grids or find_grids(module, data)
-        with DropRamp(module, recipe.ramp_drop) as ramp:
-            state = TrainState(module, build_optimizer(module, recipe))
-            objective = make_objective(data, grids, recipe)
-            loop = TrainingLoop(state, data, objective, recipe, ramp, on_step)
-            history = []
-            while state.epoch < recipe.epochs:
-                history.append(loop.train_epoch())
-                on_epoch(history[-1])
-        weights = copy_weights(module)
-        loss, scores = measure(evaluate_module(module, data.held_out), data.held_out, objective.task, grids)
-    return TrainResult(
-        state=weights,
-        history=tuple(history),
-        steps=state.step,
-        seconds=loop.seconds,
-        test_images=len(data.test),
-        test_loss=loss,
-        test_scores=scores,
-    )
+    callbacks: Sequence[TrainingCallback] = ()
+    keeper: RunWriter | None = None
+    ranks: Ranks = field(default_factory=Ranks)
+    interruption: Interruption = field(default_factory=Interruption)
 
 
-def make_objective(data: Dataset, grids: Mapping[str, OutputGrid], recipe: Recipe) -> Objective:
-    """Make the objective of a training, which smooths labels alone."""
-    smoothing = recipe.label_smoothing if data.task == Labels.name else 0.0
-    return Objective.of(data, grids, LossSection(label_smoothing=smoothing))
+@dataclass(frozen=True, eq=False)
+class TrainingParts:
+    """The parts of a training: what it changes, what it learns from and how, what takes a step, what reads a step's
+    images, and what drops more and more."""
+
+    state: TrainState
+    data: Dataset
+    recipe: Recipe
+    taker: StepTaker
+    feed: MemoryFeed
+    ramp: DropRamp
 
 
 class TrainingLoop:
-    """The loop that takes the steps of a training from wherever its state is; `on_step` hears of each.
+    """The loop that takes the steps of a training from wherever its state is.
 
     Which images a step sees, how they are varied, and what the module draws is a function of (seed, epoch, step).
     """
 
-    def __init__(
-        self,
-        state: TrainState,
-        data: Dataset,
-        objective: Objective,
-        recipe: Recipe,
-        ramp: DropRamp,
-        on_step: Callable[[Progress], None],
-    ) -> None:
-        self.state, self.objective, self.recipe, self.ramp, self.on_step = state, objective, recipe, ramp, on_step
-        self.images = torch.from_numpy(data.training.images).to(device_of(state.module))
-        self.labels = torch.from_numpy(data.training.labels)
-        self.blank = data.preprocess.normalize(np.zeros((data.preprocess.channels, 1, 1))).ravel().tolist()
-        self.steps = recipe.epochs * count_steps(len(data.train), recipe.batch)
-        self.first_step, self.start = state.step, time.perf_counter()
+    def __init__(self, parts: TrainingParts, around: Attendance) -> None:
+        self.parts, self.around, self.state = parts, around, parts.state
+        data, recipe, objective = parts.data, parts.recipe, parts.taker.objective
+        self.task = objective.task
+        self.clock = StepClock.of(recipe, len(data.train))
+        self.choice = Choice.of(recipe, data)
+        self.evaluator = Evaluator(data, objective, around.ranks)
+        self.meter = Meter(self.task)
+        self.history: list[EvaluatedStep] = []
+        self.chosen: dict[str, Tensor] | None = None
+        self.saved: int | None = None
+        self.earlier, self.start, self.first_step = 0.0, time.perf_counter(), self.state.step
 
     @property
     def seconds(self) -> float:
-        """The seconds since the loop began."""
-        return time.perf_counter() - self.start
+        """The seconds that the training took so far, without those in which it lay still."""
+        return self.earlier + time.perf_counter() - self.start
 
-    def train_epoch(self) -> Epoch:
-        """Train on every image once, to the end of the state's epoch."""
-        state, recipe = self.state, self.recipe
-        state.module.train()
-        meter = EpochMeter(self.objective.task)
-        for chosen in iterate_batches(len(self.images), recipe.batch, recipe.seed, state.epoch):
-            meter.add(len(chosen), *self.take_step(chosen))
-            self.on_step(self._describe(meter))
-        state.epoch += 1
-        return Epoch(
-            epoch=state.epoch,
+    @property
+    def is_over(self) -> bool:
+        """True if all steps are done, or early stopping has ended them."""
+        return self.state.step >= self.clock.steps or self.choice.is_over
+
+    def run(self) -> TrainResult:
+        """Take all steps that are left, and measure what came of them."""
+        with closing(self.parts.feed.iterate(range(self.state.step, self.clock.steps))) as batches:
+            while not self.is_over:
+                self._go_on(next(batches))
+        return self._finish()
+
+    def _go_on(self, images: StepImages) -> None:
+        """Take a step, and do what is due after it."""
+        self._take(images)
+        step, ranks = self.state.step, self.around.ranks
+        best = self.clock.is_evaluated(step) and self._evaluate()
+        interrupted = ranks.agree(self.around.interruption.wanted)
+        if best or interrupted or self.is_over or self.clock.is_saved(step):
+            self._save(best=best)
+        if interrupted and not self.is_over:
+            self.around.interruption.end()
+
+    def _take(self, images: StepImages) -> None:
+        parts, clock = self.parts, self.clock
+        done, step = self.state.step, self.state.step + 1
+        epoch = clock.epoch_of(step)
+        parts.ramp.move(done / clock.steps)
+        rate = learning_rate_at(done, clock.steps, parts.recipe.schedule, parts.recipe.optimizer.lr)
+        logged = clock.is_logged(step)
+        seed = partial(mix_seed, parts.recipe.seed, epoch, step, self.around.ranks.rank)
+        try:
+            figures = parts.taker.take(images, rate, seed, measured=logged)
+        except NonfiniteStepError as error:
+            raise self._explain(error, images, seed) from error
+        self.meter.add(len(images.indices), figures.loss, figures.counts)
+        if logged:
+            self._tell(self._describe_step(epoch, rate, figures).to_dict())
+        for callback in self.around.callbacks:
+            callback.on_step(self._describe(epoch, rate))
+
+    def _explain(self, error: NonfiniteStepError, given: StepImages, seed: Callable[[int], int]) -> InputError:
+        """Say where numbers stopped being finite, of which images, and what to do; the weights before are saved."""
+        clock, parts, step = self.clock, self.parts, self.state.step + 1
+        said = [f"{error.what} at step {step} of {clock.steps} (epoch {clock.epoch_of(step)})"]
+        if error.images is not None:
+            names = [name_sample(parts.data.train, index) for index in given.indices[error.first :]]
+            with parts.taker.precision.computing():
+                place = find_nonfinite(self.state.module, error.images, lambda: torch.manual_seed(seed(error.part)))
+            said += [place.describe(names[: len(error.images)])] if place else []
+        if self.around.keeper is not None and step > 1:
+            self._save(best=False)
+        rate = parts.recipe.optimizer.lr
+        return InputError(f"{': '.join(said)}; try a learning rate below {rate:g} (--lr), or a longer warm-up")
+
+    def _evaluate(self) -> bool:
+        """Measure the network on the images by which training chooses, or else on the test images; tell whether it is
+        the best so far."""
+        data, state, meter = self.parts.data, self.state, self.meter
+        part, samples = ("test", data.test) if data.validation is None else ("validation", data.validation)
+        weights = state.module.state_dict() if state.average is None else state.average.average
+        with nullcontext() if state.average is None else holding(state.module, weights):
+            measured = self.evaluator.measure(state.module, samples)
+        best = self.choice.consider(state.step, self.task.rank(measured.scores[meter.metric]))
+        if best:
+            self.chosen = copy_weights(weights)
+        row = EvaluatedStep(
+            step=state.step,
+            epoch=self.clock.epoch_of(state.step),
             loss=meter.loss,
             metric=meter.metric,
             score=meter.score,
             learning_rate=state.learning_rate,
             seconds=meter.seconds,
             samples_per_second=meter.samples_per_second,
+            part=part,
+            measured=measured,
+            best=best,
         )
+        self.history.append(row)
+        self._tell(row.to_dict())
+        if best and self.around.keeper is not None:
+            self.around.keeper.keep(row, self.chosen)
+        self.meter = Meter(self.task)
+        return best
 
-    def take_step(self, chosen: Tensor) -> tuple[float, ScoreCounts]:
-        """Take one step of the optimizer, on the images with the indices `chosen` (N,).
+    def _save(self, *, best: bool) -> None:
+        """Save a checkpoint, unless there is one of this step."""
+        keeper = self.around.keeper
+        if keeper is None or self.saved == self.state.step:
+            return
+        folder = keeper.save(self.take_snapshot(), best=best or not self.choice.chooses)
+        self.saved = self.state.step
+        for callback in self.around.callbacks:
+            callback.on_checkpoint(folder, self.state.step)
 
-        Gives their mean loss, and the task's counts of right and wrong. Raises InputError where the loss is not
-        finite; the weights are then as they were.
-        """
-        state, recipe = self.state, self.recipe
-        seed = mix_seed(recipe.seed, state.epoch, state.step)
-        torch.manual_seed(seed)  # for dropout and its like inside the module
-        self.ramp.move(state.step / self.steps)
-        outputs = self._run(self._vary(chosen, seed))
-        targets = self.labels[chosen]
-        loss = self.objective.compute_loss(outputs, targets)
-        value = float(loss.item())
-        if not math.isfinite(value):
-            raise InputError(
-                f"the loss became {value} at step {state.step + 1} of {self.steps} (epoch {state.epoch + 1}); "
-                f"try a learning rate below {recipe.learning_rate:g} (--lr; in Python also a longer `warmup`)"
-            )
-        state.update(loss, learning_rate_at(state.step, self.steps, recipe.schedule, recipe.learning_rate))
-        return value, self.objective.count(outputs, targets)
+    def take_snapshot(self) -> Snapshot:
+        """Give all that the loop needs to go on; the tensors are those that it works with, no copies."""
+        more = {
+            "epoch": self.clock.epoch_of(self.state.step),
+            "seconds": self.seconds,
+            "meter": self.meter.to_dict(),
+            "choice": self.choice.to_dict(),
+            "history": [dataclasses.asdict(row) for row in self.history],
+        }
+        return self.state.take_snapshot(more)
 
-    def _vary(self, chosen: Tensor, seed: int) -> Tensor:
-        shift = self.recipe.shift if self.objective.task.shifted else 0
-        return shift_images(self.images[chosen.to(self.images.device)], shift, self.blank, seed)
-
-    def _run(self, images: Tensor) -> dict[str, Tensor]:
+    def restore(self, snapshot: Snapshot, chosen: Mapping[str, Tensor] | None) -> None:
+        """Go on from a snapshot; `chosen` are the weights of the best evaluation before it. Raises ModelError where it
+        is of another training."""
+        self.state.restore(snapshot)
         try:
-            return name_outputs(self.state.module(images))
-        except ValueError as error:  # batch normalization of one value per channel, which evaluation does not mind
-            raise InputError(
-                f"the network cannot train on a step of {len(images)} of {len(self.images)} images "
-                f"(batch {self.recipe.batch}): {error}; try a larger batch"
-            ) from error
+            self.meter = Meter.load(self.task, snapshot.state["meter"])
+            self.choice.load(snapshot.state["choice"])
+            self.history = [_load_row(row) for row in snapshot.state["history"]]
+            self.earlier = float(snapshot.state["seconds"])
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise ModelError(f"the checkpoint of step {snapshot.step} is of another training: {error}") from error
+        self.chosen = None if chosen is None else copy_weights(chosen)
+        self.saved = self.first_step = snapshot.step
+        self.start = time.perf_counter()
 
-    def _describe(self, meter: EpochMeter) -> Progress:
-        state = self.state
-        return Progress(
-            epoch=state.epoch + 1,
-            epochs=self.recipe.epochs,
-            step=state.step,
-            steps=self.steps,
-            loss=meter.loss,
-            metric=meter.metric,
-            score=meter.score,
-            learning_rate=state.learning_rate,
-            samples_per_second=meter.samples_per_second,
-            seconds_left=self.seconds / (state.step - self.first_step) * (self.steps - state.step),
+    def _finish(self) -> TrainResult:
+        data, last = self.parts.data, self.history[-1]
+        weights = self.chosen or copy_weights(self.state.module.state_dict())
+        if last.part == "test":
+            test: Measured | None = last.measured
+        else:
+            with holding(self.state.module, weights):
+                test = self.evaluator.measure(self.state.module, data.test) if len(data.test) else None
+        result = TrainResult(
+            state=weights,
+            history=tuple(self.history),
+            steps=self.state.step,
+            epochs=self.clock.epoch_of(self.state.step),
+            best=self.choice.step or self.state.step,
+            seconds=self.seconds,
+            test=test,
         )
+        self._tell(result.measured)
+        if self.around.keeper is not None:
+            self.around.keeper.finish(weights)
+        return result
+
+    def _tell(self, row: Mapping[str, Any]) -> None:
+        """Tell all who hear of it a line of the metrics."""
+        if self.around.keeper is not None:
+            self.around.keeper.add_row(row)
+        for callback in self.around.callbacks:
+            callback.on_metrics(row)
+
+    def _describe_step(self, epoch: int, rate: float, figures: StepFigures) -> StepMetrics:
+        return StepMetrics(
+            step=self.state.step,
+            epoch=epoch,
+            loss=figures.loss,
+            learning_rate=rate,
+            gradient_norm=figures.gradient_norm,
+            update_ratio=figures.update_ratio,
+            samples_per_second=self.meter.samples_per_second,
+            seconds=self.seconds,
+        )
+
+    def _describe(self, epoch: int, rate: float) -> Progress:
+        done, left = self.state.step - self.first_step, self.clock.steps - self.state.step
+        return Progress(
+            epoch=epoch,
+            epochs=self.clock.epochs,
+            step=self.state.step,
+            steps=self.clock.steps,
+            loss=self.meter.loss,
+            metric=self.meter.metric,
+            score=self.meter.score,
+            learning_rate=rate,
+            samples_per_second=self.meter.samples_per_second,
+            seconds_left=(time.perf_counter() - self.start) / done * left,
+            memory=measure_memory(self.parts.taker.device),
+        )
+
+
+def _load_row(written: Mapping[str, Any]) -> EvaluatedStep:
+    return EvaluatedStep(**{**written, "measured": Measured(**written["measured"])})
+
+
+def name_sample(samples: Samples, index: int) -> str:
+    """Name a sample: the file that it was read from, where the samples say so (`file_of`), else its index."""
+    find = getattr(samples, "file_of", None)
+    return f"image {index}" if find is None else str(find(index))

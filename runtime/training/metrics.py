@@ -1,25 +1,29 @@
-"""The metrics of a training: after each step, after each epoch, and in the file of its metrics."""
+"""The metrics of a training: after each step, at each evaluation, and in the file of its metrics."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from archspec.errors import InputError
+from archspec.errors import ArchspecError, InputError
+from archspec.strict_json import read_json
 from runtime.tasks.task import ScoreCounts, Task
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The figures after a step: loss and score run over the epoch so far; `step` of `steps` counts through all epochs.
+    """The figures after a step: loss and score run over the images since the last evaluation; `step` of `steps` counts
+    through all epochs.
 
-    `score` is the value of the task's main metric, called `metric`.
+    `score` is the value of the task's main metric, called `metric`; `memory` the bytes that the process has of the
+    machine's memory, None where the system does not say.
     """
 
     epoch: int
@@ -32,12 +36,50 @@ class Progress:
     learning_rate: float
     samples_per_second: float
     seconds_left: float
+    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Epoch:
-    """One epoch, counted from 1: means over its (varied) training images, and the last step's learning rate."""
+class StepMetrics:
+    """One step, counted from 1, of the epoch, counted from 1: the loss of its images, the norm of its gradient before
+    clipping, and how far the weights moved as a part of their own norm."""
 
+    step: int
+    epoch: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    update_ratio: float
+    samples_per_second: float
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the step as a line of the metrics."""
+        return {"kind": "step"} | {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The loss and the scores of some images, the task's main score first; the loss is the sum of the outputs', and the
+    scores are those of the last one."""
+
+    images: int
+    loss: float
+    scores: Mapping[str, float]
+
+    def to_dict(self, part: str) -> dict[str, Any]:
+        """Give the figures as plain values, named after the part of the data that these images are."""
+        named = {"images": self.images, "loss": self.loss, **self.scores}
+        return {f"{part}_{name}": value for name, value in named.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatedStep:
+    """One evaluation, after a step in an epoch, both counted from 1: the means over the (varied) training images since
+    the last one, what was `measured` of the `part` of the data, validation or test, and whether it is the best so far.
+    Where nothing is chosen, the last one is the best."""
+
+    step: int
     epoch: int
     loss: float
     metric: str
@@ -45,23 +87,27 @@ class Epoch:
     learning_rate: float
     seconds: float
     samples_per_second: float
+    part: str
+    measured: Measured
+    best: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the epoch as plain values; the score stands under its metric's name."""
+        """Give it as a line of the metrics; the score of the training images stands under its metric's name, what was
+        measured under `validation_` or `test_` and its name."""
         names = ("learning_rate", "seconds", "samples_per_second")
-        return {"epoch": self.epoch, "loss": self.loss, self.metric: self.score} | {
-            name: getattr(self, name) for name in names
-        }
+        row = {"kind": "evaluation", "step": self.step, "epoch": self.epoch, "loss": self.loss, self.metric: self.score}
+        return row | self.measured.to_dict(self.part) | {name: getattr(self, name) for name in (*names, "best")}
 
 
 @dataclass(slots=True)
-class EpochMeter:
-    """The means over the images of an epoch, as far as it is, and how fast they went by."""
+class Meter:
+    """The means over the training images since the last evaluation, and how fast they went by."""
 
     task: Task
     images: int = 0
     total_loss: float = 0.0
     counts: ScoreCounts = field(default_factory=lambda: np.zeros(()))
+    earlier: float = 0.0
     start: float = field(default_factory=time.perf_counter)
 
     def add(self, images: int, loss: float, counts: ScoreCounts) -> None:
@@ -73,7 +119,7 @@ class EpochMeter:
     @property
     def loss(self) -> float:
         """The mean loss of an image."""
-        return self.total_loss / self.images
+        return self.total_loss / max(self.images, 1)
 
     @property
     def metric(self) -> str:
@@ -87,20 +133,57 @@ class EpochMeter:
 
     @property
     def seconds(self) -> float:
-        """The seconds since the epoch began."""
-        return time.perf_counter() - self.start
+        """The seconds since the last evaluation, without those between a training's end and its being taken up."""
+        return self.earlier + time.perf_counter() - self.start
 
     @property
     def samples_per_second(self) -> float:
-        """The images of this epoch over its seconds."""
+        """The images since the last evaluation over its seconds."""
         return self.images / max(self.seconds, 1e-9)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Write the sums, of which `load` makes a meter again; of the counts those that are not zero."""
+        places = np.flatnonzero(self.counts)
+        counts = [[int(place), float(self.counts.flat[place])] for place in places]
+        sums = {"images": self.images, "total_loss": self.total_loss, "seconds": self.seconds}
+        return {**sums, "shape": list(self.counts.shape), "counts": counts}
 
-def append_metrics(path: str | Path, values: Mapping[str, Any]) -> None:
+    @classmethod
+    def load(cls, task: Task, written: Mapping[str, Any]) -> Meter:
+        """Make the meter whose sums were written."""
+        counts = np.zeros(written["shape"])
+        for place, value in written["counts"]:
+            counts.flat[place] = value
+        return cls(task, written["images"], written["total_loss"], counts, written["seconds"])
+
+
+def format_metrics(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Write JSON objects, each in a line of its own."""
+    return "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+
+
+def append_metrics(path: str | Path, row: Mapping[str, Any]) -> None:
     """Add one JSON object as a line of its own, which can be read at once. Raises InputError where it cannot be
     written."""
     try:
         with open(path, "a", encoding="utf-8", newline="\n") as file:
-            file.write(json.dumps(values, allow_nan=False) + "\n")
+            file.write(format_metrics([row]))
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def read_metrics(path: Path, step: int) -> list[dict[str, Any]]:
+    """Read the lines of a file that are of no later step than this one, and not of the end; lines that a kill has cut
+    off are passed over. Raises InputError where the file cannot be read."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {path}: {error}") from error
+    rows = []
+    for line in lines:
+        with suppress(ArchspecError):
+            row = read_json(line, str(path))
+            found = row.get("step") if isinstance(row, dict) and row.get("kind") != "end" else None
+            if isinstance(found, int) and found <= step:
+                rows.append(row)
+    return rows

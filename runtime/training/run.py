@@ -21,13 +21,13 @@ from compiler.graph import Graph
 from compiler.onnx_file.metadata import GRAPH, SETTINGS, STRIDE
 from runtime.data.dataset import Dataset, Split
 from runtime.data.registry import describe_data, load_data_of
+from runtime.recipes.recipe import Recipe
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.registry import find_task
 from runtime.tasks.task import Task
 from runtime.training.grids import find_grids, find_stride, name_strides
 from runtime.training.module_outputs import evaluate_module
 from runtime.training.objective import measure
-from runtime.training.recipe import Recipe
 from runtime.training.run_folder import SPEC, WEIGHTS, check_files, check_one_run
 from runtime.weights.safetensors_file import load_weights
 

@@ -15,14 +15,18 @@ from archspec.files import as_argument, is_plain_file
 from compiler.onnx_file.metadata import GRAPH, SPEC_HASH
 
 SPEC = "spec.yaml"
+RECIPE = "recipe.yaml"
 WEIGHTS = "weights.safetensors"
 MODEL = "model.onnx"
 METRICS = "metrics.jsonl"
 PICTURE = "predictions.png"
 SAMPLES = "samples"
 
-TRAINED = (SPEC, WEIGHTS, METRICS)
-"""The files that training leaves."""
+CHECKPOINTS = "checkpoints"
+"""The folder of a run's checkpoints."""
+
+TRAINED = (SPEC, RECIPE, WEIGHTS, METRICS)
+"""The files that training leaves, beside its checkpoints."""
 
 MADE = (MODEL, PICTURE, SAMPLES)
 """The files that other commands make of those."""
@@ -43,7 +47,8 @@ def check_files(folder: str | Path, names: Iterable[str]) -> None:
     for name in names:
         if not os.path.isfile(Path(folder) / name):  # of a name that is too long, Path.is_file raises
             unfinished = name == WEIGHTS and os.path.lexists(Path(folder) / METRICS)
-            advice = "its training was not finished: train again, with --force" if unfinished else ""
+            advice = "its training was not finished: go on with --resume auto, or train again with --force"
+            advice = advice if unfinished else ""
             raise InputError(f"{folder} has no {name}: {advice or f'run `{MAKERS[name]}` first'}")
 
 
@@ -92,7 +97,9 @@ def check_vacant(folder: str | Path, *, force: bool = False) -> None:
     there = list_trained(folder)
     if there and not force:
         what = f"{folder} holds an earlier run ({', '.join(there)}), which is not replaced unasked"
-        raise InputError(f"{what}: choose another folder (-o), or replace it (--force, in Python force=True)")
+        going_on = "go on with it (--resume auto), " if os.path.lexists(Path(folder) / CHECKPOINTS) else ""
+        choices = f"{going_on}choose another folder (-o), or replace it (--force, in Python force=True)"
+        raise InputError(f"{what}: {choices}")
     odd = [path for path in (Path(folder) / name for name in there) if not is_plain_file(path)]
     if odd:
         problem = f"{odd[0]} is a link or no file, and a run's files are replaced as one"

@@ -1,82 +1,157 @@
-"""What training leaves in its folder, epoch by epoch: from the end of the first on a run that can be used, however the
+"""What training leaves in its folder while it goes on: at each moment a run that can be used or taken up, however the
 process ends."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from archspec.errors import InputError
-from archspec.files import FileState, check_can_write, write_text, write_whole
+from archspec.files import check_can_write, write_text, write_whole
 from archspec.log import warn
 from compiler.onnx_file.metadata import EPOCH, SPEC_HASH
-from runtime.training.metrics import append_metrics
-from runtime.training.run_folder import MADE, METRICS, SPEC, WEIGHTS, check_vacant, hash_spec, write_export
+from runtime.training.checkpoint import CheckpointStore
+from runtime.training.lock import RunLock
+from runtime.training.manifest import EMA, Manifest
+from runtime.training.manifest import WEIGHTS as CHECKPOINT_WEIGHTS
+from runtime.training.metrics import append_metrics, format_metrics
+from runtime.training.run_folder import (
+    CHECKPOINTS,
+    MADE,
+    METRICS,
+    RECIPE,
+    SPEC,
+    WEIGHTS,
+    check_vacant,
+    hash_spec,
+    list_trained,
+    write_export,
+)
 from runtime.weights.safetensors_file import save_weights
 
 if TYPE_CHECKING:
-    from runtime.training.metrics import Epoch
+    from runtime.training.checkpoint import Snapshot
+    from runtime.training.metrics import EvaluatedStep
+
+
+@dataclass(frozen=True, slots=True)
+class RunText:
+    """What a run says of itself: its spec and its recipe, both in one piece, the metadata of its weights, the settings
+    that a training which goes on has to have too, how many epochs and steps it takes, how many checkpoints it keeps,
+    and the command that goes on with it (None: there is none)."""
+
+    spec: str
+    recipe: str
+    facts: Mapping[str, str]
+    settings: Mapping[str, Any]
+    epochs: int
+    steps: int
+    keep: int
+    again: str | None = None
 
 
 class RunWriter:
-    """A context manager: `keep` after each epoch, `finish` after the last. `spec` is its text, `facts` the metadata of
-    the weights.
+    """A context manager that keeps what a training tells it, in the order of its steps.
 
-    Nothing is written before the first epoch is over, and then only where no earlier run lies, unless it is to be
-    replaced (`force`): spec, weights and metrics take the places of the earlier ones as one, and nothing else is
-    touched. Weights remember their spec, so that readers tell where a kill came between two of the three. Where the
-    training ends early, one line of the log says what is kept. Raises InputError at once where the folder holds a
-    run already, or cannot be written, and later where another training has come between.
+    In a new folder files are written as they come, from the first line of the metrics on. Where an earlier run is to be
+    replaced (`force`), it stays until there are new weights: then spec, recipe, weights and metrics take its files'
+    places as one, and its checkpoints are removed; nothing else is touched. Where a training goes on in its folder,
+    `manifest` lists its checkpoints that are whole; `earlier` are the lines of the metrics up to where it goes on, and
+    those behind them are dropped, since they come again.
+
+    Weights remember their spec, so that readers tell where a kill came between two files. Where the training ends
+    early, lines of the log say what is kept, and how to go on. Raises InputError at once where the folder holds a run
+    already, cannot be written, or is being written by another training.
     """
 
-    def __init__(self, folder: Path, spec: str, facts: Mapping[str, str], epochs: int, *, force: bool) -> None:
-        self.folder, self.spec, self.epochs, self.force = folder, spec, epochs, force
-        self.facts = {**facts, **SPEC_HASH.write(hash_spec(spec))}
-        self._written: os.stat_result | None = None  # the weights
-        self._epochs: dict[FileState, int] = {}  # after which one weights are, by their file
-        self._held = ExitStack()
-        check_vacant(folder, force=force)
+    def __init__(
+        self,
+        folder: Path,
+        run: RunText,
+        *,
+        force: bool = False,
+        manifest: Manifest | None = None,
+        earlier: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        self.folder, self.run = folder, run
+        self.facts = {**run.facts, **SPEC_HASH.write(hash_spec(run.spec))}
+        self.goes_on = manifest is not None
+        if not self.goes_on:
+            check_vacant(folder, force=force)
         self._made = not folder.exists()
-        self._earlier = _find_state(folder / WEIGHTS)
-        check_can_write(folder / WEIGHTS)
+        self._replaces = not self.goes_on and bool(list_trained(folder))
+        self._rows = [*earlier]  # as long as there is no file for them
+        self._begun = False
+        self.step, self.kept = max((row["step"] for row in earlier), default=0), 0
+        self.store = CheckpointStore(folder / CHECKPOINTS, manifest or Manifest(run.settings), run.keep)
+        self._lock = RunLock(folder / CHECKPOINTS)
+        try:
+            check_can_write(folder / WEIGHTS)
+            if self.goes_on:
+                self.store.clear_up()
+                write_text(folder / METRICS, format_metrics(self._rows))
+                self._begun = True
+        except BaseException:
+            self._leave()
+            raise
 
-    @property
-    def kept(self) -> int:
-        """The number of the epoch after which the weights in the folder were written; 0 where they are not of this
-        training."""
-        state = _find_state(self.folder / WEIGHTS)
-        return self._epochs.get(state, 0) if state else 0
+    def add_row(self, row: Mapping[str, Any]) -> None:
+        """Write a line of the metrics."""
+        self.step = row["step"]
+        if not self._begun:
+            self._rows.append(row)
+            if not self._replaces:
+                self._begin({})
+            return
+        append_metrics(self.folder / METRICS, row)
 
-    def keep(self, epoch: Epoch, state: Mapping[str, Any]) -> None:
-        """Write the weights after this epoch, and its line of the metrics."""
-        self._write(epoch.epoch, state, self.facts | EPOCH.write((epoch.epoch, self.epochs)), epoch.to_dict())
+    def keep(self, row: EvaluatedStep, weights: Mapping[str, Any]) -> None:
+        """Write the weights after an evaluation, which is the best so far."""
+        self._write_weights(weights, row.epoch)
 
-    def finish(self, state: Mapping[str, Any], measured: Mapping[str, Any]) -> None:
-        """Write the weights that training ends with, and what was measured of them."""
-        self._write(self.epochs, state, self.facts, measured)
+    def save(self, snapshot: Snapshot, *, best: bool) -> Path:
+        """Save a checkpoint; before the first evaluation also the weights as they are then."""
+        if not self.kept and not self.goes_on:
+            weights = snapshot.tensors.get(EMA) or snapshot.tensors[CHECKPOINT_WEIGHTS]
+            self._write_weights(
+                {name: value.detach().cpu() for name, value in weights.items()}, snapshot.state["epoch"]
+            )
+        return self.store.save(snapshot, best=best)
 
-    def _write(self, epoch: int, state: Mapping[str, Any], facts: Mapping[str, str], line: Mapping[str, Any]) -> None:
-        first = self._written is None
-        with ExitStack() as held:
-            with write_whole(self.folder / WEIGHTS, self._check_own) as temporary:
-                save_weights(temporary, state, facts)
-                if first:
-                    write_text(temporary.with_name(SPEC), self.spec)
-                    append_metrics(temporary.with_name(METRICS), line)
-                written = temporary.stat()
-                self._epochs[FileState.read(temporary)] = epoch  # from when it has its name, a signal may end all this
-                if os.name == "posix":  # held open, so that no other file gets its number; Windows numbers anew
-                    held.enter_context(temporary.open("rb"))
-            self._held.close()
-            self._written, self._held = written, held.pop_all()
-        if first:
-            self._tell_older()
+    def finish(self, weights: Mapping[str, Any]) -> None:
+        """Write the weights that training ends with."""
+        self._write_weights(weights, None)
+
+    def _write_weights(self, weights: Mapping[str, Any], epoch: int | None) -> None:
+        """Write the weights of an epoch, or of the whole training."""
+        facts = self.facts if epoch is None else self.facts | EPOCH.write((epoch, self.run.epochs))
+        if self._begun:
+            with write_whole(self.folder / WEIGHTS) as temporary:
+                save_weights(temporary, weights, facts)
         else:
-            append_metrics(self.folder / METRICS, line)
+            self._begin(weights, facts)
+        self.kept = self.run.epochs if epoch is None else epoch
+
+    def _begin(self, weights: Mapping[str, Any], facts: Mapping[str, str] | None = None) -> None:
+        """Write what stands at the beginning of a run, with the weights where there are some, as one."""
+        texts = {SPEC: self.run.spec, RECIPE: self.run.recipe, METRICS: format_metrics(self._rows)}
+        if weights:
+            with write_whole(self.folder / WEIGHTS) as temporary:
+                save_weights(temporary, weights, facts or {})
+                for name, text in texts.items():
+                    write_text(temporary.with_name(name), text)
+        else:
+            for name, text in texts.items():
+                write_text(self.folder / name, text)
+        self._begun = True
+        self._rows.clear()
+        if self._replaces:
+            self.store.clear_out()
+            self._tell_older()
 
     def _tell_older(self) -> None:
         """Tell of what was made of an earlier run, which stays: who knows whether somebody made it by hand, or needs it
@@ -84,21 +159,32 @@ class RunWriter:
         if older := [name for name in MADE if os.path.lexists(self.folder / name)]:
             warn(f"{self.folder} has {' and '.join(older)} from before this run: export and evaluate make new ones")
 
-    def _check_own(self, older: Path) -> Callable[[], list[Path]]:
-        """Raises InputError where another training has been here meanwhile: no folder holds parts of two."""
-        if self._written is None:
-            check_vacant(self.folder, force=self.force)
-        elif older.exists() and not os.path.samestat(older.stat(), self._written):
-            raise InputError(f"{older} was replaced meanwhile, by another training: choose another folder (-o)")
-        return list
+    def describe_end(self) -> list[str]:
+        """Tell, in lines, what is kept of a training that ended early, and how to go on with it."""
+        last = self.store.manifest.last
+        if last is None:
+            still = f", and the earlier run in {self.folder} is as it was" if self._replaces and not self._begun else ""
+            return [f"stopped before anything was saved: nothing of it is kept{still}"]
+        lost = f"; the {self.step - last.step} after it are lost" if last.step < self.step else ""
+        lines = [f"stopped: {last.step} of {self.run.steps} steps are saved{lost}"]
+        if self.run.again:
+            lines.append(f"to go on: {self.run.again}")
+        if self.kept:
+            lines.append(f"to use the weights of epoch {self.kept} of {self.run.epochs}: {write_export(self.folder)}")
+        return lines
 
-    def _describe(self) -> str:
-        if not self.kept:
-            earlier = self._earlier and self._earlier == _find_state(self.folder / WEIGHTS)
-            still = f", and the earlier run in {self.folder} is as it was" if earlier else ""
-            return f"stopped before the first epoch was finished: nothing of it is kept{still}"
-        use = write_export(self.folder)
-        return f"stopped after epoch {self.kept} of {self.epochs}, whose weights are kept: {use}"
+    def _leave(self) -> None:
+        """Let go of the folder, and remove it where it is new and nothing is in it."""
+        self._lock.release()
+        if self._made:
+            with suppress(OSError):  # it is not empty
+                self.folder.rmdir()
+
+    def _withdraw(self) -> None:
+        """Remove what a new folder got before anything was saved."""
+        if self._begun and not self._replaces and not self.goes_on and not self.kept:
+            for name in (SPEC, RECIPE, METRICS):
+                (self.folder / name).unlink(missing_ok=True)
 
     def __enter__(self) -> RunWriter:
         return self
@@ -106,19 +192,10 @@ class RunWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._held.close()
-        if error is None:
-            return
-        if self.kept or not isinstance(error, Exception):  # of a mistake the error says enough
-            warn(self._describe())
-        if self._made:
-            with suppress(OSError):  # it is not empty
-                self.folder.rmdir()
-
-
-def _find_state(path: Path) -> FileState | None:
-    """The state of a file, which tells it from those that get its place when it is gone; None where there is none."""
-    try:
-        return FileState.read(path)
-    except OSError:
-        return None
+        if error is not None and self.store.manifest.last is None:
+            with suppress(OSError):
+                self._withdraw()
+        if error is not None and (self.store.manifest.last is not None or not isinstance(error, Exception)):
+            for line in self.describe_end():  # of a mistake before that the error says enough
+                warn(line)
+        self._leave()

@@ -10,7 +10,7 @@ import torch
 from archspec.api import check, elaborate, load, measure_signal, open_network, to_torch, train
 from archspec.errors import ArchspecError, SpecError
 from archspec.spec.zoo import ZOO
-from runtime.training.recipe import Recipe
+from runtime.recipes.recipe import Recipe
 from tests.support.models import build_double, save
 
 WRONG = """\
@@ -71,8 +71,8 @@ def test_a_module_is_that_of_its_seed() -> None:
 def test_an_earlier_run_is_replaced_by_force_alone(tmp_path: Path) -> None:
     spec = load("resnet_digits", {"depths": [1, 1, 1], "widths": [2, 2, 2]})
     recipe = Recipe(epochs=1, batch=500, threads=1)
-    first = train(spec, "digits", tmp_path / "run", recipe)
+    first = train(spec, "digits", recipe, folder=tmp_path / "run")
     with pytest.raises(ArchspecError, match="force"):
-        train(spec, "digits", tmp_path / "run", recipe)
-    again = train(spec, "digits", tmp_path / "run", recipe, force=True)
+        train(spec, "digits", recipe, folder=tmp_path / "run")
+    again = train(spec, "digits", recipe, folder=tmp_path / "run", force=True)
     assert again.test_scores == first.test_scores

@@ -109,8 +109,8 @@ def calls(odd: Any) -> list[Callable[[], Any]]:
         lambda: archspec.verify_model("m.onnx", odd),
         lambda: archspec.verify_model("m.onnx", (odd, state)),
         lambda: archspec.verify_model("m.onnx", (graph, odd)),
-        lambda: archspec.train(odd, "digits", "run"),
-        lambda: archspec.train(spec, odd, "run"),
+        lambda: archspec.train(odd, "digits"),
+        lambda: archspec.train(spec, odd),
         lambda: archspec.read_weights(odd),
         lambda: archspec.find_rules(odd, {}),
         lambda: archspec.match_weights(odd, graph),
@@ -170,7 +170,7 @@ def test_numbers_and_recipes_are_taken_or_refused_in_words() -> None:
         ("sample_ensemble: `batch` is a whole number from 1 on, found 0", partial(sample, graph, passes=2, batch=0)),
         ("evaluate: `monte_carlo` is a whole number", partial(archspec.evaluate, "run", monte_carlo=odd[6])),
         ("evaluate: `mc_batch` is a whole number from 1 on, found 0", partial(archspec.evaluate, "run", mc_batch=0)),
-        ("`recipe` is runtime.training.recipe.Recipe", lambda: archspec.train(spec, "digits", "run", recipe=odd[0])),
+        ("`recipe` is runtime.recipes.recipe.Recipe", lambda: archspec.train(spec, "digits", recipe=odd[0])),
     ]
     for words, call in calls:
         with pytest.raises(InputError, match=re.escape(words)):
@@ -279,7 +279,7 @@ def sample(graph: Any, **keywords: Any) -> object:
 
 
 def train(spec: Any, folder: str, **keywords: Any) -> object:
-    return archspec.train(spec, "digits", folder, **keywords)
+    return archspec.train(spec, "digits", folder=folder, **keywords)
 
 
 def test_an_unknown_keyword_is_named_before_what_is_missing() -> None:

@@ -21,11 +21,12 @@ from archspec.files import check_absent, write_text
 from runtime.data.registry import describe_data, load_data, load_data_of
 from runtime.pictures.file import open_picture
 from runtime.pictures.folder import find_pictures
+from runtime.recipes.optimization import Sgd
+from runtime.recipes.recipe import Recipe
 from runtime.session.settings import Settings
 from runtime.training.fitting import fit_spec
-from runtime.training.loop import train
 from runtime.training.metrics import append_metrics
-from runtime.training.recipe import Recipe
+from runtime.training.train import train
 from runtime.weights.safetensors_file import save_weights
 
 
@@ -64,7 +65,7 @@ def test_arguments_that_do_not_fit_are_input(tmp_path: Path) -> None:
         ("weights are tensors", lambda: archspec.to_onnx(graph, given, tmp_path / "m.onnx")),
         ("do not fit residual_mlp", lambda: archspec.to_onnx(graph, {}, tmp_path / "m.onnx", verify=False)),
         ("absent does not exist", lambda: archspec.evaluate("absent")),
-        ("no data set 'digit'", lambda: archspec.train(archspec.load("resnet_digits"), "digit", tmp_path / "run")),
+        ("no data set 'digit'", lambda: archspec.train(archspec.load("resnet_digits"), "digit")),
     ]
     for words, call in calls:
         with pytest.raises(InputError, match=words):
@@ -85,7 +86,7 @@ def test_what_cannot_be_written_and_what_does_not_go_together_is_input(tmp_path:
         ("gives .5,. per image", lambda: train(nn.Sequential(nn.Flatten(), nn.Linear(64, 5)), digits)),
         ("does not fit digits: an image's label needs", lambda: train(nn.Conv2d(1, 5, 3), digits)),
         ("does not take digits's images", lambda: train(nn.Linear(5, 5), digits)),
-        ("the loss became", lambda: train(linear, digits, Recipe(learning_rate=1e30))),
+        ("the loss became", lambda: train(linear, digits, Recipe(optimizer=Sgd(lr=1e30)))),
         ("is a broken picture", lambda: open_picture(tmp_path / "picture.png")),
         ("absent.png does not exist", lambda: open_picture(tmp_path / "absent.png")),
         ("holds no pictures", lambda: find_pictures(tmp_path / "folder")),

@@ -33,7 +33,7 @@ BEHIND = (
     "runtime.session.session:Session.bind",
     "runtime.session.session:Session.run",
     "runtime.session.settings:Settings",
-    "runtime.training.recipe:Recipe",
+    "runtime.recipes.recipe:Recipe",
 )
 """What public functions take and give, and what the documents name beside them."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from archspec.api import elaborate, load, train
 from archspec.spec.spec import Spec
 from compiler.graph import Graph
-from runtime.training.recipe import Recipe
+from runtime.recipes.recipe import Recipe
 from runtime.training.run import Run
 
 QUICK = Recipe(epochs=3, batch=64, threads=1)
@@ -30,5 +30,5 @@ def build(folder: Path, network: list[Any], shape: list[Any], **more: Any) -> Gr
 
 def train_digits(folder: Path) -> Run:
     """A residual network after some steps on the digits."""
-    train(load("resnet_digits", {"widths": WIDTHS}), "digits", folder, QUICK)
+    train(load("resnet_digits", {"widths": WIDTHS}), "digits", QUICK, folder=folder)
     return Run.open(folder)

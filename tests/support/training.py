@@ -8,9 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from runtime.training.recipe import Recipe
+from runtime.recipes.objective import LossSection
+from runtime.recipes.optimization import Sgd
+from runtime.recipes.recipe import Recipe
 
-QUICK = Recipe(epochs=4, batch=16, learning_rate=0.1, shift=0, threads=1)
+QUICK = Recipe(epochs=4, batch=16, optimizer=Sgd(lr=0.1), loss=LossSection(label_smoothing=0.1), threads=1)
+
+
+def change(recipe: Recipe, **fields: Any) -> Recipe:
+    """The recipe with other fields, each of the right type; `lr` is its optimizer's."""
+    if "lr" in fields:
+        fields["optimizer"] = recipe.optimizer.model_copy(update={"lr": fields.pop("lr")})
+    return recipe.model_copy(update=fields)
 
 
 def make_net(seed: int = 0, classes: int = 3) -> nn.Sequential:

@@ -130,7 +130,7 @@ def _find_twin(run: Run, plain: str, max_nodes: int, allowed: Mapping[str, type[
     with scratch_folder() as scratch:
         spec = write_twin(run.spec, scratch)
     with follow_training() as on_step:
-        api.train(spec, run.data.name, folder, settings, on_step=on_step, max_nodes=max_nodes)
+        api.train(spec, run.data.name, settings, folder=folder, on_step=on_step, max_nodes=max_nodes)
     return Run.open(folder, max_nodes=max_nodes, extensions=allowed)
 
 

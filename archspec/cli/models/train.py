@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +15,6 @@ from archspec.cli.completion import complete_data
 from archspec.cli.options import (
     JsonOption,
     MaxNodesOption,
-    SeedOption,
     SetOption,
     SizeOption,
     SpecArgument,
@@ -26,6 +25,12 @@ from archspec.cli.options import (
     shared_option,
 )
 from archspec.cli.output import print_json, tell
+from archspec.errors import InputError
+from archspec.files import as_argument
+
+if TYPE_CHECKING:
+    from runtime.recipes.recipe import Recipe
+    from runtime.training.loop import TrainResult
 
 
 def train(
@@ -42,50 +47,89 @@ def train(
     force: Annotated[bool, shared_option("--force", note="a run that is in the folder")] = False,
     set_: SetOption = [],
     size: SizeOption = [],
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 30,
-    batch: Annotated[int, shared_option("--batch", min=1, max=MAX_WHOLE, metavar="N", note="of a step")] = 32,
+    resume: Annotated[
+        str,
+        typer.Option(
+            "--resume",
+            metavar="auto|CHECKPOINT|never",
+            help="Go on with the run in -o RUN from its newest checkpoint (auto), or from any one.",
+        ),
+    ] = "never",
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the training images (default: the recipe's).")
+    ] = None,
+    batch: Annotated[
+        int | None, shared_option("--batch", min=1, max=MAX_WHOLE, metavar="N", note="of a step; default: the recipe's")
+    ] = None,
     learning_rate: Annotated[
-        float, typer.Option("--learning-rate", "--lr", help="The highest, after the warm-up.")
-    ] = 0.05,
+        float | None,
+        typer.Option("--learning-rate", "--lr", help="The highest, after the warm-up (default: the recipe's)."),
+    ] = None,
     ramp_drop: Annotated[
         bool,
         typer.Option("--ramp-drop", help="Let survival in stochastic depth and ShakeDrop fall from 1 to its value."),
     ] = False,
-    seed: SeedOption = 0,
+    seed: Annotated[int | None, shared_option("--seed", min=0, metavar="N", note="default: the recipe's")] = None,
     threads: ThreadsOption = None,
     max_nodes: MaxNodesOption = MAX_NODES,
     allow: AllowOption = [],
     as_json: JsonOption = False,
 ) -> None:
-    """Train on a data set; leaves spec.yaml, weights.safetensors and metrics.jsonl in the run's folder."""
+    """Train on a data set, by a recipe; leaves spec.yaml, recipe.yaml, weights.safetensors, metrics.jsonl and
+    checkpoints in the run's folder."""
     from archspec import api
     from archspec.cli.progress import follow_training
-    from runtime.training.recipe import Recipe
     from runtime.training.run_folder import write_export
+    from runtime.training.training_run import write_command
 
-    settings = Recipe(
-        epochs=epochs, batch=batch, learning_rate=learning_rate, ramp_drop=ramp_drop, seed=seed, threads=threads
-    )
-    loaded = api.load(spec, parse_params(set_), extensions=load_allowed(allow))
+    given = {"epochs": epochs, "batch": batch, "optimizer": learning_rate and {"lr": learning_rate}}
+    given |= {"ramp_drop": ramp_drop or None, "seed": seed, "threads": threads}
+    settings = _choose_recipe({name: value for name, value in given.items() if value is not None})
     refuse_idle("--force", force or None, output is None, "-o RUN")
+    if resume == "auto" and output is None:
+        raise typer.BadParameter("--resume auto goes on with the run in -o RUN: name it")
+    loaded = api.load(spec, parse_params(set_), extensions=load_allowed(allow))
     with _find_folder(output, loaded.name) as folder, follow_training() as on_step:
+        again = " ".join([write_command(folder, data, max_nodes), *(f"--allow {as_argument(one)}" for one in allow)])
         result = api.train(
             loaded,
             data,
-            folder,
             settings,
-            on_step=on_step,
+            folder=folder,
+            resume=resume,
             force=force,
+            command=again,
+            on_step=on_step,
             sizes=parse_sizes(size),
             max_nodes=max_nodes,
         )
     if as_json:
         print_json({**result.to_dict(), "folder": str(folder)})
         return
-    scores = ", ".join(f"test {name.replace('_', ' ')} {score:.4f}" for name, score in result.test_scores.items())
-    tell(f"{scores} on {result.test_images} held-out images; {result.seconds:.0f} s")
-    tell(f"wrote {folder}/: spec.yaml, weights.safetensors, metrics.jsonl")
+    tell(_describe_scores(result))
+    tell(f"wrote {folder}/: spec.yaml, recipe.yaml, weights.safetensors, metrics.jsonl, checkpoints/")
     tell(f"next: {write_export(folder)}{f' --max-nodes {max_nodes}' if max_nodes > MAX_NODES else ''}")
+
+
+def _choose_recipe(given: dict[str, Any]) -> Recipe:
+    """The recipe, with what other options say instead."""
+    from pydantic import ValidationError
+
+    from runtime.recipes.recipe import Recipe
+
+    try:
+        return Recipe.model_validate(given)
+    except ValidationError as error:
+        raise InputError(str(error)) from None
+
+
+def _describe_scores(result: TrainResult) -> str:
+    """Say what came of the training: of its test images, or of those that chose where there are none."""
+    last = result.history[-1]
+    part, measured = ("test", result.test) if result.test else (last.part, last.measured)
+    scores = ", ".join(f"{part} {name.replace('_', ' ')} {score:.4f}" for name, score in measured.scores.items())
+    chosen = f"; the weights are those of step {result.best}" if result.best != result.steps else ""
+    return f"{scores} on {measured.images} held-out images; {result.seconds:.0f} s{chosen}"
 
 
 @contextmanager

@@ -29,11 +29,11 @@ from runtime.data.registry import describe_data, load_data
 from runtime.prediction.network_outputs import compute_outputs
 from runtime.prediction.png import to_pixels
 from runtime.prediction.predict import predict
+from runtime.recipes.recipe import Recipe
 from runtime.session.inputs import make_inputs
 from runtime.session.session import Session
-from runtime.training.loop import train
 from runtime.training.module_outputs import evaluate_module
-from runtime.training.recipe import Recipe
+from runtime.training.train import train
 from runtime.verification.differences import LIMITS
 from runtime.verification.model.half_rounding import RoundedSession
 from runtime.verification.proof.proof import prove

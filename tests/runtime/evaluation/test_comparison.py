@@ -14,9 +14,9 @@ from archspec.arrays import Array
 from archspec.errors import ModelError
 from compiler.onnx_file.metadata import EPOCH
 from runtime.evaluation.comparison import Comparison, compare_answers
+from runtime.recipes.recipe import Recipe
 from runtime.session.session import Session
 from runtime.training.module_outputs import evaluate_module
-from runtime.training.recipe import Recipe
 from runtime.training.run import Run
 from tests.support.models import make_linear, save_module
 
@@ -28,7 +28,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A linear classifier of digits that is right in most cases."""
     folder = tmp_path_factory.mktemp("run")
     (folder / "linear.json").write_text(json.dumps(LINEAR), encoding="utf-8")
-    train(load(folder / "linear.json"), "digits", folder / "run", Recipe(epochs=3, threads=1))
+    train(load(folder / "linear.json"), "digits", Recipe(epochs=3, threads=1), folder=folder / "run")
     return Run.open(folder / "run")
 
 
@@ -96,7 +96,7 @@ def test_outputs_must_have_the_modules_names(run: Run, tmp_path: Path) -> None:
     network = ["flatten", {"linear": 10}, {"output": "a"}, {"linear": 10}, {"output": "b"}]
     other = LINEAR | {"network": network}
     (tmp_path / "two.json").write_text(json.dumps(other), encoding="utf-8")
-    train(load(tmp_path / "two.json"), "digits", tmp_path / "run", Recipe(epochs=1, threads=1))
+    train(load(tmp_path / "two.json"), "digits", Recipe(epochs=1, threads=1), folder=tmp_path / "run")
     two = Run.open(tmp_path / "run")
     session = export(two, tmp_path / "model.onnx")
     assert compare(two, session).equal  # the control

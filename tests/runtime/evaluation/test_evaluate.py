@@ -23,10 +23,10 @@ from compiler.onnx_file.metadata import DATA, PREPROCESS
 from runtime.data.registry import load_data
 from runtime.evaluation.evaluate import Evaluation, EvaluationSettings, evaluate_run
 from runtime.prediction.predict import predict
+from runtime.recipes.recipe import Recipe
 from runtime.session.session import Session
 from runtime.tasks.class_map import UNANSWERED
 from runtime.training.module_outputs import evaluate_module
-from runtime.training.recipe import Recipe
 from runtime.training.run import Run
 from runtime.training.run_folder import MODEL, WEIGHTS
 from runtime.weights.safetensors_file import load_weights, save_weights
@@ -130,7 +130,7 @@ def test_samples_are_the_datas_own_pixels_and_can_be_run(folder: Path) -> None:
 
 def make_run(folder: Path, spec: str | Path, params: dict[str, Any], data: str, recipe: Recipe = SHORT) -> None:
     """A run, by default of one short epoch, and its exported model."""
-    train(load(spec, params), data, folder, recipe)
+    train(load(spec, params), data, recipe, folder=folder)
     arrays, metadata = read_weights(folder / WEIGHTS)
     to_onnx(elaborate(load(folder / "spec.yaml")), arrays, folder / MODEL, verify=False, metadata=metadata)
 

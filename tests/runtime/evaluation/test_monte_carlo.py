@@ -21,10 +21,10 @@ from runtime.evaluation.monte_carlo import (
     predict_states,
     sample_states,
 )
+from runtime.recipes.recipe import Recipe
 from runtime.tasks.grid import OutputGrid
-from runtime.training.loop import train
 from runtime.training.module_outputs import evaluate_module
-from runtime.training.recipe import Recipe
+from runtime.training.train import train
 from tests.support.documents import graph_from
 from tests.support.models import arrays_of, make_data
 

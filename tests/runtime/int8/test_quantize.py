@@ -23,9 +23,9 @@ from runtime.int8.data import CalibrationData, open_calibration_data
 from runtime.int8.quantize import quantize
 from runtime.prediction.network_outputs import compute_outputs
 from runtime.prediction.predict import predict
+from runtime.recipes.recipe import Recipe
 from runtime.session.session import Session
-from runtime.training.loop import train
-from runtime.training.recipe import Recipe
+from runtime.training.train import train
 from tests.support.documents import graph_from
 from tests.support.lowering import stir
 

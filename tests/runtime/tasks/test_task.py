@@ -28,10 +28,11 @@ from runtime.data.dataset import ArraySamples, Dataset
 from runtime.data.registry import load_data
 from runtime.experiments.lesion import measure_lesion
 from runtime.experiments.pruning import choose_parts
+from runtime.recipes.optimization import Sgd
+from runtime.recipes.recipe import Recipe
 from runtime.tasks.drawing import LabelSheet
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, ScoreCounts, Task, divide
-from runtime.training.recipe import Recipe
 from runtime.training.run import Run
 from tests.support.models import arrays_of
 
@@ -122,7 +123,8 @@ def make_run(folder: Path, *layers: Any) -> Path:
     document = {"archspec": 1, "name": "ink", "inputs": {"image": [1, 8, 8]}, "network": network}
     (folder / "spec.json").write_text(json.dumps(document), encoding="utf-8")
     run = folder / "run"
-    train(load(folder / "spec.json"), "ink", run, Recipe(epochs=4, batch=8, learning_rate=0.015, threads=1))
+    recipe = Recipe(epochs=4, batch=8, optimizer=Sgd(lr=0.015), threads=1)
+    train(load(folder / "spec.json"), "ink", recipe, folder=run)
     weights, metadata = read_weights(run / "weights.safetensors")
     assert metadata["archspec.task"] == "amounts"
     to_onnx(elaborate(load(run / "spec.yaml")), weights, run / "model.onnx", metadata=metadata)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +10,9 @@ from torch import Tensor, nn
 from archspec.errors import ArchspecError
 from runtime.data.dataset import Dataset
 from runtime.training.drop_ramp import DropRamp
-from runtime.training.loop import train
+from runtime.training.train import train
 from tests.support.models import make_data
-from tests.support.training import QUICK, make_net
+from tests.support.training import QUICK, change, make_net
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +35,14 @@ def test_survival_falls_while_training_where_that_is_wanted(data: Dataset) -> No
             return self.layer(x.flatten(1))
 
     net = Droppy()
-    result = train(net, data, replace(QUICK, epochs=2, ramp_drop=True))
+    result = train(net, data, change(QUICK, epochs=2, ramp_drop=True))
     assert net.seen == [step / result.steps for step in range(result.steps)]
     assert net.progress == 1.0
     plain = Droppy()
-    train(plain, data, replace(QUICK, epochs=1))
+    train(plain, data, change(QUICK, epochs=1))
     assert set(plain.seen) == {1.0}
     with pytest.raises(ArchspecError, match="no stochastic depth and no ShakeDrop whose survival could fall"):
-        train(make_net(), data, replace(QUICK, ramp_drop=True))
+        train(make_net(), data, change(QUICK, ramp_drop=True))
 
 
 def test_the_ramp_ends_at_one_whatever_happens() -> None:

@@ -16,15 +16,16 @@ from torch.nn import functional as F
 from archspec.api import elaborate, load, to_torch
 from runtime.data.dataset import ArraySamples, Dataset
 from runtime.data.registry import load_data
+from runtime.recipes.recipe import Recipe
 from runtime.tasks.grid import measure_strides
 from runtime.tasks.joints import MAX_DISTANCE
 from runtime.tasks.maps import IGNORED
 from runtime.tasks.registry import TASKS
 from runtime.training.grids import find_grids, find_stride
-from runtime.training.loop import train
 from runtime.training.module_outputs import evaluate_module
-from runtime.training.recipe import Recipe
+from runtime.training.train import train
 from tests.support.models import arrays_of
+from tests.support.training import change
 
 QUICK = Recipe(epochs=1, batch=8, threads=1)
 
@@ -58,7 +59,7 @@ def test_a_stacked_hourglass_finds_joints(points: Dataset) -> None:
     module, strides = build("hourglass2", {"features": 16, "joints": 3}, 64)
     assert strides == {"heatmap0": 4, "heatmap1": 4}
     grids = find_grids(module, points, strides)
-    result = train(module, points, replace(QUICK, epochs=2, learning_rate=1.0), grids=grids)
+    result = train(module, points, change(QUICK, epochs=2, lr=1.0), grids=grids)
     places = points.held_out.labels[:, None] - points.training.labels[None]
     chance = (np.hypot(places[..., 0], places[..., 1]) <= MAX_DISTANCE * 64).mean(0).max()
     assert chance < 0.1
@@ -78,7 +79,7 @@ def test_a_u_net_finds_the_classes_of_pixels(maps: Dataset) -> None:
     """Chance: background everywhere is right in more than four pixels of five, and in one class of eleven. Images whose
     maps were exchanged are the control."""
     module, strides = build("unet_bn", {"channels": 1, "classes": 11, "widths": [16, 32]}, 32)
-    settings = replace(QUICK, epochs=4, learning_rate=0.2)
+    settings = change(QUICK, epochs=4, lr=0.2)
     grids = find_grids(module, maps, strides)
     result = train(module, maps, settings, grids=grids)
     truth = maps.held_out.labels
@@ -162,6 +163,6 @@ def test_images_are_not_moved_where_the_answer_is_a_place(maps: Dataset) -> None
 
     data = shorten(maps, 8)
     module = Watching()
-    train(module, data, replace(QUICK, shift=3))
+    train(module, data, change(QUICK, shift=3))
     seen = sorted(image.tobytes() for batch in module.seen for image in batch.numpy())
     assert seen == sorted(image.tobytes() for image in data.training.images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from archspec.errors import ArchspecError
 from runtime.tasks.registry import find_task
-from runtime.training.metrics import Epoch, EpochMeter, append_metrics
+from runtime.training.metrics import EvaluatedStep, Measured, Meter, append_metrics
 from tests.support.metrics import read_metrics
 
 
@@ -36,7 +37,7 @@ def test_metrics_on_a_full_disk() -> None:
 def test_means_weigh_each_image_alike() -> None:
     """The witness is numpy's mean over the images; the mean over the steps is the control."""
     losses, right = np.array([1.0, 2.0, 3.0, 10.0]), np.array([1, 0, 0, 1])
-    meter = EpochMeter(find_task("labels"))
+    meter = Meter(find_task("labels"))
     for part in (slice(0, 3), slice(3, 4)):
         count = len(losses[part])
         meter.add(count, float(losses[part].mean()), np.array([right[part].sum(), count], np.float64))
@@ -46,7 +47,30 @@ def test_means_weigh_each_image_alike() -> None:
     assert 0 < meter.samples_per_second <= 4 / 1e-9
 
 
-def test_the_score_of_an_epoch_has_its_metrics_name() -> None:
-    row = Epoch(2, 0.5, "pck", 0.25, 0.1, 3.0, 7.0).to_dict()
-    assert row["pck"] == 0.25
-    assert list(row) == ["epoch", "loss", "pck", "learning_rate", "seconds", "samples_per_second"]
+def test_the_scores_of_an_evaluation_have_their_metrics_names() -> None:
+    measured = Measured(7, 0.75, {"pck": 0.125, "mean_distance": 2.0})
+    row = EvaluatedStep(20, 2, 0.5, "pck", 0.25, 0.1, 3.0, 7.0, "validation", measured, True).to_dict()
+    assert (row["kind"], row["step"], row["epoch"], row["loss"], row["pck"]) == ("evaluation", 20, 2, 0.5, 0.25)
+    scores = {"validation_images": 7, "validation_loss": 0.75, "validation_pck": 0.125, "validation_mean_distance": 2.0}
+    assert scores.items() < row.items()
+    assert {name: row[name] for name in ("learning_rate", "seconds", "samples_per_second", "best")} == {
+        "learning_rate": 0.1,
+        "seconds": 3.0,
+        "samples_per_second": 7.0,
+        "best": True,
+    }
+
+
+def test_a_meter_is_taken_up_where_it_was() -> None:
+    task = find_task("maps")
+    meter = Meter(task)
+    counts = np.zeros((256, 256))
+    counts[3, 5], counts[1, 1] = 7, 2.5
+    meter.add(3, 0.1, counts)
+    taken_up = Meter.load(task, json.loads(json.dumps(meter.to_dict())))
+    assert np.array_equal(taken_up.counts, counts)
+    assert (taken_up.images, taken_up.total_loss) == (meter.images, meter.total_loss)
+    meter.add(1, 0.7, counts)
+    taken_up.add(1, 0.7, counts)
+    assert (taken_up.loss, taken_up.score) == (meter.loss, meter.score)
+    assert taken_up.seconds >= meter.seconds - 60

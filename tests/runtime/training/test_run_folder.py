@@ -57,7 +57,7 @@ def test_the_command_that_makes_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ArchspecError, match=r"has no model\.onnx: run `archspec export` first"):
         check_files(tmp_path, [SPEC, MODEL])
     (tmp_path / METRICS).write_text("")
-    with pytest.raises(ArchspecError, match=r"has no weights\.safetensors: its training was not finished: train again"):
+    with pytest.raises(ArchspecError, match=r"has no weights\.safetensors: its training was not finished: go on"):
         check_files(tmp_path, [WEIGHTS])
     with pytest.raises(ArchspecError, match=f"is a file: give the folder of the run, {tmp_path}"):
         check_files(tmp_path / SPEC, [SPEC])

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import copy
+import json
 from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from archspec.errors import ArchspecError
+from archspec.errors import ArchspecError, ModelError
 from compiler.torch_target.modes import limited_to
-from runtime.training.drop_ramp import DropRamp
-from runtime.training.grids import find_grids
-from runtime.training.loop import TrainingLoop, make_objective, train
-from runtime.training.metrics import Progress
+from runtime.recipes.optimization import AdamW
+from runtime.training.checkpoint import Snapshot
+from runtime.training.ema import MovingAverage
+from runtime.training.manifest import EMA, OPTIMIZER, WEIGHTS
 from runtime.training.optimizer import build_optimizer
 from runtime.training.state import TrainState, copy_weights
-from tests.support.models import make_data
-from tests.support.training import QUICK, make_net
-
-DATA = make_data()
+from tests.support.training import QUICK, change, make_net
 
 
 @pytest.fixture(autouse=True)
@@ -30,69 +27,84 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-def start(seed: int = 0) -> TrainingLoop:
+def make_state(seed: int = 0) -> TrainState:
     module = make_net(seed)
-    objective = make_objective(DATA, find_grids(module, DATA), QUICK)
+    recipe = change(QUICK, optimizer=AdamW(name="adamw"))
+    return TrainState(module, build_optimizer(module, recipe), MovingAverage(module, 0.9))
+
+
+def take_steps(state: TrainState, steps: int) -> None:
+    for _ in range(steps):
+        torch.manual_seed(state.step)
+        state.optimizer.zero_grad()
+        state.module(torch.randn(8, 1, 4, 4)).square().sum().backward()
+        state.optimizer.step()
+        assert state.average is not None
+        state.average.update()
+        state.step += 1
+
+
+def store(snapshot: Snapshot) -> Snapshot:
+    """As a file would keep it."""
+    tensors = {name: {key: value.clone() for key, value in part.items()} for name, part in snapshot.tensors.items()}
+    return Snapshot(snapshot.step, tensors, json.loads(json.dumps(snapshot.state)))
+
+
+def flatten(state: TrainState) -> dict[str, Tensor]:
+    snapshot = state.take_snapshot({})
+    return {f"{name} {key}": value for name, part in snapshot.tensors.items() for key, value in part.items()}
+
+
+def test_a_state_that_is_taken_up_goes_on_as_if_it_had_never_stopped() -> None:
+    """Weights, running statistics, average and momenta are equal, bit for bit; without the momenta they are not."""
+    expected, first = make_state(), make_state()
+    take_steps(expected, 7)
+    take_steps(first, 4)
+    saved = store(first.take_snapshot({"more": 1}))
+    assert (saved.step, saved.state["more"]) == (4, 1)
+    assert set(saved.tensors) == {WEIGHTS, EMA, OPTIMIZER}
+    found = make_state(seed=1)
+    found.restore(saved)
+    take_steps(found, 3)
+    wanted = flatten(expected)
+    assert list(flatten(found)) == list(wanted)
+    assert "optimizer.safetensors state.0.weight.exp_avg" in wanted
+    assert all(torch.equal(value, wanted[name]) for name, value in flatten(found).items())
+    control = make_state(seed=1)
+    control.restore(saved)
+    control.optimizer.state.clear()
+    take_steps(control, 3)
+    assert not torch.equal(flatten(control)["weights.safetensors 0.weight"], wanted["weights.safetensors 0.weight"])
+
+
+def test_a_snapshot_of_another_training_is_refused() -> None:
+    snapshot = make_state().take_snapshot({})
+    other = make_net(classes=4)
+    with pytest.raises(ModelError, match="the checkpoint of step 0 is of another training"):
+        TrainState(other, build_optimizer(other, QUICK)).restore(snapshot)
+    with pytest.raises(ModelError, match="of another training"):
+        make_state().restore(Snapshot(0, snapshot.tensors, {}))
+
+
+def test_momenta_lie_as_their_weights_do() -> None:
+    module = nn.Conv2d(4, 4, 3).to(memory_format=torch.channels_last)
     state = TrainState(module, build_optimizer(module, QUICK))
-    return TrainingLoop(state, DATA, objective, QUICK, DropRamp(module, False), lambda progress: None)
-
-
-def finish(loop: TrainingLoop) -> dict[str, Tensor]:
-    while loop.state.epoch < QUICK.epochs:
-        loop.train_epoch()
-    return copy_weights(loop.state.module)
-
-
-def test_a_training_that_is_taken_up_is_the_uninterrupted_one() -> None:
-    """Weights and running statistics are equal, bit for bit; without the optimizer's momenta they are not."""
-    expected = train(make_net(), DATA, QUICK).state
-    first = start()
-    first.train_epoch()
-    first.train_epoch()
-    saved = copy.deepcopy(first.state.state_dict())
-    assert (saved["epoch"], saved["step"]) == (2, 8)
-    loop = start(seed=1)
-    loop.state.load_state_dict(saved)
-    found = finish(loop)
-    assert list(found) == list(expected)
-    assert all(torch.equal(found[name], expected[name]) for name in expected)
-    control = start(seed=1)
-    control.state.load_state_dict(saved | {"optimizer": start().state.optimizer.state_dict()})
-    assert not torch.equal(finish(control)["0.weight"], expected["0.weight"])
-
-
-def test_what_is_left_to_do_is_counted_from_where_it_was_taken_up() -> None:
-    first = start()
-    first.train_epoch()
-    progress: list[Progress] = []
-    loop = start()
-    loop.state.load_state_dict(first.state.state_dict())
-    loop.on_step = progress.append
-    finish(loop)
-    assert [item.step for item in progress] == list(range(5, 17))
-    assert progress[-1].seconds_left == 0
-    assert all(item.seconds_left < 60 for item in progress)
-
-
-def test_a_step_goes_down_the_gradient_at_its_own_rate() -> None:
-    """Plain gradient descent, written out; another rate is the control."""
-    layer = nn.Linear(2, 1, bias=False)
-    before = layer.weight.detach().clone()
-    state = TrainState(layer, torch.optim.SGD(layer.parameters(), lr=100.0))
-    x = torch.tensor([[1.0, 2.0]])
-    state.update(layer(x).sum(), 0.25)
-    assert torch.allclose(layer.weight, before - 0.25 * x)
-    assert not torch.allclose(layer.weight, before - 0.3 * x)
-    assert (state.learning_rate, state.step, state.epoch) == (0.25, 1, 0)
+    state.module(torch.randn(2, 4, 5, 5)).sum().backward()
+    state.optimizer.step()
+    saved = state.take_snapshot({})
+    flat = {name: {k: v.contiguous() for k, v in part.items()} for name, part in saved.tensors.items()}
+    state.restore(Snapshot(0, flat, saved.state))
+    (momentum,) = (kept["momentum_buffer"] for weight, kept in state.optimizer.state.items() if weight.ndim == 4)
+    assert momentum.stride() == module.weight.stride() != momentum.contiguous().stride()
 
 
 def test_weights_are_copied_where_they_are_finite() -> None:
     net = make_net()
-    copied = copy_weights(net)
+    copied = copy_weights(net.state_dict())
     assert list(copied) == list(net.state_dict())
     state = net.state_dict()
     state["0.weight"].fill_(1)
     assert not torch.equal(copied["0.weight"], state["0.weight"])
     state["5.bias"][0] = float("inf")
     with pytest.raises(ArchspecError, match=r"'5\.bias' is no longer finite after training"):
-        copy_weights(net)
+        copy_weights(net.state_dict())

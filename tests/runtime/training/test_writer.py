@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +22,16 @@ from archspec.cli.main import app
 from archspec.errors import ArchspecError
 from compiler.onnx_file.metadata import EPOCH
 from runtime.data.registry import load_data
-from runtime.training.loop import train
+from runtime.recipes.recipe import Recipe
+from runtime.training.callbacks import TrainingCallback
+from runtime.training.loop import Attendance
 from runtime.training.metrics import Progress
-from runtime.training.recipe import Recipe
-from runtime.training.run_folder import METRICS, SPEC, WEIGHTS, claim_folder
+from runtime.training.run_folder import CHECKPOINTS, METRICS, SPEC, TRAINED, WEIGHTS, claim_folder
+from runtime.training.train import train
 from runtime.weights.safetensors_file import load_weights
 from tests.support.commands import archspec, refuse
 from tests.support.metrics import read_metrics
+from tests.support.training import change
 
 NET = load("resnet_digits", {"widths": [4, 4, 4], "depths": [1, 1, 1]})
 SETTINGS = Recipe(epochs=3, batch=400, threads=1)
@@ -45,10 +46,13 @@ def epochs() -> list[Weights]:
     """The weights after each epoch, as torch's module holds them when training says that it is over."""
     module, found = to_torch(elaborate(NET, {"H": 8, "W": 8}), seed=0), []
     data = load_data("digits")
-    keep: Callable[[object], None] = lambda epoch: found.append(  # noqa: E731
-        {name: value.numpy().copy() for name, value in module.state_dict().items()}
-    )
-    train(module, data, SETTINGS, on_epoch=keep)
+
+    class Keeping(TrainingCallback):
+        def on_metrics(self, row: Mapping[str, Any]) -> None:
+            if row["kind"] == "evaluation":
+                found.append({name: value.numpy().copy() for name, value in module.state_dict().items()})
+
+    train(module, data, SETTINGS, Attendance([Keeping()]))
     return found
 
 
@@ -57,7 +61,7 @@ def same(found: Weights, expected: Weights) -> bool:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def stop_at(step: int, error: BaseException) -> Callable[[Progress], None]:
@@ -70,19 +74,21 @@ def stop_at(step: int, error: BaseException) -> Callable[[Progress], None]:
 
 def train_until(step: int, error: BaseException, folder: Path, **options: Any) -> None:
     with pytest.raises(type(error)) as caught:
-        train_into(NET, "digits", folder, SETTINGS, on_step=stop_at(step, error), **options)
+        train_into(NET, "digits", SETTINGS, folder=folder, on_step=stop_at(step, error), **options)
     assert caught.value is error
 
 
 def test_a_whole_run(epochs: list[Weights], tmp_path: Path) -> None:
-    result = train_into(NET, "digits", tmp_path / "run", SETTINGS)
-    assert sorted(contents(tmp_path / "run")) == sorted([METRICS, SPEC, WEIGHTS])
+    result = train_into(NET, "digits", SETTINGS, folder=tmp_path / "run")
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == sorted([*TRAINED, CHECKPOINTS])
     weights, facts = load_weights(tmp_path / "run" / WEIGHTS)
     assert same(weights, epochs[-1])
     assert not same(weights, epochs[-2])
     assert EPOCH not in facts
     lines = read_metrics(tmp_path / "run" / METRICS)
-    assert [line.get("epoch") for line in lines] == [1, 2, 3, None]
+    assert [line["epoch"] for line in lines if line["kind"] == "evaluation"] == [1, 2, 3]
+    assert [line["step"] for line in lines if line["kind"] == "step"] == list(range(1, 3 * STEPS + 1))
+    assert lines[-1]["kind"] == "end"
     assert lines[-1]["test_accuracy"] == result.test_scores["accuracy"]
 
 
@@ -103,11 +109,15 @@ def test_a_run_that_ends_early_keeps_its_last_epoch(
     weights, facts = load_weights(folder / WEIGHTS)
     assert same(weights, epochs[done - 1])
     assert facts[EPOCH] == f"{done} of 3"
-    assert [line["epoch"] for line in read_metrics(folder / METRICS)] == list(range(1, done + 1))
-    (record,) = caplog.records
-    assert record.levelno == logging.WARNING
-    said, _, command = record.getMessage().partition(": ")
-    assert said == f"stopped after epoch {done} of 3, whose weights are kept"
+    lines = [line["epoch"] for line in read_metrics(folder / METRICS) if line["kind"] == "evaluation"]
+    assert lines == list(range(1, done + 1))
+    assert all(record.levelno == logging.WARNING for record in caplog.records)
+    stopped, again, use = caplog.messages
+    lost = f"; the {step - STEPS * done} after it are lost"
+    assert stopped == f"stopped: {STEPS * done} of 12 steps are saved{lost}"
+    assert again.startswith("to go on: archspec train ")
+    said, _, command = use.partition(": ")
+    assert said == f"to use the weights of epoch {done} of 3"
     if step == STEPS + 1:
         archspec(*shlex.split(command)[1:], "--no-verify")
         assert (folder / "model.onnx").is_file()
@@ -121,29 +131,17 @@ def test_before_the_first_epoch_is_over_nothing_is_kept(
     if there:
         folder.mkdir()
     train_until(STEPS, KeyboardInterrupt(), folder)
-    assert [record.getMessage() for record in caplog.records] == [
-        "stopped before the first epoch was finished: nothing of it is kept"
-    ]
+    assert caplog.messages == ["stopped before anything was saved: nothing of it is kept"]
     assert list(tmp_path.rglob("*")) == ([folder] if there else [])
 
 
 def test_an_earlier_run_that_stays_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Unless another training has taken its place meanwhile."""
-    train_into(NET, "digits", tmp_path, replace(SETTINGS, epochs=1))
+    train_into(NET, "digits", change(SETTINGS, epochs=1), folder=tmp_path)
     before = contents(tmp_path)
     train_until(STEPS, KeyboardInterrupt(), tmp_path, force=True)
     told = f"nothing of it is kept, and the earlier run in {tmp_path} is as it was"
-    assert caplog.messages == [f"stopped before the first epoch was finished: {told}"]
+    assert caplog.messages == [f"stopped before anything was saved: {told}"]
     assert contents(tmp_path) == before
-
-    def other(progress: Progress) -> None:
-        train_into(NET, "digits", tmp_path, replace(SETTINGS, epochs=1, seed=1), force=True)
-        raise KeyboardInterrupt
-
-    caplog.clear()
-    with pytest.raises(KeyboardInterrupt):
-        train_into(NET, "digits", tmp_path, SETTINGS, on_step=other, force=True)
-    assert caplog.messages == ["stopped before the first epoch was finished: nothing of it is kept"]
 
 
 @pytest.mark.parametrize("done", [1, 2, 3])
@@ -162,9 +160,8 @@ def test_what_is_kept_is_told_of_the_weights_that_lie_there(
     replace_file = os.replace
     monkeypatch.setattr(os, "replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        train_into(NET, "digits", tmp_path / "run", SETTINGS)
-    (message,) = caplog.messages
-    assert message.startswith(f"stopped after epoch {done} of 3, whose weights are kept: ")
+        train_into(NET, "digits", SETTINGS, folder=tmp_path / "run")
+    assert f"to use the weights of epoch {done} of 3: " in caplog.messages[-1]
     assert load_weights(tmp_path / "run" / WEIGHTS)[1][EPOCH] == f"{done} of 3"
 
 
@@ -197,34 +194,22 @@ def test_a_run_is_not_replaced_unasked(
     assert told.endswith(f"nothing of it is kept, and the earlier run in {tmp_path} is as it was")
     train_until(STEPS + 1, KeyboardInterrupt(), tmp_path, force=True)
     after = contents(tmp_path)
-    assert sorted(after) == sorted([SPEC, WEIGHTS, METRICS, "notes.txt"])
+    assert {name.partition("/")[0] for name in after} == {*TRAINED, CHECKPOINTS, "notes.txt"}
     assert after[name] != before[name]
     assert after["notes.txt"] == before["notes.txt"]
 
 
-def test_two_runs_into_one_folder_at_a_time_do_not_mix(tmp_path: Path) -> None:
-    def other(progress: Progress) -> None:
-        if progress.step == 1:
-            train_into(NET, "digits", tmp_path, replace(SETTINGS, epochs=1, seed=1))
-
-    with pytest.raises(ArchspecError, match="holds an earlier run"):
-        train_into(NET, "digits", tmp_path, SETTINGS, on_step=other)
-    assert '"seed": 1' in load_weights(tmp_path / WEIGHTS)[1]["archspec.settings"]
-    assert len(read_metrics(tmp_path / METRICS)) == 2
-
-
-def test_of_two_runs_that_replace_each_other_the_earlier_one_ends(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_that_is_being_written_is_left_to_who_writes_it(force: bool, tmp_path: Path) -> None:
     def other(progress: Progress) -> None:
         if progress.step == STEPS + 1:
-            train_into(NET, "digits", tmp_path, replace(SETTINGS, epochs=1, seed=1), force=True)
+            wanted = f"being written by a training, process {os.getpid()}: wait" if force else "holds an earlier run"
+            with pytest.raises(ArchspecError, match=wanted):
+                train_into(NET, "digits", change(SETTINGS, epochs=1, seed=1), folder=tmp_path, force=force)
 
-    with pytest.raises(ArchspecError, match="was replaced meanwhile, by another training"):
-        train_into(NET, "digits", tmp_path, SETTINGS, on_step=other, force=True)
-    assert not caplog.messages  # nothing of it is kept
-    assert '"seed": 1' in load_weights(tmp_path / WEIGHTS)[1]["archspec.settings"]
-    assert len(read_metrics(tmp_path / METRICS)) == 2
+    train_into(NET, "digits", SETTINGS, folder=tmp_path, on_step=other)
+    assert '"seed": 0' in load_weights(tmp_path / WEIGHTS)[1]["archspec.settings"]
+    train_into(NET, "digits", change(SETTINGS, epochs=1, seed=1), folder=tmp_path, force=True)  # when it is over
 
 
 def test_folders_that_nobody_chose_are_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,6 +267,15 @@ def test_a_process_that_is_stopped(what: str, code: int, epochs: list[Weights], 
     weights, facts = load_weights(tmp_path / "run" / WEIGHTS)
     assert same(weights, epochs[1])
     assert facts[EPOCH] == "2 of 3"
-    assert json.loads((tmp_path / "run" / METRICS).read_text().splitlines()[-1])["epoch"] == 2
-    said = [line for line in result.stderr.splitlines() if "whose weights are kept" in line]
-    assert len(said) == (what != "SIGKILL")
+    rows = read_metrics(tmp_path / "run" / METRICS)
+    assert [row["epoch"] for row in rows if row["kind"] == "evaluation"] == [1, 2]
+    assert rows[-1]["step"] == 2 * STEPS + 2
+    said = [line for line in result.stderr.splitlines() if line.startswith(("stopped", "to go on", "to use", "ended"))]
+    if what == "SIGKILL":
+        assert not said
+        return
+    assert said[0] == f"stopped: {2 * STEPS + 2} of 12 steps are saved"
+    assert said[2].startswith("to use the weights of epoch 2 of 3: ")
+    assert said[3] == f"ended by {what}"
+    words = shlex.split(said[1].removeprefix("to go on: "))
+    assert words[-4:] == ["--resume", "auto", "-o", str(tmp_path / "run")]

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,11 @@ import pytest
 from archspec.api import evaluate, load
 from archspec.api import train as train_into
 from archspec.errors import ArchspecError
-from runtime.training.recipe import Recipe
+from runtime.recipes.recipe import Recipe
 from runtime.training.run import Run
-from runtime.training.run_folder import METRICS, MODEL, SPEC, WEIGHTS
+from runtime.training.run_folder import CHECKPOINTS, METRICS, MODEL, RECIPE, SPEC, TRAINED, WEIGHTS
 from tests.support.commands import refuse
+from tests.support.training import change
 
 OLD = load("resnet_digits", {"widths": [4, 4, 4], "depths": [1, 1, 1]})
 NEW = load("resnet_digits", {"widths": [8, 4, 4], "depths": [1, 1, 1]})
@@ -40,7 +40,7 @@ def read_files(folder: Path) -> Files:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made") / "run"
-    train_into(OLD, "digits", folder, replace(SETTINGS, epochs=1))
+    train_into(OLD, "digits", change(SETTINGS, epochs=1), folder=folder)
     (folder / "samples").mkdir()
     for name in OTHERS:
         (folder / name).write_bytes(name.encode())
@@ -91,9 +91,9 @@ def test_a_run_is_replaced_as_one_and_nothing_else_is(
 ) -> None:
     old = read_files(run)
     with MOMENTS.watching(run) as moments:
-        train_into(NEW, "digits", run, SETTINGS, force=True)
+        train_into(NEW, "digits", SETTINGS, folder=run, force=True)
     new = read_files(run)
-    assert sorted(new) == sorted([SPEC, WEIGHTS, METRICS, *OTHERS])
+    assert sorted(name for name in new if CHECKPOINTS not in name) == sorted([*TRAINED, *OTHERS])
     assert all({name: files[name] for name in OTHERS} == {name: old[name] for name in OTHERS} for files in moments)
     assert len({files[WEIGHTS] for files in moments}) == 4  # the old ones, those of two epochs, and the last
     told = "model.onnx and predictions.png and samples from before this run: export and evaluate make new ones"
@@ -145,10 +145,10 @@ def test_a_disk_that_refuses_one_of_the_files_leaves_the_earlier_run(
     move = os.replace
     monkeypatch.setattr("archspec.files.os.replace", refuse_one)
     with pytest.raises(ArchspecError, match=r"cannot write .*: No space left on device"):
-        train_into(NEW, "digits", run, replace(SETTINGS, epochs=1), force=True)
+        train_into(NEW, "digits", change(SETTINGS, epochs=1), folder=run, force=True)
     assert refused
     assert read_files(run) == before
-    train_into(NEW, "digits", run, replace(SETTINGS, epochs=1), force=True)  # the control
+    train_into(NEW, "digits", change(SETTINGS, epochs=1), folder=run, force=True)  # the control
     assert read_files(run)[WEIGHTS] != before[WEIGHTS]
 
 
@@ -158,7 +158,7 @@ def test_folders_and_links_in_the_place_of_pictures_hinder_nothing(run: Path, tm
     (run / "predictions.png").unlink()
     (run / "predictions.png").mkdir()
     before = read_files(tmp_path / "photos")
-    train_into(NEW, "digits", run, replace(SETTINGS, epochs=1), force=True)
+    train_into(NEW, "digits", change(SETTINGS, epochs=1), folder=run, force=True)
     assert read_files(tmp_path / "photos") == before
     Run.open(run)
 
@@ -195,7 +195,7 @@ def test_a_signal_waits_while_a_run_is_replaced(at: str, what: str, code: int, r
     before = read_files(run)
     stopped = train_signalled(run, at, what)
     assert stopped.returncode == code, stopped.stderr
-    assert "stopped after epoch 1 of 1, whose weights are kept" in stopped.stderr
+    assert stopped.stderr.endswith(f"ended by {what}\n")  # after the only step, when all was done
     assert read_files(run)[WEIGHTS] != before[WEIGHTS]
     Run.open(run)
 
@@ -210,8 +210,8 @@ def test_a_kill_just_before_the_new_weights_leaves_a_run_that_nobody_takes_for_o
     assert after[SPEC] != before[SPEC]
     refuse(f"{run / WEIGHTS} is of another network than {run / SPEC}", "evaluate", run)
     hidden = {path.name for folder in run.glob(".archspec-*") for path in folder.iterdir()}
-    assert hidden == {WEIGHTS, f"{SPEC}.older", f"{METRICS}.older"}  # both runs are still there
-    train_into(NEW, "digits", run, replace(SETTINGS, epochs=1), force=True)
+    assert hidden == {WEIGHTS, *(f"{name}.older" for name in (SPEC, RECIPE, METRICS))}  # both runs are still there
+    train_into(NEW, "digits", change(SETTINGS, epochs=1), folder=run, force=True)
     Run.open(run)
 
 
@@ -235,5 +235,5 @@ def test_permissions_stay(run: Path) -> None:
     modes = {SPEC: 0o640, WEIGHTS: 0o604, METRICS: 0o600}
     for name, mode in modes.items():
         (run / name).chmod(mode)
-    train_into(NEW, "digits", run, replace(SETTINGS, epochs=1), force=True)
+    train_into(NEW, "digits", change(SETTINGS, epochs=1), folder=run, force=True)
     assert {name: (run / name).stat().st_mode & 0o777 for name in modes} == modes

@@ -9,7 +9,7 @@ import pytest
 from archspec.api import elaborate, load, to_onnx, to_torch, train
 from archspec.cli.ending import FINDINGS
 from archspec.weights import read_weights
-from runtime.training.recipe import Recipe
+from runtime.recipes.recipe import Recipe
 from tests.support.commands import archspec, refuse, run
 
 SPEC = load("resnet_digits", {"depths": [1, 1, 1], "widths": [2, 2, 2]})
@@ -18,7 +18,7 @@ SPEC = load("resnet_digits", {"depths": [1, 1, 1], "widths": [2, 2, 2]})
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained") / "run"
-    train(SPEC, "digits", folder, Recipe(epochs=1, batch=500, threads=1))
+    train(SPEC, "digits", Recipe(epochs=1, batch=500, threads=1), folder=folder)
     weights, facts = read_weights(folder / "weights.safetensors")
     to_onnx(elaborate(SPEC), weights, folder / "model.onnx", metadata=facts, verify=False)
     return folder

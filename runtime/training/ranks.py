@@ -1,0 +1,36 @@
+"""The processes that train one network together, as the loop sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from archspec.arrays import Float64Array
+from archspec.extras import extra
+
+with extra("train"):
+    from torch import Tensor
+
+Sum = TypeVar("Sum", Float64Array, Tensor)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """One process of those that train together: its number, from 0 on, and how many there are. This class is that of a
+    process which trains alone."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def is_main(self) -> bool:
+        """True for the one process that writes files and speaks to the user."""
+        return self.rank == 0
+
+    def add_up(self, counts: Sum) -> Sum:
+        """Add up the counts of all processes: each gets the sum."""
+        return counts
+
+    def agree(self, wanted: bool) -> bool:
+        """Tell whether any process wants something: each gets the same answer."""
+        return wanted

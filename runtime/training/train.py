@@ -1,0 +1,84 @@
+"""A training from its beginning, or from a checkpoint, to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from archspec.extras import extra
+from compiler.torch_target.modes import device_of, limited_to
+from runtime.data.dataset import Dataset
+from runtime.recipes.recipe import Recipe
+from runtime.tasks.grid import OutputGrid
+from runtime.training.clock import StepClock
+from runtime.training.drop_ramp import DropRamp
+from runtime.training.ema import MovingAverage
+from runtime.training.feed import MemoryFeed
+from runtime.training.freezing import freeze
+from runtime.training.grids import find_grids
+from runtime.training.loop import Attendance, TrainingLoop, TrainingParts, TrainResult
+from runtime.training.objective import Objective
+from runtime.training.optimizer import build_optimizer
+from runtime.training.precision import lay_out
+from runtime.training.resume import TakenUp
+from runtime.training.roles import WeightRole
+from runtime.training.schedule import check_schedule
+from runtime.training.state import TrainState
+from runtime.training.step import StepTaker
+
+with extra("train"):
+    import torch
+    from torch import nn
+
+
+def train(
+    module: nn.Module,
+    data: Dataset,
+    recipe: Recipe | None = None,
+    around: Attendance | None = None,
+    *,
+    grids: Mapping[str, OutputGrid] | None = None,
+    roles: Mapping[str, WeightRole] | None = None,
+    taken_up: TakenUp | None = None,
+) -> TrainResult:
+    """Train `module`, from images (N, C, H, W) to what the data's task needs, in place and on the device it is on.
+
+    A module with several outputs learns on each of them. `grids` are those of the outputs by name, and `roles` those of
+    the weights, where they are known; otherwise they are found.
+
+    Raises InputError where the module or the recipe does not fit the data, or a loss or gradient stops being finite. On
+    the CPU, the same module, recipe and number of threads give the same weights, bit for bit, also where the training
+    was `taken_up` from a checkpoint.
+    """
+    recipe, around = recipe or Recipe(), around or Attendance()
+    device = device_of(module)
+    own_generators = [device] if device.type == "cuda" else []
+    with limited_to(recipe.threads), torch.random.fork_rng(devices=own_generators):
+        grids = grids or find_grids(module, data)
+        with DropRamp(module, recipe.ramp_drop) as ramp:
+            parts = _prepare(module, data, recipe, Objective.of(data, grids, recipe.loss), ramp, around, roles)
+            loop = TrainingLoop(parts, around)
+            if taken_up is not None:
+                loop.restore(taken_up.snapshot, taken_up.chosen)
+            return loop.run()
+
+
+def _prepare(
+    module: nn.Module,
+    data: Dataset,
+    recipe: Recipe,
+    objective: Objective,
+    ramp: DropRamp,
+    around: Attendance,
+    roles: Mapping[str, WeightRole] | None,
+) -> TrainingParts:
+    check_schedule(recipe.schedule, StepClock.of(recipe, len(data.train)).steps)
+    lay_out(module, recipe)
+    freezing = freeze(module, recipe.freeze)
+    optimizer = build_optimizer(module, recipe, roles)
+    module.train()
+    freezing.hold()
+    average = None if recipe.ema is None else MovingAverage(module, recipe.ema)
+    scaler = torch.amp.GradScaler(device_of(module).type) if recipe.precision == "fp16" else None
+    state = TrainState(module, optimizer, average, scaler)
+    taker = StepTaker(state, module, objective, recipe, around.ranks)
+    return TrainingParts(state, data, recipe, taker, MemoryFeed(data, recipe, objective.task), ramp)
