@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from runtime.export.plan import ExportKeywords
     from runtime.recipes.recipe import Recipe
     from runtime.training.callbacks import TrainingCallback
-    from runtime.training.fitting import FittingKeywords
     from runtime.training.loop import TrainResult
     from runtime.training.metrics import Progress
+    from runtime.training.training_run import TrainKeywords
     from runtime.verification.options import VerifyKeywords
     from runtime.verification.report import Verification
 
@@ -228,7 +228,7 @@ def verify_model(
     return verify(path, held, options, on_check)
 
 
-@takes_keywords_of("runtime.training.fitting.FittingKeywords")
+@takes_keywords_of("runtime.training.training_run.TrainKeywords")
 @checked
 def train(
     network: Spec | Graph,
@@ -236,56 +236,36 @@ def train(
     recipe: Recipe | None = None,
     *,
     folder: str | Path | None = None,
-    resume: str | Path = "never",
-    force: bool = False,
-    command: str | None = None,
     on_step: Callable[[Progress], None] | None = None,
     callbacks: Sequence[TrainingCallback] = (),
-    **fitting: Unpack[FittingKeywords],
+    **more: Unpack[TrainKeywords],
 ) -> TrainResult:
-    """Train a network on a data set, given by name or as an object, by a recipe.
+    """Train a network on a data set, given by name or as an object, by a recipe; `on_step` and `callbacks` hear of it.
 
-    A graph trains in memory. A spec is made to fit the data first: dynamic sizes are the extents of the images but for
-    those in `sizes`, and it may expand to `max_nodes` nodes (100,000). With a `folder` it leaves a run there: the spec
-    and the recipe in one piece, the metrics as they come, checkpoints, and the weights with class names and
-    preprocessing. An earlier run there is refused, unless `force` is to replace it, or `resume` goes on with it: "auto"
-    from its newest checkpoint, or from the folder of any one.
+    A graph trains in memory. A spec is made to fit the data, and leaves a run in a `folder` where one is given: spec
+    and recipe in one piece, metrics as they come, checkpoints, and the weights with class names and preprocessing.
+    SIGINT and SIGTERM then end the training when its step is finished and saved; the log says how to go on.
 
-    SIGINT and SIGTERM end a training with a folder when its step is finished and saved; a line of the log says how to
-    go on, by `command` where that is given. `on_step` and `callbacks` hear of it. Raises InputError for what does not
-    fit together, and where a loss or a gradient is not finite any more.
+    Keywords, each with its default:
+        resume="never": "auto" goes on with the run in `folder` from its newest checkpoint, a path from any one.
+        force=False: whether an earlier run there is replaced, which is refused otherwise.
+        sizes=None, max_nodes=100_000: dynamic sizes other than the images' extents, and how far a spec may expand.
+        command=None: the command that goes on, as the log says it.
+
+    Raises InputError for what does not fit together, and where a loss or a gradient stops being finite.
 
     >>> spec = archspec.load("resnet_digits", params={"depths": [1, 1, 1], "widths": [2, 2, 2]})
     >>> result = archspec.train(spec, "digits", archspec.Recipe(epochs=1, batch=500), folder="run")
     >>> result.test.images, list(result.test_scores)
     (360, ['accuracy'])
     """
-    if folder is None and (str(resume) != "never" or force):
-        raise InputError("train: `resume` and `force` are about a run's `folder`: give one")
-    if folder is not None and isinstance(network, Graph):
-        raise InputError("train: a graph has no text to keep in a `folder`: give the spec, or train in memory")
-    from runtime.data.registry import load_data
     from runtime.recipes.recipe import Recipe
     from runtime.training.callbacks import StepCallback
-    from runtime.training.fitting import fit_spec
-    from runtime.training.training_run import RunFolder, train_graph, train_run, write_command
+    from runtime.training.training_run import TrainingChoices, train_network
 
-    where = None
-    if folder is not None:
-        if command is None and isinstance(data, str):
-            command = write_command(Path(folder), data, fitting.get("max_nodes") or MAX_NODES)
-        where = RunFolder(Path(folder), force, str(resume), command)
-        where.check()
-    dataset, recipe = load_data(data) if isinstance(data, str) else data, recipe or Recipe()
+    choices = take_keywords(TrainingChoices, "train", more)
     heard = [*callbacks, *([StepCallback(on_step)] if on_step else [])]
-    if isinstance(network, Graph):
-        return train_graph(network, dataset, recipe, heard)
-    spec, graph = fit_spec(network, dataset, **fitting)
-    return (
-        train_graph(graph, dataset, recipe, heard)
-        if where is None
-        else train_run(spec, graph, dataset, recipe, where, heard)
-    )
+    return train_network(network, data, recipe or Recipe(), folder, choices, heard)
 
 
 @checked

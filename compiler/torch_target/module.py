@@ -20,7 +20,7 @@ MAX_PARAMETERS = 1 << 33
 """The largest number of weights that a module is built with, 32 GiB in fp32; a spec that asks for more is more likely
 wrong than wanted."""
 
-NODE = "archspec.node"
+NODE = "node"
 """The key under which a node of the module's graph says which of ours it computes, in `meta`."""
 
 TAKEN = frozenset(("self", "torch", "device", "inf", "nan", "NoneType", "fx_pytree", "pytree"))

@@ -144,7 +144,7 @@ def read_checkpoint(folder: Path, checkpoint: Checkpoint) -> Snapshot:
 
 def read_newest(folder: Path, manifest: Manifest) -> tuple[Snapshot | None, list[str]]:
     """Read the newest checkpoint that is whole, if there is one, with what is wrong with those behind it."""
-    problems = []
+    problems: list[str] = []
     for checkpoint in reversed(manifest.checkpoints):
         try:
             return read_checkpoint(folder, checkpoint), problems

@@ -17,7 +17,7 @@ with extra("train"):
     from torch import nn
 
 
-class Evaluator:
+class PartEvaluator:
     """Measures a module on samples of a data set: the plain loss and the task's scores. Of several processes each
     takes every so manieth batch, and all get the figures of all."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class MemoryFeed:
         self.blank = data.preprocess.normalize(np.zeros((data.preprocess.channels, 1, 1))).ravel().tolist()
         self.shift = recipe.augment.shift if task.shifted else 0
 
-    def iterate(self, steps: range) -> Iterator[StepImages]:
+    def iterate(self, steps: range) -> Generator[StepImages, None, None]:
         """Yield the images of each of some steps, which are counted from 0."""
         recipe, count = self.recipe, len(self.split)
         per_epoch = count_steps(count, batch_of(recipe))

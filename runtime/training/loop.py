@@ -20,7 +20,7 @@ from runtime.training.choice import Choice
 from runtime.training.clock import StepClock
 from runtime.training.drop_ramp import DropRamp
 from runtime.training.ema import holding
-from runtime.training.evaluation import Evaluator
+from runtime.training.evaluation import PartEvaluator
 from runtime.training.interruption import Interruption
 from runtime.training.memory import measure_memory
 from runtime.training.metrics import EvaluatedStep, Measured, Meter, Progress, StepMetrics
@@ -114,7 +114,7 @@ class TrainingLoop:
         self.task = objective.task
         self.clock = StepClock.of(recipe, len(data.train))
         self.choice = Choice.of(recipe, data)
-        self.evaluator = Evaluator(data, objective, around.ranks)
+        self.evaluator = PartEvaluator(data, objective, around.ranks)
         self.meter = Meter(self.task)
         self.history: list[EvaluatedStep] = []
         self.chosen: dict[str, Tensor] | None = None
@@ -208,7 +208,7 @@ class TrainingLoop:
         self.history.append(row)
         self._tell(row.to_dict())
         if best and self.around.keeper is not None:
-            self.around.keeper.keep(row, self.chosen)
+            self.around.keeper.keep(row, self.chosen or {})
         self.meter = Meter(self.task)
         return best
 

@@ -16,7 +16,7 @@ from archspec.strict_json import check_integer, check_keys, read_json
 from runtime.training.tensor_file import StoredFile
 
 MANIFEST = "manifest.json"
-FORMAT = "archspec.checkpoints"
+FORMAT = "format"
 VERSION = 1
 
 WEIGHTS, EMA, OPTIMIZER, STATE = "weights.safetensors", "ema.safetensors", "optimizer.safetensors", "state.json"

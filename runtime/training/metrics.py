@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -49,13 +50,15 @@ class StepMetrics:
     loss: float
     learning_rate: float
     gradient_norm: float
-    update_ratio: float
+    update_ratio: float | None
     samples_per_second: float
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
         """Give the step as a line of the metrics."""
-        return {"kind": "step"} | {name: getattr(self, name) for name in self.__slots__}
+        row = {"kind": "step"} | {name: getattr(self, name) for name in self.__slots__}
+        # of float16's gradients some are infinite now and then, and the step is passed over
+        return row | {"gradient_norm": self.gradient_norm if math.isfinite(self.gradient_norm) else None}
 
 
 @dataclass(frozen=True, slots=True)

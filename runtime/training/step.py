@@ -89,7 +89,7 @@ class StepTaker:
             raise
         before = [weight.detach().clone() for weight in self.weights] if measured else None
         self._move(rate)
-        return StepFigures(loss, counts, norm, before and self._compare(before))
+        return StepFigures(loss, counts, norm, None if before is None else self._compare(before))
 
     def _add_gradients(self, given: StepImages, seed: Callable[[int], int]) -> tuple[float, ScoreCounts]:
         """Compute the gradients of the step's parts, which add up to that of all its images."""

@@ -7,17 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archspec.bounds import MAX_NODES
+from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.files import as_argument
 from archspec.spec.spec import Spec
 from archspec.spec.text import to_yaml
 from compiler.graph import Graph
 from runtime.data.dataset import Dataset
-from runtime.data.registry import describe_data
+from runtime.data.registry import describe_data, load_data
 from runtime.recipes.recipe import Recipe
 from runtime.tasks.grid import OutputGrid
 from runtime.training.callbacks import TrainingCallback
 from runtime.training.clock import StepClock
+from runtime.training.fitting import FittingKeywords, fit_spec
 from runtime.training.grids import find_grids, name_strides
 from runtime.training.interruption import Interruption
 from runtime.training.loop import Attendance, TrainResult
@@ -32,49 +34,67 @@ with extra("train"):
     from compiler.torch_target.module import to_torch
 
 
-@dataclass(frozen=True, eq=False)
-class RunFolder:
-    """Where a run is left, and what becomes of what is there: an earlier run is replaced (`force`), or gone on with
-    (`resume`: auto, or the place of a checkpoint). `command` goes on with it, where it is known."""
+class TrainKeywords(FittingKeywords, total=False):
+    """The arguments that training a network takes beside it, its data and its recipe, as keywords of a function that
+    hands them on; None is the default."""
 
-    path: Path
+    resume: str | Path | None
+    force: bool
+    command: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingChoices:
+    """How a spec is fitted to the data (`sizes`, `max_nodes`), and what becomes of a run that is in the folder: it is
+    replaced (`force`), or gone on with (`resume`: auto, or the place of a checkpoint). `command` goes on with it."""
+
+    sizes: Mapping[str, int] | None = None
+    max_nodes: int = MAX_NODES
+    resume: str | Path = NEVER
     force: bool = False
-    resume: str = NEVER
     command: str | None = None
 
-    def check(self) -> None:
-        """Raises InputError where the folder holds a run that is neither to be replaced nor gone on with."""
-        if self.resume == NEVER:
-            check_vacant(self.path, force=self.force)
+
+def train_network(
+    network: Spec | Graph,
+    data: Dataset | str,
+    recipe: Recipe,
+    folder: str | Path | None,
+    choices: TrainingChoices,
+    callbacks: Sequence[TrainingCallback],
+) -> TrainResult:
+    """Train a spec or a graph on a data set or that of a name, as archspec.train says."""
+    resume = str(choices.resume)
+    if folder is None and (resume != NEVER or choices.force):
+        raise InputError("train: `resume` and `force` are about a run's `folder`: give one")
+    if folder is not None and isinstance(network, Graph):
+        raise InputError("train: a graph has no text to keep in a `folder`: give the spec, or train in memory")
+    if folder is not None and resume == NEVER:
+        check_vacant(folder, force=choices.force)
+    if choices.command is None and folder is not None and isinstance(data, str):
+        choices = replace(choices, command=write_command(Path(folder), data, choices.max_nodes))
+    dataset = load_data(data) if isinstance(data, str) else data
+    if isinstance(network, Graph):
+        return _train_graph(network, dataset, recipe, callbacks)
+    spec, graph = fit_spec(network, dataset, sizes=choices.sizes, max_nodes=choices.max_nodes)
+    if folder is None:
+        return _train_graph(graph, dataset, recipe, callbacks)
+    module = to_torch(graph, seed=recipe.seed)
+    grids = find_grids(module, dataset, name_strides(graph))
+    text = _describe_run(spec, graph, dataset, recipe, grids)
+    taken_up = None if resume == NEVER else take_up(folder, resume, text.settings)
+    interruption, text = Interruption(), replace(text, again=choices.command)
+    with _open_writer(Path(folder), text, taken_up, force=choices.force) as writer, interruption:
+        around = Attendance(callbacks, writer, interruption=interruption)
+        result = train(module, dataset, recipe, around, grids=grids, roles=find_roles(graph), taken_up=taken_up)
+    interruption.end()  # of a signal that came when all was done but the last lines
+    return result
 
 
-def train_graph(graph: Graph, data: Dataset, recipe: Recipe, callbacks: Sequence[TrainingCallback] = ()) -> TrainResult:
-    """Train a graph in memory."""
+def _train_graph(graph: Graph, data: Dataset, recipe: Recipe, callbacks: Sequence[TrainingCallback]) -> TrainResult:
     module = to_torch(graph, seed=recipe.seed)
     grids = find_grids(module, data, name_strides(graph))
     return train(module, data, recipe, Attendance(callbacks), grids=grids, roles=find_roles(graph))
-
-
-def train_run(
-    spec: Spec,
-    graph: Graph,
-    data: Dataset,
-    recipe: Recipe,
-    folder: RunFolder,
-    callbacks: Sequence[TrainingCallback] = (),
-) -> TrainResult:
-    """Train a spec that is fitted to the data, with its graph, and leave a run in a folder."""
-    folder.check()
-    module = to_torch(graph, seed=recipe.seed)
-    grids = find_grids(module, data, name_strides(graph))
-    text = _describe_run(spec, graph, data, recipe, grids)
-    taken_up = None if folder.resume == NEVER else take_up(folder.path, folder.resume, text.settings)
-    interruption = Interruption()
-    with _open_writer(folder, replace(text, again=folder.command), taken_up) as writer, interruption:
-        around = Attendance(callbacks, writer, interruption=interruption)
-        result = train(module, data, recipe, around, grids=grids, roles=find_roles(graph), taken_up=taken_up)
-    interruption.end()  # of a signal that came when all was done but the last lines
-    return result
 
 
 def write_command(folder: Path, data: str, max_nodes: int = MAX_NODES) -> str:
@@ -85,12 +105,11 @@ def write_command(folder: Path, data: str, max_nodes: int = MAX_NODES) -> str:
     return " ".join(words)
 
 
-def _open_writer(folder: RunFolder, text: RunText, taken_up: TakenUp | None) -> RunWriter:
+def _open_writer(folder: Path, text: RunText, taken_up: TakenUp | None, *, force: bool) -> RunWriter:
     if taken_up is None:
-        return RunWriter(folder.path, text, force=folder.force)
-    own = folder.path.resolve() == taken_up.folder.resolve()
-    manifest = taken_up.manifest if own else None
-    return RunWriter(folder.path, text, force=folder.force, manifest=manifest, earlier=taken_up.earlier)
+        return RunWriter(folder, text, force=force)
+    own = folder.resolve() == taken_up.folder.resolve()
+    return RunWriter(folder, text, force=force, manifest=taken_up.manifest if own else None, earlier=taken_up.earlier)
 
 
 def _describe_run(spec: Spec, graph: Graph, data: Dataset, recipe: Recipe, grids: Mapping[str, OutputGrid]) -> RunText:

@@ -87,7 +87,8 @@ def test_a_snapshot_of_another_training_is_refused() -> None:
 
 
 def test_momenta_lie_as_their_weights_do() -> None:
-    module = nn.Conv2d(4, 4, 3).to(memory_format=torch.channels_last)
+    module = nn.Conv2d(4, 4, 3)
+    module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
     state = TrainState(module, build_optimizer(module, QUICK))
     state.module(torch.randn(2, 4, 5, 5)).sum().backward()
     state.optimizer.step()
