@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,9 +22,6 @@ from runtime.recipes.data import AugmentSection
 with extra("train"):
     import torch
 
-MAX_PLACES = 100_000
-"""The largest number of voxels of a volume that are kept as places to cut around."""
-
 BLUR = (0.5, 1.0)
 """The least and the largest standard deviation of blur, in voxels (nnU-Net's)."""
 
@@ -36,22 +32,17 @@ FOR_PICTURES = ("shift", "pad_crop", "scale", "ratio", "elastic", "saturation", 
 """The keys of the recipe's augmentation that are for pictures alone."""
 
 
-@dataclass(frozen=True, eq=False)
-class ClassPlaces:
-    """Some voxels of each class but the first that a volume holds, evenly spread over it: their flat indices."""
-
-    by_class: tuple[npt.NDArray[np.int64], ...]
-
-    @classmethod
-    def find(cls, labels: Array) -> ClassPlaces:
-        """Find them in labels (*extents); what is not asked is no class."""
-        flat = labels.reshape(-1)
-        places = np.flatnonzero((flat > 0) & (flat != NOT_ASKED))
-        classes = flat[places]
-        found = np.unique(classes)
-        most = max(1, MAX_PLACES // max(1, len(found)))
-        chosen = (places[classes == number] for number in found)
-        return cls(tuple(part[:: -(-len(part) // most)] for part in chosen))
+def choose_voxel(labels: Array, chance: np.random.Generator) -> tuple[int, ...] | None:
+    """Choose a voxel of a class that is no background: each class that labels (*extents) hold as often as any other,
+    and each of its voxels too. None where there is no such class; what is not asked is none."""
+    counts = np.bincount(labels.reshape(-1), minlength=NOT_ASKED + 1)
+    counts[[0, NOT_ASKED]] = 0
+    present = np.flatnonzero(counts)
+    if not len(present):
+        return None
+    number = present[chance.integers(len(present))]
+    place = np.flatnonzero(labels == number)[chance.integers(counts[number])]
+    return tuple(map(int, np.unravel_index(place, labels.shape)))
 
 
 class PatchAugmentation:
@@ -71,12 +62,12 @@ class PatchAugmentation:
         self._vary = _make_transforms(self.patch, augment)
         self._region = _find_region(self.patch, augment)
 
-    def __call__(
-        self, image: Array, labels: Array, seed: int, places: ClassPlaces | None = None
-    ) -> tuple[Float32Array, npt.NDArray[np.uint8]]:
-        """Cut and vary a patch; `places` are those of the labels, where they are known."""
+    needs_torchvision = False
+
+    def __call__(self, image: Array, labels: Array, seed: int) -> tuple[Float32Array, npt.NDArray[np.uint8]]:
+        """Cut and vary a patch."""
         chance = np.random.default_rng(seed)
-        centre = self._choose_centre(labels, chance, places)
+        centre = self._choose_centre(labels, chance)
         region = [
             np.arange(middle - extent // 2, middle - extent // 2 + extent)
             for middle, extent in zip(centre, self._region, strict=True)
@@ -100,16 +91,13 @@ class PatchAugmentation:
         image, label = (torch.as_tensor(found[key]).numpy() for key in ("image", "label"))
         return np.ascontiguousarray(image, np.float32), np.rint(label[0]).astype(np.uint8)
 
-    def _choose_centre(self, labels: Array, chance: np.random.Generator, places: ClassPlaces | None) -> tuple[int, ...]:
+    def _choose_centre(self, labels: Array, chance: np.random.Generator) -> tuple[int, ...]:
         """The voxel in the middle of the patch: where the volume is large enough, the patch lies within it."""
-        if chance.random() < self.augment.foreground:
-            found = (places or ClassPlaces.find(labels)).by_class
-            if found:
-                flat = chance.choice(found[chance.integers(len(found))])
-                chosen = tuple(map(int, np.unravel_index(flat, labels.shape)))
-                ends = (_find_middles(extent, own) for extent, own in zip(self.patch, labels.shape, strict=True))
-                return tuple(min(max(middle, first), last) for middle, (first, last) in zip(chosen, ends, strict=True))
-        ends = (_find_middles(extent, own) for extent, own in zip(self.patch, labels.shape, strict=True))
+        ends = [_find_middles(extent, own) for extent, own in zip(self.patch, labels.shape, strict=True)]
+        around = chance.random() < self.augment.foreground
+        chosen = choose_voxel(labels, chance) if around else None
+        if chosen is not None:
+            return tuple(min(max(middle, first), last) for middle, (first, last) in zip(chosen, ends, strict=True))
         return tuple(int(chance.integers(first, last + 1)) for first, last in ends)
 
 
@@ -161,7 +149,7 @@ def _make_transforms(patch: Sequence[int], augment: AugmentSection) -> Any:
     if augment.blur:
         chosen.append(monai.RandGaussianSmoothd(["image"], BLUR, BLUR, BLUR, prob=augment.blur))
     if augment.noise:
-        chosen.append(monai.RandGaussianNoised(["image"], prob=1.0, mean=0.0, std=augment.noise, sample_std=True))
+        chosen.append(monai.RandGaussianNoised(["image"], prob=1.0, mean=0.0, std=augment.noise, sample_std=False))
     if augment.brightness:
         chosen.append(monai.RandScaleIntensityd(["image"], (-augment.brightness, augment.brightness), prob=1.0))
     if augment.contrast:
