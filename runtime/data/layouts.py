@@ -9,6 +9,7 @@ from archspec.callbacks import OnStep
 from runtime.data import class_folders, mask_pairs
 from runtime.data.listing import FolderListing
 from runtime.data.source import DataSource
+from runtime.data.volumes import folder as volumes
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class DataLayout:
 
 
 LAYOUTS: tuple[DataLayout, ...] = (
+    DataLayout("volumes and their labels", "maps", volumes.DESCRIBED, volumes.recognize, volumes.read),
     DataLayout("pairs of images and masks", "maps", mask_pairs.DESCRIBED, mask_pairs.recognize, mask_pairs.read),
     DataLayout("class folders", "labels", class_folders.DESCRIBED, class_folders.recognize, class_folders.read),
 )

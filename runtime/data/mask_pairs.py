@@ -86,9 +86,14 @@ def _tell_sizes(mask: Path, found: Sequence[int], image: Path, wanted: Sequence[
 
 
 def find_folder_pairs(
-    listing: FolderListing, images: Sequence[str] = IMAGE_FOLDERS, masks: Sequence[str] = MASK_FOLDERS
+    listing: FolderListing,
+    images: Sequence[str] = IMAGE_FOLDERS,
+    masks: Sequence[str] = MASK_FOLDERS,
+    files: Sequence[str] | None = None,
 ) -> list[FolderPair]:
-    """Find folders of images beside folders of masks: in the folder itself, or in folders of it that name parts."""
+    """Find folders of images beside folders of masks: in the folder itself, or in folders of it that name parts. Some
+    of the `files` lie in the folder of masks; by default some of the pictures do."""
+    known = listing.pictures if files is None else files
     bases = [("", "")] + [
         (name, PART_NAMES[name.lower()]) for name in listing.top_folders if name.lower() in PART_NAMES
     ]
@@ -96,7 +101,7 @@ def find_folder_pairs(
     for base, part in bases:
         inside = {name[len(base) + 1 if base else 0 :].lower(): name for name in _list_children(listing, base)}
         pair = [next((inside[name] for name in names if name in inside), None) for names in (images, masks)]
-        if pair[0] is not None and pair[1] is not None and listing.list_in(pair[1], listing.pictures):
+        if pair[0] is not None and pair[1] is not None and listing.list_in(pair[1], known):
             found.append(FolderPair(pair[0], pair[1], part))
     return found
 
@@ -112,7 +117,7 @@ def pair_files(listing: FolderListing, folders: Sequence[FolderPair]) -> Pairing
     pairs, without_mask, without_image = [], [], []
     for folder in folders:
         images = _index(listing, folder.images)
-        masks = _drop_ends(_index(listing, folder.masks), images)
+        masks = drop_ends(_index(listing, folder.masks), images)
         pairs += [(images[key], masks[key], folder.part or _find_part(key)) for key in images if key in masks]
         without_mask += [name for key, name in images.items() if key not in masks]
         without_image += [name for key, name in masks.items() if key not in images]
@@ -132,8 +137,8 @@ def _index(listing: FolderListing, folder: str) -> dict[str, str]:
     return found
 
 
-def _drop_ends(masks: Mapping[str, str], images: Mapping[str, str]) -> dict[str, str]:
-    """The masks by the names of their images, of which they may have more at the end."""
+def drop_ends(masks: Mapping[str, str], images: Mapping[str, object]) -> dict[str, str]:
+    """Give the masks by the names of their images, of which they may have more at the end."""
     found = {}
     for key, name in masks.items():
         shorter = (key[: -len(end)] for end in MASK_ENDS if key.endswith(end))

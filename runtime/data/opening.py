@@ -21,6 +21,8 @@ from runtime.data.measuring import MAX_MEASURED, Survey, measure_levels, refuse_
 from runtime.data.registry import DATASETS
 from runtime.data.source import DataSource, Subset, take_channels
 from runtime.data.splits import Indices, split_samples
+from runtime.data.volumes.assembling import make_volume_dataset
+from runtime.data.volumes.folder import VolumeSource
 from runtime.pictures.preprocess import Preprocess
 from runtime.recipes.data import DataSection
 
@@ -79,6 +81,8 @@ def make_dataset(source: DataSource, section: DataSection, on_step: OnStep = ign
     part would be empty."""
     if section.skip_bad:
         source = drop_bad(source, on_step)
+    if isinstance(source, VolumeSource):
+        return make_volume_dataset(source, section, on_step)
     for note in source.notes:
         warn(note)
     seen = survey(source.samples, on_step)

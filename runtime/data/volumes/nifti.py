@@ -58,6 +58,16 @@ def read_nifti(path: str) -> Volume:
     return Volume(path, space.orientation.from_file(_scale(header, stored)), space, block)
 
 
+def peek_nifti(path: str) -> tuple[int, tuple[int, ...]]:
+    """Tell the channels of a NIfTI file, and its depth, height and width, by its header alone. Raises InputError as
+    `read_nifti` does."""
+    with _blaming(path), _open(path) as file:
+        _, header = _read_header(path, file)
+        extents, channels = _find_shape(path, header)
+        axes = _find_space(path, header, extents).orientation.axes
+    return channels, tuple(extents[axis] for axis in axes)
+
+
 def parse_header(block: bytes) -> Any:
     """Give nibabel's header of the bytes with which a NIfTI file begins, unchecked."""
     order = "<" if int.from_bytes(block[:4], "little") == len(block) else ">"

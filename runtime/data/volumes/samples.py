@@ -11,10 +11,11 @@ import numpy as np
 from archspec.arrays import Array
 from archspec.errors import InputError
 from archspec.wording import tell_count, write_shape
+from runtime.data.reading import StoredImage
 from runtime.data.volumes.intensity import find_windows, to_levels
 from runtime.data.volumes.label_classes import LabelClasses
 from runtime.data.volumes.volume import MAX_VOXELS, Volume, check_same_grid
-from runtime.data.volumes.volume_file import open_volume
+from runtime.data.volumes.volume_file import open_volume, peek_volume
 from runtime.pictures.frame import Frame
 from runtime.pictures.geometry import resize_image, resize_map
 from runtime.pictures.preprocess import Preprocess
@@ -61,6 +62,22 @@ class VolumeSamples:
         levels, labels = levels[(slice(None), *own)], labels[own]
         frame = place_spacing(levels.shape[1:], find_spacing(volume, self.preprocess, self.spacing), self.preprocess)
         return resize_image(levels, self.preprocess, frame), resize_map(labels, frame)
+
+    def read_target(self, index: int, /) -> Array:
+        """Read the labels of a volume alone. Raises InputError as reading both does; they may lie elsewhere then."""
+        case = self.cases[index]
+        volume = open_volume(case.labels)
+        labels = self.classes.encode(volume)[cut_box(volume.extents, case.box)]
+        spacing = find_spacing(volume, self.preprocess, self.spacing)
+        return resize_map(labels, place_spacing(labels.shape, spacing, self.preprocess))
+
+    def peek(self, index: int, /) -> StoredImage:
+        """Tell the channels of a volume, and the extents of its place, before it is brought to a spacing. Raises
+        InputError where the head of a file cannot be read."""
+        case = self.cases[index]
+        (channels, extents), *others = [peek_volume(path) for path in case.images]
+        box = cut_box(extents, case.box)
+        return StoredImage(channels + sum(more for more, _ in others), tuple(part.stop - part.start for part in box))
 
     def list_files(self, index: int, /) -> tuple[Path, ...]:
         """List the files of a sample, its images first."""

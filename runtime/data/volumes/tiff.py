@@ -53,15 +53,31 @@ def read_tiff(path: str) -> Volume:
 
     Raises InputError, naming the file, where it is broken, no single stack, or too large.
     """
+    with _opening(path) as file:
+        series = _find_series(path, file)
+        order, extents, channels = _find_axes(path, series)
+        check_extents(path, extents, channels)
+        _check_segments(path, series)
+        stored = series.asarray(squeeze=True)
+        return Volume(path, _turn(stored, order), Space(spacing=_find_spacing(file)))
+
+
+def peek_tiff(path: str) -> tuple[int, tuple[int, ...]]:
+    """Tell the channels of a TIFF stack, and its depth, height and width, without unpacking it. Raises InputError as
+    `read_tiff` does."""
+    with _opening(path) as file:
+        _, extents, channels = _find_axes(path, _find_series(path, file))
+        check_extents(path, extents, channels)
+        return channels, extents
+
+
+@contextmanager
+def _opening(path: str) -> Iterator[tifffile.TiffFile]:
+    """An open file. Raises InputError for whatever a broken one leads tifffile into."""
     try:
         # _multifile: OME's description can name other files, which are nobody's business
         with _refusing_complaints(path), tifffile.TiffFile(path, _multifile=False) as file:
-            series = _find_series(path, file)
-            order, extents, channels = _find_axes(path, series)
-            check_extents(path, extents, channels)
-            _check_segments(path, series)
-            stored = series.asarray(squeeze=True)
-            return Volume(path, _turn(stored, order), Space(spacing=_find_spacing(file)))
+            yield file
     except ArchspecError:
         raise
     except MemoryError as error:

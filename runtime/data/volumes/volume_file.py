@@ -71,6 +71,24 @@ def open_volume(path: str | Path) -> Volume:
     return volume
 
 
+@raising(InputError)
+def peek_volume(path: str | Path) -> tuple[int, tuple[int, ...]]:
+    """Tell the channels of a volume, and its depth, height and width, by the head of its file. Raises InputError as
+    `open_volume` does, of what that says."""
+    check_is_file(path)
+    ending = find_ending(path)
+    if ending in NIFTI:
+        from runtime.data.volumes.nifti import peek_nifti
+
+        return peek_nifti(str(path))
+    if ending in TIFF:
+        from runtime.data.volumes.tiff import peek_tiff
+
+        return peek_tiff(str(path))
+    volume = open_volume(path)
+    return volume.channels, volume.extents
+
+
 def as_values(volume: Volume) -> Float32Array:
     """Give the values of a volume in float32. Raises InputError where one is too large for that."""
     with np.errstate(over="ignore"):
