@@ -13,9 +13,10 @@ from archspec.errors import InputError
 from archspec.wording import list_some, tell_count, write_shape
 from runtime.data.listing import FolderListing, cut_ending
 from runtime.data.mask_values import MaskValues, choose_values, scan_masks
-from runtime.data.reading import StoredImage, peek_image
+from runtime.data.reading import peek_image
 from runtime.data.source import DataSource, PictureSamples
 from runtime.data.splits import PART_NAMES
+from runtime.data.stored import StoredImage
 from runtime.pictures.mask import open_mask
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "jpegimages")

@@ -14,8 +14,8 @@ from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import ArchspecError, InputError
 from archspec.wording import list_some, tell_count
 from runtime.data.dataset import ArraySamples, Samples
-from runtime.data.reading import StoredImage
 from runtime.data.source import peek_sample
+from runtime.data.stored import StoredImage
 from runtime.pictures.preprocess import LEVELS
 
 MAX_PEEKED = 20_000

@@ -14,20 +14,18 @@ from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import ArchspecError, InputError, suggest
 from archspec.log import warn
 from archspec.wording import list_some, tell_count, write_shape
-from runtime.data.dataset import ArraySamples, Dataset, Samples
+from runtime.data.adapting import choose_moments, make_preprocess
+from runtime.data.dataset import ArraySamples, Dataset, Samples, iterate_targets
 from runtime.data.layouts import LAYOUTS, DataLayout
 from runtime.data.listing import FolderListing, list_data
-from runtime.data.measuring import MAX_MEASURED, Survey, measure_levels, refuse_bad, spread, survey
+from runtime.data.measuring import Survey, refuse_bad, survey
 from runtime.data.registry import DATASETS
 from runtime.data.source import DataSource, Subset, take_channels
-from runtime.data.splits import Indices, split_samples
+from runtime.data.splits import TEST, TRAIN, Indices, split_samples
+from runtime.data.stored import StoredImage
 from runtime.data.volumes.assembling import make_volume_dataset
 from runtime.data.volumes.folder import VolumeSource
-from runtime.pictures.preprocess import Preprocess
 from runtime.recipes.data import DataSection
-
-IMAGENET: tuple[tuple[float, ...], tuple[float, ...]] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Mean and standard deviation of the channels of ImageNet, as torchvision has them."""
 
 
 def open_data(
@@ -41,8 +39,32 @@ def open_data(
     """
     section = section or DataSection()
     if str(word) in DATASETS:
-        return DATASETS[str(word)]()
+        return arrange(DATASETS[str(word)](), section)
     return make_dataset(open_source(word, task, on_step), section, on_step)
+
+
+def arrange(data: Dataset, section: DataSection) -> Dataset:
+    """Split and prepare a data set whose parts are known as a recipe's section says. Raises InputError where that
+    cannot be."""
+    before, moments = data.preprocess, None
+    if section.fold or section.validation:
+        given = [TRAIN] * len(data.train) + [TEST] * len(data.test)
+        names = [f"{data.name}[{index}]" for index in range(len(given))]
+        parts = split_samples(names, _list_strata(data), given, section, data.name)
+        train, chosen = take_part(data.train, parts.train), take_part(data.train, parts.validation)
+        data = replace(data, train=train, validation=chosen)
+    elif section.normalize == "measured":
+        moments = before.mean, before.std
+    size = choose_extents(Survey((StoredImage(before.channels, before.size),), ()), section)
+    moments = moments or choose_moments(data.train, before.channels, section)
+    return replace(data, preprocess=make_preprocess(before.channels, size, moments, section))
+
+
+def _list_strata(data: Dataset) -> list[int] | None:
+    """The class of each sample, those of the test part too; None where images have none."""
+    if data.task != "labels":
+        return None
+    return [int(target) for samples in (data.train, data.test) for target in iterate_targets(samples)]
 
 
 def open_source(word: str | Path, task: str | None = None, on_step: OnStep = ignore_step) -> DataSource:
@@ -90,12 +112,13 @@ def make_dataset(source: DataSource, section: DataSection, on_step: OnStep = ign
     samples = take_channels(source.samples, seen.channels)
     parts = split_samples(source.groups or source.names, source.strata, source.parts, section, source.name)
     train = take_part(samples, parts.train)
+    moments = choose_moments(train, seen.channels, section, on_step)
     return Dataset(
         name=source.name,
         train=train,
         test=take_part(samples, parts.test),
         classes=source.classes,
-        preprocess=measure_images(train, seen, section, on_step),
+        preprocess=make_preprocess(seen.channels, choose_extents(seen, section), moments, section),
         task=source.task,
         validation=take_part(samples, parts.validation) if len(parts.validation) else None,
         flip_index=source.flip_index,
@@ -139,20 +162,6 @@ def select(source: DataSource, kept: Sequence[int], notes: Sequence[str] = ()) -
     chosen = {name: pick(getattr(source, name)) for name in ("names", "groups", "parts", "strata")}
     samples = Subset(source.samples, np.array(kept, np.int64))
     return replace(source, samples=samples, notes=(*source.notes, *notes), bad=(), **chosen)  # type: ignore[arg-type]  # by names
-
-
-def measure_images(train: Samples, seen: Survey, section: DataSection, on_step: OnStep = ignore_step) -> Preprocess:
-    """Choose the extents at which images are trained on, and what normalizes them."""
-    extents = choose_extents(seen, section)
-    if section.normalize == "imagenet":
-        if seen.channels != 3:
-            raise InputError(f"data.normalize: imagenet is of three channels, and the images have {seen.channels}")
-        mean, std = IMAGENET
-    elif section.normalize == "measured":
-        mean, std = measure_levels(train, spread(len(train), MAX_MEASURED), on_step)
-    else:
-        mean, std = (0.0,) * seen.channels, (1.0,) * seen.channels
-    return Preprocess(seen.channels, extents, mean, std, resize=section.resize, interpolation=section.interpolation)
 
 
 def choose_extents(seen: Survey, section: DataSection) -> tuple[int, ...]:

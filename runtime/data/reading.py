@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import NamedTuple
 
 from archspec.arrays import Array
 from archspec.errors import InputError, raising
 from archspec.extras import extra
 from archspec.files import check_is_file
+from runtime.data.stored import StoredImage
 from runtime.pictures.file import FORMATS, MAX_PIXELS, ORIENTATION, Ground, open_picture
 
 with extra("train"):
@@ -24,13 +24,6 @@ GRAY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F")
 
 SIDEWAYS = (5, 6, 7, 8)
 """The values of EXIF's orientation by which rows become columns."""
-
-
-class StoredImage(NamedTuple):
-    """What the head of an image's file says: its channels, and its extents as it is looked at."""
-
-    channels: int
-    extents: tuple[int, ...]
 
 
 def read_image(path: str | Path, channels: int | None = None, ground: Ground | None = None) -> Array:

@@ -12,7 +12,8 @@ import numpy as np
 
 from archspec.arrays import Array
 from runtime.data.dataset import Samples
-from runtime.data.reading import StoredImage, peek_image, read_image
+from runtime.data.stored import StoredImage
+from runtime.pictures.luma import find_luma
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,8 @@ class Subset:
 
 @dataclass(frozen=True, eq=False)
 class ChannelSamples:
-    """Samples of one channel whose images are given as several equal ones, (channels, *extents)."""
+    """Samples whose images are given in another number of channels, (channels, *extents): one becomes equal ones, and
+    three become their luma."""
 
     samples: Samples
     channels: int
@@ -93,7 +95,10 @@ class ChannelSamples:
 
     def __getitem__(self, index: int, /) -> tuple[Any, Any]:
         image, target = self.samples[index]
-        return np.repeat(np.asarray(image), self.channels, 0), target
+        image = np.asarray(image)
+        if self.channels == 1 and len(image) == 3:
+            return find_luma(np.moveaxis(image, 0, -1))[None], target
+        return np.repeat(image, self.channels, 0), target
 
     def read_target(self, index: int) -> Any:
         """Give what is asked of one image, without reading that where it can be."""
@@ -160,6 +165,8 @@ class PictureSamples(ABC):
 
     def read(self, index: int, /) -> Array:
         """Read the whole picture, (C, H, W). Raises InputError, naming the file, where it cannot be."""
+        from runtime.data.reading import read_image  # here, since it needs Pillow, and data in memory do not
+
         return read_image(self.folder / self.names[index], self.channels, self.ground)
 
     def list_files(self, index: int, /) -> tuple[Path, ...]:
@@ -168,6 +175,8 @@ class PictureSamples(ABC):
 
     def peek(self, index: int, /) -> StoredImage:
         """Tell what the head of the picture's file says. Raises InputError where it cannot be read."""
+        from runtime.data.reading import peek_image  # here, as above
+
         stored = peek_image(self.folder / self.names[index])
         return stored if self.channels is None else stored._replace(channels=self.channels)
 

@@ -19,6 +19,7 @@ from archspec.extras import extra
 from archspec.file_types import ARRAY, OTHER_PICTURES, READ_PICTURES, find_file_type
 from archspec.files import check_is_file
 from archspec.wording import cut
+from runtime.pictures.luma import find_luma
 from runtime.pictures.png_stream import MAX_COLOURS, Transparency, has_all_rows, read_transparency
 
 with extra("run"):
@@ -45,9 +46,6 @@ FAINT = 1 / 16
 """A 16-bit picture that uses a smaller part of its range is nearly black, and was hardly meant to be."""
 
 GROUNDS: Mapping[str, Ground] = MappingProxyType({"white": (255, 255, 255), "black": (0, 0, 0)})
-
-LUMA = (19595, 38470, 7471)
-"""The luma of ITU-R BT.601 in the parts of 65,536 that Pillow takes; they add up to all of them."""
 
 ORIENTATION = 0x0112
 """The EXIF tag that says how a camera was held."""
@@ -110,7 +108,7 @@ class Picture:
         bands = self.bands if self.alpha is None else self._cover(self.alpha, ground)
         levels = bands.astype(np.uint8 if self.whole == 255 else np.uint16, copy=False)
         if channels == 1 and levels.shape[2] == 3:
-            levels = _find_luma(levels)[..., None]
+            levels = find_luma(levels)[..., None]
         upright = np.moveaxis(levels, 2, 0)
         return np.ascontiguousarray(np.broadcast_to(upright, (channels or len(upright), *upright.shape[1:])))
 
@@ -161,12 +159,6 @@ def telling_damage(path: str | Path) -> Iterator[None]:
         raise InputError(f"{path} is too large a picture for the memory that there is") from error
     except Exception as error:  # a broken file leads Pillow's decoders into OSError, SyntaxError, struct.error, ...
         raise InputError(f"{path} is a broken picture: {error}") from error
-
-
-def _find_luma(colours: Array) -> Array:
-    """The luma of levels (height, width, 3), rounded to the nearest level as Pillow does."""
-    red, green, blue = (colours[..., number].astype(np.uint32) * part for number, part in enumerate(LUMA))
-    return ((red + green + blue + (1 << 15)) >> 16).astype(colours.dtype)
 
 
 def parse_ground(text: str) -> Ground:

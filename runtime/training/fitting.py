@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TypedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypedDict
 
 from archspec.bounds import MAX_NODES
 from archspec.errors import ArchspecError, InputError
 from archspec.ops import Shape, in_words
+from archspec.spec.expressions import Expression, ExpressionError, lookup_of
 from archspec.spec.inputs import is_size
 from archspec.spec.spec import Spec
+from archspec.wording import tell_count, write_shape
 from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
+from compiler.sizes.accepted_sizes import accepted_sizes
+from runtime.data.adapting import adapt_images
 from runtime.data.dataset import Dataset
+from runtime.recipes.data import DataSection
 
 
 class FittingKeywords(TypedDict, total=False):
@@ -44,6 +49,125 @@ def fit_spec(
         found = f"{spec.name} takes {in_words(taken)}; the images of {data.name} are {Shape(*wanted)}"
         raise InputError(f"{found}: {_advise(fitted, wanted, max_nodes)}")
     return fitted, graph
+
+
+CLASS_PARAMS: Mapping[str, tuple[str, ...]] = {
+    "labels": ("classes", "num_classes"),
+    "maps": ("classes", "num_classes"),
+    "joints": ("joints", "keypoints", "landmarks", "classes", "num_classes"),
+}
+"""What the param is called that says how many classes or joints a network answers, by task; the first that there is."""
+
+
+@dataclass(frozen=True, eq=False)
+class FittedNetwork:
+    """A spec with its graph, and the data brought to what it takes; `said` tells what was chosen, a line for each."""
+
+    spec: Spec
+    graph: Graph
+    data: Dataset
+    said: tuple[str, ...]
+
+
+def fit_params(spec: Spec, data: Dataset, section: DataSection | None = None) -> dict[str, int]:
+    """Find the params that follow from the data, where these have other values: the number of channels of the images,
+    where a param stands for that in the input; with `section.size` the extents that params stand for there; and the
+    number of classes or joints. Those that a caller set stay, and so do those that are lists or expressions.
+
+    >>> from runtime.data.registry import load_data
+    >>> fit_params(archspec.load("unet_bn"), load_data("digit_maps"))
+    {'channels': 1, 'classes': 11}
+    >>> fit_params(archspec.load("unet_bn", {"classes": 12}), load_data("digit_maps"))
+    {'channels': 1}
+    """
+    free = {name for name, item in spec.definitions.params.items() if item.place.line and type(item.value) is int}
+    known = data.preprocess.shape if section is not None and section.size else data.preprocess.shape[:1]
+    entries = next(iter(spec.inputs_written.values()))
+    pairs = zip(entries, known, strict=False) if isinstance(entries, list) else ()
+    found = {entry: extent for entry, extent in pairs if isinstance(entry, str) and entry in spec.params}
+    names = [name for name in CLASS_PARAMS[data.task] if name in spec.params and name not in found]
+    found |= dict.fromkeys(names[:1], len(data.classes))
+    return {name: number for name, number in found.items() if name in free and spec.params[name] != number}
+
+
+def fit_network(
+    spec: Spec,
+    data: Dataset,
+    section: DataSection | None = None,
+    *,
+    sizes: Mapping[str, int] | None = None,
+    max_nodes: int | None = None,
+) -> FittedNetwork:
+    """Bring a spec and the data that a word names together: the spec gets the params that `fit_params` finds, and the
+    images the channels and the extents that the network takes.
+
+    Dynamic sizes are those of `sizes`, else of `section.size`, else the images' own, or the nearest that fit; where an
+    answer is no map, images that are larger than the sizes that the spec is written with are brought to these.
+
+    Raises InputError where the network takes no images of the data, and says with which params it would, and SpecError
+    where the spec cannot be made with its params.
+    """
+    section, max_nodes = section or DataSection(), max_nodes or MAX_NODES
+    changes = fit_params(spec, data, section)
+    fitted = spec.with_params(changes) if changes else spec
+    said = [f"{name} = {number} (from {data.name})" for name, number in changes.items()]
+    shape = _read_shape(fitted)
+    if len(shape) == len(data.preprocess.shape):
+        sizes = _choose_sizes(fitted, shape[1:], data, section, sizes or {}, max_nodes)
+        extents = [sizes[entry] if isinstance(entry, str) else entry for entry in shape]
+        adapted = adapt_images(data, extents[0], extents[1:], section)
+        said += _tell_changes(data, adapted)
+        data = adapted
+    fitted, graph = fit_spec(fitted, data, sizes=sizes, max_nodes=max_nodes)
+    return FittedNetwork(fitted, graph, data, tuple(said))
+
+
+def _read_shape(spec: Spec) -> tuple[Any, ...]:
+    """The channels of a spec's only input of numbers, and its extents, dynamic ones as letters; none where there is
+    no such input, or it has no values, which is told where the graph is made."""
+    shape = next(iter(spec.inputs.values()))
+    if len(spec.inputs) != 1 or shape.type != "float":
+        return ()
+    try:
+        values = [entry(lookup_of(spec.names)) if isinstance(entry, Expression) else entry for entry in shape]
+    except ExpressionError:
+        return ()
+    return tuple(values) if all(isinstance(value, int) or is_size(value) for value in values) else ()
+
+
+def _choose_sizes(
+    spec: Spec,
+    shape: Sequence[Any],
+    data: Dataset,
+    section: DataSection,
+    given: Mapping[str, int],
+    max_nodes: int,
+) -> dict[str, int]:
+    """The dynamic sizes of the input: those that are wished, or the nearest that the network accepts."""
+    own = data.preprocess.size
+    pairs = list(zip(shape, own, strict=True))
+    written = [spec.sizes.get(entry, extent) if is_size(entry) else extent for entry, extent in pairs]
+    larger = any(extent > most for extent, most in zip(own, written, strict=True))
+    wanted = written if larger and section.size is None and data.task != "maps" else own
+    wished = {entry: extent for entry, extent in zip(shape, wanted, strict=True) if is_size(entry)} | dict(given)
+    try:
+        elaborate(replace(spec, sizes={**spec.sizes, **wished}), max_nodes=max_nodes)
+    except ArchspecError:
+        rules = accepted_sizes(elaborate(spec, max_nodes=max_nodes), keep_weights=False)
+        near = {name: rules[name].nearest(extent) for name, extent in wished.items() if name in rules}
+        return near | dict(given)
+    return wished
+
+
+def _tell_changes(before: Dataset, after: Dataset) -> Iterator[str]:
+    """Tell how the images are brought to what the network takes."""
+    old, new = before.preprocess, after.preprocess
+    if old.channels != new.channels:
+        become = f"{new.channels} equal channels" if old.channels == 1 else "gray, by their luma"
+        yield f"the images of {before.name} have {tell_count(old.channels, 'channel')}, and become {become}"
+    if old.size != new.size:
+        sizes = f"from {write_shape(old.size)} to {write_shape(new.size)}"
+        yield f"the images of {before.name} are brought {sizes} (data.resize: {new.resize})"
 
 
 def _advise(spec: Spec, wanted: Sequence[int], max_nodes: int) -> str:

@@ -13,9 +13,9 @@ from archspec.log import warn
 from archspec.wording import list_some, write_shape
 from runtime.data.dataset import Dataset, Samples
 from runtime.data.measuring import refuse_bad, spread, survey
-from runtime.data.reading import StoredImage
 from runtime.data.source import Subset
 from runtime.data.splits import DataParts, Indices, split_samples
+from runtime.data.stored import StoredImage
 from runtime.data.volumes.folder import VolumeSource
 from runtime.data.volumes.intensity import Brightness
 from runtime.data.volumes.label_classes import NOT_ASKED

@@ -11,7 +11,7 @@ import numpy as np
 from archspec.arrays import Array
 from archspec.errors import InputError
 from archspec.wording import tell_count, write_shape
-from runtime.data.reading import StoredImage
+from runtime.data.stored import StoredImage
 from runtime.data.volumes.intensity import find_windows, to_levels
 from runtime.data.volumes.label_classes import LabelClasses
 from runtime.data.volumes.volume import MAX_VOXELS, Volume, check_same_grid

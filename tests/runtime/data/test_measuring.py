@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from archspec.errors import InputError
 from runtime.data.dataset import ArraySamples
 from runtime.data.measuring import ChannelSums, measure_levels, refuse_bad, spread, survey
-from runtime.data.reading import StoredImage
 from runtime.data.source import LabelledPictures
+from runtime.data.stored import StoredImage
 from tests.support.folders import draw_pixels, save_pixels
 
 

@@ -72,8 +72,8 @@ def test_normalizing_is_measured_or_imagenets_or_none(tmp_path: Path) -> None:
     none = open_data(tmp_path, DataSection(normalize="none")).preprocess
     assert (none.mean, none.std) == ((0, 0, 0), (1, 1, 1))
     write_class_folders(tmp_path / "gray", {"a": 3, "b": 3}, (8, 9))
-    with pytest.raises(InputError, match=r"data\.normalize: imagenet is of three channels, and the images have 1"):
-        open_data(tmp_path / "gray", DataSection(normalize="imagenet"))
+    gray = open_data(tmp_path / "gray", DataSection(normalize="imagenet")).preprocess
+    assert gray == open_data(tmp_path / "gray").preprocess, "of one channel ImageNet has none: it is measured"
 
 
 def test_bad_files_stop_before_training_or_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -114,6 +114,25 @@ def test_names_come_before_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     assert open_data("digits").preprocess == load_data("digits").preprocess
     assert open_data("./digits").classes == ("a", "b")
+
+
+def test_named_data_are_arranged_too() -> None:
+    assert open_data("digits").preprocess == load_data("digits").preprocess
+    data = open_data("digits", DataSection(size=[16], resize="letterbox", validation=0.1))
+    assert data.validation is not None
+    assert (len(data.train), len(data.validation), len(data.test)) == (1293, 144, 360)
+    assert data.held_out.images.shape == (360, 1, 16, 16)
+    assert np.array_equal(data.held_out.labels, load_data("digits").held_out.labels)
+    values = np.stack([data.train[index][0] for index in range(len(data.train))]).astype(np.float64)
+    assert data.preprocess.mean == (round(float(values.mean()), 6),)
+    assert data.preprocess.std == (round(float(values.std()), 6),)
+    assert data.preprocess.mean != load_data("digits").preprocess.mean
+    folds = [open_data("digits", DataSection(fold=f"{number}/3")) for number in (1, 2, 3)]
+    assert [len(fold.validation or ()) for fold in folds] == [479] * 3
+    assert {len(fold.test) for fold in folds} == {360}
+    none = open_data("digits", DataSection(normalize="none")).preprocess
+    assert (none.mean, none.std) == ((0.0,), (1.0,))
+    assert open_data("digit_maps", DataSection(validation=0.1)).validation is not None
 
 
 def test_what_is_no_data_is_told_what_is(tmp_path: Path) -> None:

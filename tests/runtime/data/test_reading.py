@@ -9,7 +9,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from archspec.errors import InputError
-from runtime.data.reading import StoredImage, peek_image, read_image
+from runtime.data.reading import peek_image, read_image
+from runtime.data.stored import StoredImage
 from runtime.pictures.file import open_picture
 from tests.support.folders import draw_pixels, save_pixels
 from tests.support.pngs import add_chunk, write_huge_png, write_palette_png, write_png

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from runtime.data.dataset import ArraySamples
-from runtime.data.reading import StoredImage
 from runtime.data.source import (
     ChannelSamples,
     FileSamples,
@@ -19,6 +18,7 @@ from runtime.data.source import (
     peek_sample,
     take_channels,
 )
+from runtime.data.stored import StoredImage
 from tests.support.folders import draw_pixels, save_pixels
 
 ARRAYS = ArraySamples(draw_pixels((5, 1, 3, 4)), np.arange(5))
