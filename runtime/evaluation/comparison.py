@@ -13,6 +13,7 @@ from archspec.extras import extra
 from archspec.log import warn
 from compiler.onnx_file.metadata import MEMBERS, tell_epoch
 from compiler.onnx_file.metadata import WEIGHTS as WEIGHTS_HASH
+from runtime.evaluation.volumes import score_volumes
 from runtime.prediction.network_outputs import compute_outputs
 from runtime.session.session import Session
 from runtime.tasks.grid import OutputGrid
@@ -35,7 +36,8 @@ class Comparison:
     `answers` (N, ...) are those of the file's last output, which lies on the images by `grid`. Of all `predictions`, so
     many are `equal`; the scores are the task's metrics. `differences` are the largest absolute one of each output, and
     the largest over torch's largest number in it. `same_weights` says whether the file was made from the run's weights,
-    by what it says itself; None where it does not, or is an ensemble.
+    by what it says itself; None where it does not, or is an ensemble. Of volumes the scores are those of the whole
+    ones, and everything else is said of the patch in the middle of each.
     """
 
     answers: Array
@@ -60,7 +62,10 @@ def compare_answers(run: Run, module: nn.Module, session: Session) -> Comparison
     grid = task.place(run.data.preprocess.shape, last_of(expected).shape[1:], run.stride)
     before, after = (task.decide(last_of(outputs), grid) for outputs in (expected, found))
     equal, predictions = task.count_equal(before, after)
-    scores = [task.score(task.count(answers, test.labels, grid)) for answers in (before, after)]
+    if run.data.preprocess.slides:
+        scores = score_volumes(run, module, session, grid)
+    else:
+        scores = [task.score(task.count(answers, test.labels, grid)) for answers in (before, after)]
     return Comparison(after, grid, predictions, equal, scores[0], scores[1], differences, same_weights)
 
 

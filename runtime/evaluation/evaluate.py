@@ -17,6 +17,7 @@ from runtime.evaluation.monte_carlo import MonteCarlo, measure_monte_carlo
 from runtime.measuring.bench import bench
 from runtime.prediction.png import save_picture, to_pixels
 from runtime.prediction.sheets import save_sheet
+from runtime.prediction.slices import lay_slices
 from runtime.session.session import Session
 from runtime.tasks.registry import find_task
 from runtime.training.run import Run
@@ -141,7 +142,8 @@ def _time_batches(session: Session, seconds: float) -> dict[int, float]:
 
 def _save_samples(paths: Mapping[int, Path], data: Dataset) -> None:
     for index, path in paths.items():
-        save_picture(path, Image.fromarray(to_pixels(data.preprocess.restore(data.held_out.images[index]))))
+        image = data.preprocess.restore(data.held_out.images[index])
+        save_picture(path, Image.fromarray(to_pixels(lay_slices(image) if image.ndim == 4 else image)))
 
 
 def _name_samples(folder: str | Path, data: Dataset) -> dict[int, Path]:

@@ -96,6 +96,11 @@ class Preprocess:
         return self.channels, *self.size
 
     @property
+    def slides(self) -> bool:
+        """True if the images are volumes of any extents, of which the network sees windows of `size`."""
+        return len(self.size) == 3 and self.window is not None
+
+    @property
     def height(self) -> int:
         """The extent of the last axis but one."""
         return self.size[-2]

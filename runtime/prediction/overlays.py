@@ -14,6 +14,7 @@ from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.wording import cut_middle
 from runtime.prediction.png import GAP, INK, LINE, PAPER, to_pixels
+from runtime.prediction.slices import lay_slices
 from runtime.tasks.class_map import UNANSWERED
 from runtime.tasks.drawing import Areas, Overlay, Points
 
@@ -51,27 +52,37 @@ def colour_of(number: int) -> tuple[int, int, int]:
 
 
 def draw_overlay(image: Array, overlay: Overlay) -> Image.Image:
-    """Draw the image (C, H, W) in [0, 1], enlarged, with the overlay on it.
+    """Draw the image (C, H, W) in [0, 1], enlarged, with the overlay on it; of a volume (C, depth, height, width) three
+    planes through its middle.
 
-    Raises InputError for volumes, for more classes than a palette has colours, and for other than one or three
-    channels.
+    Raises InputError for more classes than a palette has colours, and for other than one or three channels.
     """
     return _paint_areas(image, overlay) if isinstance(overlay, Areas) else _draw_points(image, overlay)
 
 
 def _paint_areas(image: Array, areas: Areas) -> Image.Image:
     """The colour of each position's class over the image; places that the map does not reach stay as they are."""
-    check_map(areas.classes)
-    grid, pixels = areas.grid, _as_colours(image).astype(np.float32)
+    if areas.classes.ndim != image.ndim - 1:
+        check_map(areas.classes)
+    large = _spread(areas, image.shape[1:])
+    if image.ndim == 4:
+        image, large = lay_slices(image), lay_slices(large)
+    check_map(large)
+    pixels = _as_colours(image).astype(np.float32)
     colours = np.array([colour_of(number) for number in range(MAX_CLASSES)], np.float32)
-    places = [
-        (np.arange(side) - offset) // grid.stride for side, offset in zip(pixels.shape[:2], grid.offsets, strict=True)
-    ]
-    rows, columns = (np.clip(at, 0, extent - 1) for at, extent in zip(places, grid.extents, strict=True))
-    reached = (rows == places[0])[:, None] & (columns == places[1])
-    large = np.where(reached, areas.classes[np.ix_(rows, columns)], 0)
     strength = np.float32(STRENGTH) * (large > 0)[..., None]
     return _enlarge(np.rint((1 - strength) * pixels + strength * colours[large]).astype(np.uint8))
+
+
+def _spread(areas: Areas, extents: Sequence[int]) -> Array:
+    """The class of each pixel (*extents) by the position that it is of; 0 where there is none."""
+    grid, large = areas.grid, areas.classes
+    for axis, (side, offset) in enumerate(zip(extents, grid.offsets, strict=True)):
+        places = (np.arange(side) - offset) // grid.stride
+        nearest = np.clip(places, 0, grid.extents[axis] - 1)
+        large = large.take(nearest, axis)
+        large[(slice(None),) * axis + (nearest != places,)] = 0
+    return large
 
 
 def _draw_points(image: Array, points: Points) -> Image.Image:

@@ -38,8 +38,8 @@ class VolumeImage(InputImage):
 
 
 def takes_volumes(preprocess: Preprocess | None) -> bool:
-    """Tell whether a network was trained on volumes of whatever size, which it sees in windows."""
-    return preprocess is not None and len(preprocess.size) == 3 and preprocess.window is not None
+    """Tell whether a network was trained on volumes of any extents, which it sees in windows."""
+    return preprocess is not None and preprocess.slides
 
 
 def list_volumes(paths: Iterable[str | Path]) -> Iterator[Path | Failure]:

@@ -11,6 +11,7 @@ from runtime.training.metrics import Measured
 from runtime.training.module_outputs import EVALUATION_BATCH, name_outputs
 from runtime.training.objective import Objective, ObjectiveMeter
 from runtime.training.ranks import Ranks
+from runtime.training.volume_evaluation import VolumeEvaluator
 
 with extra("train"):
     import torch
@@ -19,13 +20,15 @@ with extra("train"):
 
 class PartEvaluator:
     """Measures a module on samples of a data set: the plain loss and the task's scores. Of several processes each
-    takes every so manieth batch, and all get the figures of all."""
+    takes every so manieth batch, and all get the figures of all. Volumes are measured whole, see VolumeEvaluator."""
 
     def __init__(self, data: Dataset, objective: Objective, ranks: Ranks) -> None:
         self.data, self.objective, self.ranks = data, objective, ranks
 
     def measure(self, module: nn.Module, samples: Samples) -> Measured:
         """Measure the module in evaluation mode; its own mode is left as it was."""
+        if self.data.preprocess.slides:
+            return VolumeEvaluator(self.data, self.objective, self.ranks).measure(module, samples)
         device, meter = device_of(module), ObjectiveMeter(self.objective)
         with evaluating(module):
             for split in self._read(samples):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from archspec.arrays import Array
@@ -35,10 +35,12 @@ STEP = 16
 
 @dataclass(frozen=True, eq=False)
 class RepeatedSamples:
-    """Samples that an epoch sees several `times`, since it sees a part of each."""
+    """Samples that an epoch sees several `times`, since it sees a part of each. Those of one volume follow each
+    other."""
 
     samples: VolumeSamples
     times: int
+    _last: dict[int, Array] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.samples) * self.times
@@ -50,11 +52,15 @@ class RepeatedSamples:
         """Find the index of the sample that this one is. Raises IndexError where there is none."""
         if not 0 <= index < len(self):
             raise IndexError(index)
-        return index % len(self.samples)
+        return index // self.times
 
     def read_target(self, index: int, /) -> Array:
-        """Read the labels alone."""
-        return self.samples.read_target(self.find(index))
+        """Read the labels alone, of the same volume once."""
+        number = self.find(index)
+        if number not in self._last:
+            self._last.clear()
+            self._last[number] = self.samples.read_target(number)
+        return self._last[number]
 
     def peek(self, index: int, /) -> StoredImage:
         """Tell what the head of the file says."""

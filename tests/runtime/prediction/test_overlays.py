@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from runtime.prediction.overlays import add_key, colour_of, draw_overlay
+from runtime.prediction.slices import lay_slices
 from runtime.tasks.drawing import Areas, Points
 from runtime.tasks.grid import OutputGrid
 
@@ -68,3 +69,17 @@ def test_a_key_of_any_names_fits_beneath_a_picture() -> None:
     assert keyed.crop((0, 0, 300, 200)).tobytes() == picture.tobytes()
     below = np.asarray(keyed)[200:]
     assert all((below == colour_of(number)).all(-1).any() for number in range(1, 5))
+
+
+def test_of_a_volume_three_planes_are_painted() -> None:
+    """Where a class is, in the planes through the middle, there is colour; of a map in the middle of the volume too."""
+    classes = np.zeros((8, 8, 8), np.int64)
+    classes[2:6, 3:7, 1:4] = 1
+    image = np.full((1, 10, 10, 10), 0.5)
+    grid = OutputGrid((10, 10, 10), (8, 8, 8))
+    picture = np.asarray(draw_overlay(image, Areas(classes, grid))).astype(int)
+    factor = picture.shape[0] // 10
+    whole = np.zeros((10, 10, 10))
+    whole[1:9, 1:9, 1:9] = classes
+    coloured = np.ptp(picture[::factor, ::factor], axis=-1) > 0
+    np.testing.assert_array_equal(coloured, lay_slices(whole) > 0)

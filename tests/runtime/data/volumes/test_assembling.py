@@ -35,8 +35,8 @@ def test_a_folder_is_a_data_set(tmp_path: Path) -> None:
     data = open_folder(put(tmp_path, 5), patches=3, validation=0.2)
     assert (data.task, data.classes) == ("maps", ("background", "1", "2"))
     assert (len(data.train), len(data.test), len(data.validation or ())) == (9, 1, 1)
-    np.testing.assert_array_equal(data.train[0][1], data.train[3][1])
-    assert not np.array_equal(data.train[0][1], data.train[1][1])
+    np.testing.assert_array_equal(data.train[0][1], data.train[2][1])
+    assert not np.array_equal(data.train[0][1], data.train[3][1])
     assert data.train[8][0].shape == (1, 20, 24, 36)
     preprocess = data.preprocess
     assert (preprocess.channels, preprocess.size, preprocess.resize, preprocess.spacing) == (
