@@ -26,6 +26,7 @@ from archspec.ops.base import Pointwise  # noqa: E402
 from archspec.spec.schema import json_schema  # noqa: E402
 from archspec.wording import write_shape  # noqa: E402
 from docs import coverage_page, how_to_say, limits, zoo_page  # noqa: E402
+from runtime.recipes.schema import recipe_schema  # noqa: E402
 
 EXAMPLE_SHAPES = (Shape(32, 8, 8), Shape(32), Shape(32, 8), Shape(1, 8))
 EXAMPLE_OUT = 64
@@ -102,9 +103,15 @@ def write_schema() -> str:
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
+def write_recipe_schema() -> str:
+    """The text of archspec/recipe_schema.json, as `archspec schema --recipe` prints it."""
+    return json.dumps(recipe_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
 FILES: dict[Path, Callable[[], str]] = {
     ROOT / "docs" / "ops.md": write_ops,
     ROOT / "archspec" / "schema.json": write_schema,
+    ROOT / "archspec" / "recipe_schema.json": write_recipe_schema,
     ROOT / "docs" / "limits.md": limits.write_limits,
     ROOT / "docs" / "coverage.md": coverage_page.write_page,
     ROOT / "docs" / "how-to-say.md": how_to_say.write_page,

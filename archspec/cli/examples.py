@@ -6,10 +6,15 @@ from collections.abc import Mapping
 
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "check": ("check my_net.yaml", "check my_net.yaml --set width=64 --size H=96"),
-    "list": ("list", "list resnet --descriptions", "list --blocks"),
-    "show": ("show resnet50 --size H=96 --size W=96", "show model.onnx", "show blocks/resnet bottleneck"),
+    "list": ("list", "list resnet --descriptions", "list --blocks", "list --recipes"),
+    "show": (
+        "show resnet50 --size H=96 --size W=96",
+        "show model.onnx",
+        "show blocks/resnet bottleneck",
+        "show recipes/he2015",
+    ),
     "init": ("init my_net.yaml",),
-    "schema": ("schema > archspec.schema.json",),
+    "schema": ("schema > archspec.schema.json", "schema --recipe > recipe.schema.json"),
     "lint": ("lint my_net.yaml", "lint model.onnx --ignore idle-relu"),
     "explain": ("explain shape-mismatch", "explain"),
     "analyze": ("analyze resnet50 --memory --batch 256 --fits 24GiB", "analyze my_net.yaml --all --json"),

@@ -285,6 +285,11 @@ MISTAKES: tuple[Code, ...] = (
         "use a letter of the inputs' shapes",
     ),
     Code(
+        "unknown-recipe",
+        "there is no such file, and no recipe of that name in the zoo",
+        "see `archspec list --recipes` for the names, or give a file with its suffix",
+    ),
+    Code(
         "unknown-spec",
         "there is no such file, and none of that name in the zoo",
         "see `archspec list` for the zoo's names, or give a file with its suffix",

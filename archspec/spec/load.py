@@ -253,6 +253,9 @@ class SpecReader:
             raise SpecError(
                 [Diagnostic("wrong-type", "a document is a mapping that starts with `archspec: 1`", Place(name, 1))]
             )
+        if "recipe" in marked.data and "archspec" not in marked.data:
+            message = "this is a recipe, not a spec: `archspec train SPEC --recipe FILE` takes it"
+            raise SpecError([Diagnostic("wrong-type", message, marked.data.keys_at["recipe"])])
         return marked.data
 
     def _read_imports(self, written: Table, path: Path) -> dict[str, Block]:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import yaml
 
@@ -31,6 +31,16 @@ MAX_NODES = 100_000
 MAX_NUMBER = 64
 """The longest number, in characters."""
 
+
+class Language(NamedTuple):
+    """What kind of document is read: what messages call it, and the key that it starts with."""
+
+    noun: str
+    version: str
+
+
+SPEC = Language("spec", "archspec")
+
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 # U+0085, U+2028 and U+2029 end a line for YAML 1.1, in which the parser was written, and for no editor.
@@ -48,42 +58,43 @@ _WORDS: dict[str, bool | None] = {
 }
 
 
-def read_file(path: Path, name: str) -> Marked:
+def read_file(path: Path, name: str, language: Language = SPEC) -> Marked:
     """The marked data of a file that messages call `name`. Raises SpecError."""
     start = Place(name)
     try:
         if path.is_dir():
-            _refuse("unreadable", "this is a directory, not a spec", start)
+            _refuse("unreadable", f"this is a directory, not a {language.noun}", start)
         if path.exists() and not path.is_file():
             _refuse("unreadable", "this is not a regular file", start)
         if path.is_file() and path.suffix.lower() == ".onnx":
-            _refuse("unreadable", f"this is {ONNX}, not a spec", start)
+            _refuse("unreadable", f"this is {ONNX}, not a {language.noun}", start)
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         _refuse("unreadable", f"cannot be read: {error.strerror or error}", start)
     if kind := tell_file_type(raw[:HEAD]):
-        _refuse("unreadable", f"this is {kind}, not a spec{advise(kind, name)}", start)
-    return read_bytes(raw, name)
+        advice = advise(kind, name) if language == SPEC else ""
+        _refuse("unreadable", f"this is {kind}, not a {language.noun}{advice}", start)
+    return read_bytes(raw, name, language)
 
 
-def read_bytes(raw: bytes, name: str) -> Marked:
+def read_bytes(raw: bytes, name: str, language: Language = SPEC) -> Marked:
     """The marked data of a document's bytes, which nobody changes. Raises SpecError.
 
     Short documents are remembered: a library is read with every spec that imports it, a spec with every variant that a
     search tries.
     """
     if len(raw) > MAX_BYTES:
-        _refuse("too-large", f"a spec has at most {MAX_BYTES:,} bytes", Place(name))
-    return _remember(raw, name) if len(raw) <= MAX_REMEMBERED else _parse(raw, name)
+        _refuse("too-large", f"a {language.noun} has at most {MAX_BYTES:,} bytes", Place(name))
+    return _remember(raw, name, language) if len(raw) <= MAX_REMEMBERED else _parse(raw, name, language)
 
 
 @lru_cache(maxsize=64)
-def _remember(raw: bytes, name: str) -> Marked:
-    return _parse(raw, name)
+def _remember(raw: bytes, name: str, language: Language) -> Marked:
+    return _parse(raw, name, language)
 
 
-def _parse(raw: bytes, name: str) -> Marked:
+def _parse(raw: bytes, name: str, language: Language) -> Marked:
     try:
         text = raw.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -94,7 +105,7 @@ def _parse(raw: bytes, name: str) -> Marked:
     if control := _CONTROL.search(text):
         message = f"the character U+{ord(control[0]):04X} is not allowed here; a string in double quotes may escape it"
         _refuse("control-character", message, _place_after(text[: control.start()], name))
-    return _Builder(name, text).build()
+    return _Builder(name, text, language).build()
 
 
 def _json_as_yaml(text: str) -> str:
@@ -141,6 +152,7 @@ class _Builder:
 
     name: str
     text: str
+    language: Language
     stack: list[tuple[Table | Items, str | None, int, bool]] = field(default_factory=list)
     """The open containers, each with its anchor, the count of nodes before it, and whether it is in brackets."""
     anchors: dict[str, tuple[Any, int]] = field(default_factory=dict)
@@ -168,7 +180,8 @@ class _Builder:
             if parser is not None:
                 parser.dispose()
         if self.documents == 0 or self.root is None:
-            _refuse("empty", "the document is empty; a spec starts with `archspec: 1`", Place(self.name, 1))
+            start = f"a {self.language.noun} starts with `{self.language.version}: 1`"
+            _refuse("empty", f"the document is empty; {start}", Place(self.name, 1))
         comments = find_comments(self.text, self.name, self.strings, self.first)
         return Marked(self.root, tuple(self.mistakes), comments)
 

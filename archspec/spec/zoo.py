@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -18,14 +18,18 @@ SUFFIXES = (".yaml", ".yml", ".json")
 LIBRARIES = "blocks"
 """The folder of the zoo's block libraries in it."""
 
+RECIPES = "recipes"
+"""The folder of the zoo's recipes in it: how networks are trained, which are no specs."""
+
 RULES = ".weights.yaml"
 """The ending of the names of files that say how the weights of specs beside them are called elsewhere."""
 
 
 @cache
 def zoo_specs() -> dict[str, Path]:
-    """List every spec of the zoo by name; block libraries and rules for weights are not specs."""
-    return {path.stem: path for path in _list_documents(ZOO, without=LIBRARIES) if not path.name.endswith(RULES)}
+    """List every spec of the zoo by name; block libraries, recipes and rules for weights are not specs."""
+    found = _list_documents(ZOO, without=(LIBRARIES, RECIPES))
+    return {path.stem: path for path in found if not path.name.endswith(RULES)}
 
 
 @cache
@@ -36,19 +40,25 @@ def zoo_libraries() -> dict[str, Path]:
 
 
 @cache
+def zoo_recipes() -> dict[str, Path]:
+    """List the recipes of the zoo by name."""
+    return {path.stem: path for path in _list_documents(ZOO / RECIPES)}
+
+
+@cache
 def zoo_blocks() -> dict[str, str]:
     """List the blocks of the zoo's libraries by name, each with the name of its library. Raises SpecError."""
     libraries = {name: read_file(path, name).data for name, path in zoo_libraries().items()}
     return {block: name for name, library in libraries.items() for block in library["blocks"]}
 
 
-def _list_documents(folder: Path, without: str = "") -> list[Path]:
-    """List the documents below a folder by their paths, but for those in the folder `without` in it. Every command asks
-    for them, and names are looked at faster than paths."""
+def _list_documents(folder: Path, without: Sequence[str] = ()) -> list[Path]:
+    """List the documents below a folder by their paths, but for those in the folders `without` in it. Every command
+    asks for them, and names are looked at faster than paths."""
     found: list[list[str]] = []
     for place, folders, names in os.walk(folder):
-        if without in folders and place == str(folder):
-            folders.remove(without)
+        if place == str(folder):
+            folders[:] = [name for name in folders if name not in without]
         within = place.split(os.sep)
         found += [[*within, name] for name in names if os.path.splitext(name)[1] in SUFFIXES]
     return [Path(os.sep.join(parts)) for parts in sorted(found)]
@@ -92,6 +102,8 @@ def find_spec(source: str | Path) -> Path:
             if library
             else suggest(str(source), specs) or "; `archspec list` shows the zoo"
         )
+        if str(source) in zoo_recipes():
+            near = "; it is a recipe: `archspec train SPEC --recipe NAME` takes it"
         message = f"there is no file and no zoo spec of this name{near}"
         raise SpecError([Diagnostic("unknown-spec", message, Place(str(source)))])
     return specs[str(source)]

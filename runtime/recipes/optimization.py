@@ -22,6 +22,7 @@ from runtime.recipes.section import (
 class _Optimizer(RecipeSection):
     """What every optimizer has."""
 
+    name: str = Field(description="word of the optimizer")
     lr: PositiveDecimal = Field(description="highest learning rate")
     weight_decay: Magnitude = Field(
         5e-4, description="weight decay of kernels and matrices; biases, normalization and tables have none"
@@ -98,6 +99,7 @@ Optimizer: TypeAlias = Annotated[Sgd | AdamW | Muon, Field(discriminator="name")
 class _Schedule(RecipeSection):
     """What a schedule with a warm-up has."""
 
+    name: str = Field(description="word of the schedule")
     warmup: StepsOrPart = Field(0.0, description="linear warm-up: steps, or below 1 a share of all steps")
 
 

@@ -198,3 +198,12 @@ def suggest_value(word: str, known: Sequence[str]) -> str:
     if note and not written:
         return f"; {note}"
     return suggest_slip(word, known)
+
+
+@cache
+def default_kind(path: str) -> str | None:
+    """Give the name of a section that has several kinds, an optimizer or a schedule, where it says none; None for all
+    other paths."""
+    info = Recipe.model_fields.get(path)
+    kinds = models_of(info.annotation) if info else []
+    return str(kinds[0].model_fields["name"].default) if len(kinds) > 1 else None

@@ -15,13 +15,15 @@ from archspec.ops import OpError
 from archspec.spec.load import load
 from archspec.spec.params import parse_value
 from archspec.spec.text import read_file
-from archspec.spec.zoo import ZOO, zoo_specs
+from archspec.spec.zoo import RECIPES, ZOO, zoo_specs
 from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
 from compiler.sizes.accepted_sizes import accepted_sizes
 from tests.zoo.rows import NAMES, ROWS, at_home
 
-FILES = sorted(path for path in ZOO.rglob("*.yaml") if not path.name.endswith(".weights.yaml"))
+FILES = sorted(
+    path for path in ZOO.rglob("*.yaml") if not path.name.endswith(".weights.yaml") and path.parent != ZOO / RECIPES
+)
 LIBRARIES = [path for path in FILES if path.parent == ZOO / "blocks"]
 SPECS = [path for path in FILES if path not in LIBRARIES]
 

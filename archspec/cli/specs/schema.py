@@ -1,12 +1,18 @@
-"""The command `schema`: the language's JSON Schema."""
+"""The command `schema`: the JSON Schema of specs, or of recipes."""
 
 from __future__ import annotations
 
 import json
+from typing import Annotated
+
+import typer
 
 
-def schema() -> None:
+def schema(recipe: Annotated[bool, typer.Option("--recipe", help="That of recipes instead.")] = False) -> None:
     """Print the language's JSON Schema."""
-    from archspec.spec.schema import json_schema
+    if recipe:
+        from runtime.recipes.schema import recipe_schema as make
+    else:
+        from archspec.spec.schema import json_schema as make
 
-    print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    print(json.dumps(make(), indent=2, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""The command `show`: the layers of a network as a tree, or what a block library holds."""
+"""The command `show`: the layers of a network as a tree, what a block library holds, or all of a recipe."""
 
 from __future__ import annotations
 
@@ -36,12 +36,19 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show the layers as a tree: shapes, parameters, MACs; repeats are folded. Of a block library, show what its blocks
-    take, and each where a network of the zoo uses it."""
+    take, and each where a network of the zoo uses it. Of a recipe (recipes/NAME, or a file), show every key."""
     from archspec.cli.tables.specs import print_tree
     from archspec.spec.libraries import find_library
     from compiler.analysis.outline import fold_tree
     from compiler.analysis.unknown import find_unknown
+    from runtime.recipes.document import tell_recipe
 
+    recipe = None if is_onnx(spec) else tell_recipe(spec)
+    if recipe is not None:
+        if block is not None or depth is not None or size:
+            raise InputError(f"{spec} is a recipe, which has keys alone: BLOCK, --depth and --size are of networks")
+        _show_recipe(recipe, set_, as_json)
+        return
     library = None if is_onnx(spec) else find_library(spec)
     if library is not None:
         _show_library(library, block, depth, as_json)
@@ -57,6 +64,22 @@ def show(
         return
     unknown = find_unknown(graph)
     print_json({"sizes": dict(graph.sizes), **tree.to_dict(depth), **({"unknown": unknown} if unknown else {})})
+
+
+def _show_recipe(path: Path, options: list[str], as_json: bool) -> None:
+    from archspec.cli.output import tell
+    from archspec.spec.text import to_yaml
+    from runtime.recipes.document import RecipeDocument
+    from runtime.recipes.overrides import apply_overrides
+
+    document = apply_overrides(RecipeDocument.read(path), options)
+    recipe = document.check().to_dict()
+    for note in document.notes:
+        tell(note, stderr=True)
+    if as_json:
+        print_json(recipe)
+        return
+    print(to_yaml(recipe), end="")
 
 
 def _show_library(path: Path, block: str | None, depth: int | None, as_json: bool) -> None:

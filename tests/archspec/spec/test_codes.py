@@ -26,7 +26,7 @@ def test_codes_are_unique_and_say_what_to_do() -> None:
 
 def test_every_code_is_one_that_a_message_has() -> None:
     """The catalogue itself aside."""
-    files = [*(ROOT / "archspec").rglob("*.py"), *(ROOT / "compiler").rglob("*.py")]
+    files = [path for package in ("archspec", "compiler", "runtime") for path in (ROOT / package).rglob("*.py")]
     written = "\n".join(file.read_text(encoding="utf-8") for file in files if file.name != "codes.py")
     made = re.findall(r'"unknown-" if .* else "bad-"\) \+ key\.removesuffix\("s"\)', written)
     assert made, "codes that are put together"

@@ -46,3 +46,10 @@ def test_blocks_are_listed_instead() -> None:
     (row,) = json.loads(run("--blocks", "double_conv", "--json"))
     assert (row["library"], [argument["name"] for argument in row["arguments"]]) == ("blocks/unet", ["out", "middle"])
     assert "double_conv" in run("--blocks")
+
+
+def test_recipes_are_listed_instead() -> None:
+    (row,) = json.loads(run("--recipes", "he2015", "--json"))
+    assert (row["name"], row["steps"], row["optimizer"]) == ("he2015", 64_000, "sgd")
+    assert "polynomial" in run("--recipes")
+    assert CliRunner().invoke(app, ["list", "--recipes", "--blocks"]).exit_code == 2
