@@ -195,7 +195,7 @@ def _merge(base: Table, over: Table, at: str, notes: list[str]) -> Table:
 
 def _begins_anew(path: str, before: Table, after: Table) -> bool:
     """Tell whether a section becomes one of another kind, which the fields of the old one do not fit."""
-    usual = default_kind(path)
+    usual = default_kind(Recipe, path)
     return usual is not None and "name" in after and after["name"] != before.get("name", usual)
 
 

@@ -49,7 +49,7 @@ def route_settings(options: Iterable[str], params: Collection[str]) -> tuple[lis
         elif name in params or "=" not in option:
             for_spec.append(option)
         else:
-            near = suggest_slip(name, [*params, *Recipe.model_fields]) or suggest_key(name, "", Recipe)
+            near = suggest_slip(name, [*params, *Recipe.model_fields]) or suggest_key(name, "", Recipe, Recipe)
             raise InputError(f"{OPTION} {cut(name, 60)}: neither the spec nor a recipe has it{near}")
     return for_spec, for_recipe
 

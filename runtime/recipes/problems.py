@@ -11,7 +11,6 @@ from pydantic_core import ErrorDetails
 
 from archspec.spec.messages import code_of
 from archspec.wording import cut
-from runtime.recipes.recipe import Recipe
 from runtime.recipes.words import models_of, suggest_key, suggest_value
 
 
@@ -34,13 +33,13 @@ def find_problems(error: ValidationError, model: type[BaseModel]) -> Iterator[Pr
     """Find what is wrong with values that a section was made of."""
     for detail in error.errors(include_url=False):
         path, section = _follow(detail["loc"], model)
-        subject = "a recipe" if model is Recipe else f"{model.__name__}(…)"
+        subject = _name_subject(model)
         is_kind = detail["type"] == "union_tag_invalid"
         together = detail.get("ctx", {}).get("problems")
         if together is None:
             yield Problem(
                 _name_code(detail),
-                _describe(detail, path, section, subject),
+                _describe(detail, path, section, model),
                 (*path, "name") if is_kind else path,
                 _is_key(detail),
             )
@@ -48,6 +47,10 @@ def find_problems(error: ValidationError, model: type[BaseModel]) -> Iterator[Pr
         start = f"`{'.'.join(map(str, path))}` of {subject}" if path else subject
         for key, text in together:
             yield Problem("bad-value", f"{start} {text}", (*path, *key.split(".")), False)
+
+
+def _name_subject(model: type[BaseModel]) -> str:
+    return "a recipe" if model.__name__ == "Recipe" else f"{model.__name__}(…)"
 
 
 def _is_key(detail: ErrorDetails) -> bool:
@@ -100,11 +103,12 @@ PHRASES = {
 """pydantic's words, and those of recipes."""
 
 
-def _describe(detail: ErrorDetails, path: tuple[Any, ...], section: type[BaseModel], subject: str) -> str:
+def _describe(detail: ErrorDetails, path: tuple[Any, ...], section: type[BaseModel], model: type[BaseModel]) -> str:
+    subject = _name_subject(model)
     name, kind, value = ".".join(map(str, path)), detail["type"], detail["input"]
     if kind == "extra_forbidden":
         at, word = ".".join(map(str, path[:-1])), str(path[-1])
-        return f"unknown key '{cut(name, 60)}' of {subject}{suggest_key(word, at, section)}"
+        return f"unknown key '{cut(name, 60)}' of {subject}{suggest_key(word, at, section, model)}"
     if kind == "missing":
         return f"{subject} needs `{name}`"
     if kind == "union_tag_invalid":  # of the kinds of optimizers and schedules

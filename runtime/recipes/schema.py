@@ -15,7 +15,7 @@ def recipe_schema() -> dict[str, Any]:
     schema = Recipe.model_json_schema()
     properties: dict[str, Any] = schema.pop("properties")
     for name, field in properties.items():
-        usual = default_kind(name)
+        usual = default_kind(Recipe, name)
         for reference in field.get("oneOf", ()) if usual else ():
             kind = schema["$defs"][reference["$ref"].rpartition("/")[2]]
             if kind["properties"]["name"]["const"] != usual:  # without a name it is the usual one

@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from archspec.bounds import MAX_WHOLE
 from archspec.errors import InputError
+from runtime.recipes.problems import tell_problems
 
 MAX_ENTRIES = 1000
 """The largest number of entries of a list or a mapping in a recipe."""
@@ -37,8 +38,6 @@ class _Made(ModelMetaclass):
         try:
             return super().__call__(*args, **given)
         except ValidationError as error:
-            from runtime.recipes.problems import tell_problems  # here, since only mistakes need it
-
             raise InputError("; ".join(tell_problems(error, cast(type[BaseModel], cls)))) from None
 
 

@@ -9,7 +9,6 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from archspec.spec.suggestions import spell, suggest_slip
-from runtime.recipes.recipe import Recipe
 
 FOREIGN = """
 optimizer.lr
@@ -151,10 +150,11 @@ def list_fields(model: type[BaseModel], at: str = "") -> Iterator[tuple[str, str
 
 
 @cache
-def paths_by_word() -> Mapping[str, tuple[str, ...]]:
-    """Give the paths that each word, spelled alike, may mean: our own keys by their last name, then foreign ones."""
+def paths_by_word(root: type[BaseModel]) -> Mapping[str, tuple[str, ...]]:
+    """Give the paths that each word, spelled alike, may mean in a section: the keys in it by their last names, then
+    those of a recipe that have other names elsewhere."""
     found: dict[str, dict[str, None]] = {}
-    for path, name in list_fields(Recipe):
+    for path, name in list_fields(root):
         found.setdefault(spell(name), {})[path] = None
     path = ""
     for line in FOREIGN.split("\n"):
@@ -166,20 +166,20 @@ def paths_by_word() -> Mapping[str, tuple[str, ...]]:
     return {word: tuple(paths) for word, paths in found.items()}
 
 
-def suggest_key(word: str, at: str, section: type[BaseModel]) -> str:
-    """Suggest what to write instead of an unknown key of a section, which stands at the path `at` ("" for the recipe
-    itself), as the end of a message."""
+def suggest_key(word: str, at: str, section: type[BaseModel], root: type[BaseModel]) -> str:
+    """Suggest what to write instead of an unknown key of a section, which stands at the path `at` in `root`, as the end
+    of a message."""
     known = list(section.model_fields)
     own, spelled = {spell(name): name for name in known}, spell(word[:40])
     if spelled in own:
         return f"; did you mean '{own[spelled]}'?"
-    paths = paths_by_word().get(spelled, ())
+    paths = paths_by_word(root).get(spelled, ())
     for path in paths:
         scope, _, name = path.rpartition(".")
-        if scope == at and name in known:
+        if name in known and (scope == at or root is section):
             return f"; here it is `{name}`"
-        if scope == at:  # of another kind of optimizer, or of schedule
-            kinds = [kind for kind in models_of(Recipe.model_fields[at].annotation) if name in kind.model_fields]
+        if scope == at and at in root.model_fields:  # of another kind of optimizer, or of schedule
+            kinds = [kind for kind in models_of(root.model_fields[at].annotation) if name in kind.model_fields]
             names = [str(kind.model_fields["name"].default) for kind in kinds]
             return f"; only {', '.join(names)} {'has' if len(names) == 1 else 'have'} it"
     elsewhere = " or ".join(f"`{path}`" for path in paths[:3])
@@ -201,9 +201,9 @@ def suggest_value(word: str, known: Sequence[str]) -> str:
 
 
 @cache
-def default_kind(path: str) -> str | None:
+def default_kind(root: type[BaseModel], path: str) -> str | None:
     """Give the name of a section that has several kinds, an optimizer or a schedule, where it says none; None for all
     other paths."""
-    info = Recipe.model_fields.get(path)
+    info = root.model_fields.get(path)
     kinds = models_of(info.annotation) if info else []
     return str(kinds[0].model_fields["name"].default) if len(kinds) > 1 else None

@@ -12,7 +12,7 @@ from runtime.recipes.words import FOREIGN, VALUES, list_fields, paths_by_word, s
 
 def test_what_is_suggested_exists() -> None:
     known = {path for path, _ in list_fields(Recipe)}
-    assert [path for paths in paths_by_word().values() for path in paths if path not in known] == []
+    assert [path for paths in paths_by_word(Recipe).values() for path in paths if path not in known] == []
 
 
 def test_foreign_words_are_spelled_as_they_are_looked_up_and_are_no_keys_of_the_same_section() -> None:
@@ -39,14 +39,18 @@ def test_foreign_words_are_spelled_as_they_are_looked_up_and_are_no_keys_of_the_
     ],
 )
 def test_keys(word: str, words: str) -> None:
-    assert suggest_key(word, "", Recipe) == words
+    assert suggest_key(word, "", Recipe, Recipe) == words
 
 
 def test_keys_within_a_section() -> None:
-    assert suggest_key("learning_rate", "optimizer", AdamW) == "; here it is `lr`"
-    assert suggest_key("momentum", "optimizer", AdamW) == "; only sgd, muon have it"
-    assert suggest_key("milestones", "schedule", OneCycle) == "; only step has it"
-    assert suggest_key("zzzzzz", "schedule", OneCycle) == "; there is name, pct_start, div_factor, final_div_factor"
+    assert suggest_key("learning_rate", "optimizer", AdamW, Recipe) == "; here it is `lr`"
+    assert suggest_key("momentum", "optimizer", AdamW, Recipe) == "; only sgd, muon have it"
+    assert suggest_key("milestones", "schedule", OneCycle, Recipe) == "; only step has it"
+    assert suggest_key("learning_rate", "", AdamW, AdamW) == "; here it is `lr`"
+    assert (
+        suggest_key("zzzzzz", "schedule", OneCycle, Recipe)
+        == "; there is name, pct_start, div_factor, final_div_factor"
+    )
 
 
 @pytest.mark.parametrize(
