@@ -61,7 +61,7 @@ class Joints(Task):
     needs, needed = "joints need", "a heatmap for each, (joints, height, width)"
     channel, names, first_colour = "joint", "joints", 1
     columns = AnswerColumn("joint", "words"), AnswerColumn("x"), AnswerColumn("y"), AnswerColumn("score")
-    has_probabilities, has_picture = False, True
+    has_probabilities, has_picture, target = False, True, "points"
     losses, mirrors = ("mse",), True
 
     def fits(self, output: Sequence[int | str]) -> bool:

@@ -69,7 +69,7 @@ class Maps(Task):
     lower_is_better = False
     needs, needed = "a class for each pixel needs", "an output with places"
     columns = AnswerColumn("pixels"), AnswerColumn("class", "words"), AnswerColumn("share")
-    has_probabilities, has_picture = True, True
+    has_probabilities, has_picture, target = True, True, "map"
     losses, balances, ignored = ("cross_entropy", "dice_cross_entropy", "dice", "focal"), True, IGNORED
 
     def fits(self, output: Sequence[int | str]) -> bool:

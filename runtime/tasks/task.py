@@ -111,6 +111,9 @@ class Task(ABC):
     """True if its answers are said of places in an image: they are drawn over it, and it is read at its own size."""
     shifted: ClassVar[bool] = False
     """True if an image may move by some pixels and its answer stays."""
+    target: ClassVar[Literal["whole", "map", "points"]] = "whole"
+    """What a data set stores of an image: something that is said of it as a whole; a class for each of its pixels; or
+    positions in them."""
     ranked: ClassVar[bool] = False
     """True if an answer names several of the likeliest classes."""
     needs_names: ClassVar[bool] = False

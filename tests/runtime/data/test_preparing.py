@@ -7,14 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from archspec.errors import ArchspecError
 from runtime.data.dataset import ArraySamples, Dataset
-from runtime.data.preparing import prepare_sample
+from runtime.data.preparing import check_image, cut_sample, prepare_sample, scale_levels, size_sample
 from runtime.pictures.file import open_picture
+from runtime.pictures.frame import Frame
 from runtime.pictures.preprocess import Preprocess
 from runtime.pictures.reading import load_image
+from runtime.tasks.registry import find_task
 from tests.support.pngs import write_png
 
 WAYS: list[dict[str, Any]] = [
@@ -104,3 +108,62 @@ def test_what_does_not_fit_is_refused() -> None:
     for shape in ((5, 7), (6,), (), (1, 5, 6)):
         with pytest.raises(ArchspecError, match="does not lie on its image, which is 5×6"):
             prepare_sample(np.zeros((3, 5, 6), np.uint8), np.zeros(shape, np.uint8), prepare(), "maps")
+
+
+SIZE = (12, 16)
+
+
+@given(
+    resize=st.sampled_from(["exact", "shorter", "letterbox", "none"]),
+    own=st.tuples(st.integers(3, 40), st.integers(3, 40)),
+    seed=st.integers(0, 2**16),
+)
+def test_two_steps_are_the_one(resize: str, own: tuple[int, int], seed: int) -> None:
+    preprocess = Preprocess(3, SIZE, (0.5,) * 3, (0.2,) * 3, resize=resize)  # type: ignore[arg-type]
+    chance = np.random.default_rng(seed)
+    image = chance.integers(0, 256, (3, *own), np.uint8)
+    for name, target in (("maps", image[0] % 5), ("joints", chance.uniform(0, own[::-1], (4, 2)))):
+        task = find_task(name)
+        found, moved = cut_sample(*size_sample(image, target, preprocess, task), preprocess, task)
+        expected, label = prepare_sample(image, target, preprocess, name)
+        assert np.array_equal(found, expected)
+        assert np.allclose(task.prepare_target(moved, Frame.whole(SIZE)), label, atol=1e-3, equal_nan=True)
+
+
+def test_an_image_of_the_right_size_stays_as_it_is() -> None:
+    preprocess = Preprocess(1, SIZE, (0.5,), (0.2,))
+    image = np.zeros((1, *SIZE), np.uint16)
+    task = find_task("labels")
+    assert size_sample(image, 3, preprocess, task)[0] is image
+    assert cut_sample(image, np.array(3), preprocess, task)[0] is image
+
+
+def test_levels_are_shares_of_the_largest() -> None:
+    assert scale_levels(np.array([0, 51, 255], np.uint8)).tolist() == pytest.approx([0, 0.2, 1])
+    assert scale_levels(np.array([0, 65535], np.uint16)).tolist() == [0, 1]
+    assert scale_levels(np.array([0.3, 7.0])).tolist() == pytest.approx([0.3, 7.0])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_picture_that_was_decoded_smaller_has_its_target_in_its_own_pixels(way: dict[str, Any]) -> None:
+    preprocess, task = prepare(**way), find_task("joints")
+    image = np.random.default_rng(0).integers(0, 256, (3, 60, 80), np.uint8)
+    points = np.array([[20.0, 30, 2], [70, 10, 1]], np.float32)
+    whole, moved = size_sample(image, points, preprocess, task)
+    if way.get("resize") == "none":
+        return
+    part, found = size_sample(image[:, ::2, ::2], points, preprocess, task, (60, 80))
+    assert part.shape == whole.shape
+    assert np.array_equal(found, moved)
+
+
+def test_what_is_no_image_is_refused() -> None:
+    preprocess = prepare()
+    with pytest.raises(ArchspecError, match="an image is 3×0×8: it has no pixels"):
+        check_image(np.zeros((3, 0, 8), np.uint8), preprocess)
+    with pytest.raises(ArchspecError, match="an image is of int64; expected uint8, uint16 or float32"):
+        check_image(np.zeros((3, 8, 8), np.int64), preprocess)
+    with pytest.raises(ArchspecError, match="an image is a single number, and the network is trained on 3×32×28"):
+        check_image(5, preprocess)
+    for dtype in (np.float64, np.float16):
+        assert check_image(np.zeros((3, 4, 4), dtype), preprocess).dtype == np.float32
