@@ -13,10 +13,11 @@ from archspec.extras import extra
 from archspec.log import warn
 from compiler.onnx_file.metadata import MEMBERS, tell_epoch
 from compiler.onnx_file.metadata import WEIGHTS as WEIGHTS_HASH
-from runtime.evaluation.volumes import score_volumes
+from runtime.evaluation.volumes import count_volumes
 from runtime.prediction.network_outputs import compute_outputs
 from runtime.session.session import Session
 from runtime.tasks.grid import OutputGrid
+from runtime.tasks.task import ClassScore
 from runtime.training.module_outputs import evaluate_module, last_of
 from runtime.training.run import Run
 from runtime.training.run_folder import MODEL, WEIGHTS, write_export
@@ -34,10 +35,10 @@ class Comparison:
     """torch and ONNX Runtime on the same held-out images.
 
     `answers` (N, ...) are those of the file's last output, which lies on the images by `grid`. Of all `predictions`, so
-    many are `equal`; the scores are the task's metrics. `differences` are the largest absolute one of each output, and
-    the largest over torch's largest number in it. `same_weights` says whether the file was made from the run's weights,
-    by what it says itself; None where it does not, or is an ensemble. Of volumes the scores are those of the whole
-    ones, and everything else is said of the patch in the middle of each.
+    many are `equal`; the scores are the task's metrics, and `classes` those of each class in the file. `differences`
+    are the largest absolute one of each output, and the largest over torch's largest number in it. `same_weights` says
+    whether the file was made from the run's weights, by what it says itself; None where it does not, or is an ensemble.
+    Of volumes the scores are those of the whole ones, and everything else is said of the patch in the middle of each.
     """
 
     answers: Array
@@ -46,6 +47,7 @@ class Comparison:
     equal: int
     scores_torch: dict[str, float]
     scores_onnx: dict[str, float]
+    classes: tuple[ClassScore, ...]
     differences: list[tuple[float, float]]
     same_weights: bool | None
 
@@ -63,10 +65,11 @@ def compare_answers(run: Run, module: nn.Module, session: Session) -> Comparison
     before, after = (task.decide(last_of(outputs), grid) for outputs in (expected, found))
     equal, predictions = task.count_equal(before, after)
     if run.data.preprocess.slides:
-        scores = score_volumes(run, module, session, grid)
+        counts = count_volumes(run, module, session, grid)
     else:
-        scores = [task.score(task.count(answers, test.labels, grid)) for answers in (before, after)]
-    return Comparison(after, grid, predictions, equal, scores[0], scores[1], differences, same_weights)
+        counts = [task.count_output(last_of(outputs), test.labels, grid) for outputs in (expected, found)]
+    scores, classes = [task.score(counted) for counted in counts], task.score_classes(counts[1], run.data.classes)
+    return Comparison(after, grid, predictions, equal, scores[0], scores[1], classes, differences, same_weights)
 
 
 def _compare_weights(run: Run, session: Session) -> bool | None:

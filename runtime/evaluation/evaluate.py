@@ -20,6 +20,7 @@ from runtime.prediction.sheets import save_sheet
 from runtime.prediction.slices import lay_slices
 from runtime.session.session import Session
 from runtime.tasks.registry import find_task
+from runtime.tasks.task import ClassScore
 from runtime.training.run import Run
 from runtime.training.run_folder import MODEL, PICTURE, SAMPLES, name_sample
 
@@ -37,7 +38,8 @@ MAX_SAMPLES = 10
 class Evaluation:
     """torch and ONNX Runtime on the same held-out images.
 
-    The scores are the task's metrics, of the last output. Of all `predictions`, one for each of what is `asked`
+    The scores are the task's metrics, of the last output, and `classes` those of each class, or joint, in ONNX Runtime;
+    they are none for a task without classes. Of all `predictions`, one for each of what is `asked`
     (images, pixels, joints), so many are equal. Differences are between the numbers of all outputs: the largest
     absolute one, and the largest over torch's largest number of the same output. `ms_per_image` is ONNX Runtime's
     median time of a run over its batch, by batch. `same_weights` says whether the file was made from the run's weights,
@@ -51,6 +53,7 @@ class Evaluation:
     test_images: int
     scores_torch: dict[str, float]
     scores_onnx: dict[str, float]
+    classes: tuple[ClassScore, ...]
     asked: str
     predictions: int
     equal_predictions: int
@@ -70,6 +73,8 @@ class Evaluation:
         for key, value in dataclasses.asdict(self).items():
             if key in ("scores_torch", "scores_onnx"):
                 row |= {f"{name}_{key.removeprefix('scores_')}": score for name, score in value.items()}
+            elif key == "classes":
+                row[key] = [item.to_dict() for item in self.classes]
             elif key != "monte_carlo" or value is not None:
                 row[key] = value
         return row
@@ -119,6 +124,7 @@ def evaluate_run(run: Run, settings: EvaluationSettings | None = None) -> Evalua
         test_images=len(data.test),
         scores_torch=found.scores_torch,
         scores_onnx=found.scores_onnx,
+        classes=found.classes,
         asked=run.task.asked,
         predictions=found.predictions,
         equal_predictions=found.equal,

@@ -22,14 +22,13 @@ with extra("train"):
     from torch import nn
 
 
-def score_volumes(run: Run, module: nn.Module, session: Session, grid: OutputGrid) -> list[dict[str, float]]:
-    """Score a run's module and the session on its file, in this order, on the volumes that are held out, one after the
-    other, by windows on which an output lies by `grid`. Raises InputError where a volume cannot be read."""
+def count_volumes(run: Run, module: nn.Module, session: Session, grid: OutputGrid) -> list[ScoreCounts]:
+    """Count the right and wrong voxels of a run's module and of the session on its file, in this order, in the volumes
+    that are held out, one after the other, by windows on which an output lies by `grid`. Raises InputError where a volume cannot be read."""
     at_once = session.fixed_batch or choose_at_once(run.data.preprocess)
     runs = (partial(run_module, module), partial(_run_session, session, at_once))
     with evaluating(module):
-        counts = [sum_counts(run, answer, grid, at_once) for answer in runs]
-    return [run.task.score(found) for found in counts]
+        return [sum_counts(run, answer, grid, at_once) for answer in runs]
 
 
 def sum_counts(run: Run, answer: WindowRun, grid: OutputGrid, at_once: int) -> ScoreCounts:

@@ -15,7 +15,7 @@ from runtime.pictures.geometry import move_points
 from runtime.tasks.drawing import Drawing, OverlaySheet, Points, Tile
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.heatmaps import draw_heatmaps, find_peaks
-from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, ScoreCounts, Task, divide
+from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, ClassScore, ScoreCounts, Task, divide, divide_or_none
 
 MAX_DISTANCE = 1 / 16
 """The largest distance of a joint that is found from the true one, as a share of the image's longer side."""
@@ -104,6 +104,17 @@ class Joints(Task):
         """Compute the share of joints within MAX_DISTANCE, and the mean distance in pixels."""
         found, asked, distance = counts.sum(1)
         return {"pck": divide(found, asked), "mean_distance": divide(distance, asked)}
+
+    def score_classes(self, counts: ScoreCounts, names: Sequence[str]) -> tuple[ClassScore, ...]:
+        """Compute the same of each joint; one that is nowhere asked has none."""
+        return tuple(
+            ClassScore(
+                name,
+                int(asked),
+                {"pck": divide_or_none(found, asked), "mean_distance": divide_or_none(distance, asked)},
+            )
+            for name, found, asked, distance in zip(names, *counts, strict=True)
+        )
 
     def _find_labelled(self, labels: Array, grid: OutputGrid) -> npt.NDArray[np.bool_]:
         """The mask (N, joints) of those that are labelled, hidden ones too, and lie on the image."""

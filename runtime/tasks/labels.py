@@ -13,7 +13,13 @@ from compiler.onnx_file.metadata import OUTPUT, SHARES
 from runtime.pictures.frame import Frame
 from runtime.tasks.drawing import LabelSheet
 from runtime.tasks.grid import OutputGrid
-from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, ScoreCounts, Task, divide
+from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, ClassScore, ScoreCounts, Task, divide, divide_or_none
+
+RANKS = 5
+"""The number of the likeliest classes among which the true one is looked for, besides the first."""
+
+MIN_RANKED = 20
+"""The least number of classes of which the likeliest five are few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +76,37 @@ class Labels(Task):
 
     def count(self, answers: Array, labels: Array, grid: OutputGrid) -> ScoreCounts:
         """Count the right ones, and all. Mixed labels, shares (N, classes), are taken for the largest."""
-        true = labels.argmax(1) if labels.ndim > 1 else labels
-        return np.array([(answers == true).sum(), len(labels)], np.float64)
+        return np.array([(answers == _find_heaviest(labels)).sum(), len(labels)], np.float64)
+
+    def count_output(self, output: Array, labels: Array, grid: OutputGrid) -> ScoreCounts:
+        """Count for each class the images that are rightly answered to be of it, that are of it, that are answered to
+        be of it, and that are of it with it among the likeliest RANKS: (4, classes)."""
+        answers, true, classes = self.decide(output, grid), _find_heaviest(labels), output.shape[1]
+        ranks = min(RANKS, classes)
+        likeliest = np.argpartition(-output, ranks - 1, axis=1)[:, :ranks]
+        among = (likeliest == true[:, None]).any(1)
+        groups = (true[answers == true], true, answers, true[among])
+        return np.stack([np.bincount(group, minlength=classes) for group in groups]).astype(np.float64)
 
     def score(self, counts: ScoreCounts) -> dict[str, float]:
-        return {"accuracy": divide(counts[0], counts[1])}
+        """Compute the share of right answers; from outputs of MIN_RANKED classes or more, also that of images whose
+        class is among the likeliest RANKS."""
+        rows = counts.reshape(len(counts), -1)
+        right, asked, *more = rows.sum(1)
+        scores = {"accuracy": divide(right, asked)}
+        if more and rows.shape[1] >= MIN_RANKED:
+            scores["top5_accuracy"] = divide(more[1], asked)
+        return scores
+
+    def score_classes(self, counts: ScoreCounts, names: Sequence[str]) -> tuple[ClassScore, ...]:
+        """Compute recall, the share of a class's images that are answered to be of it, and precision, the share of
+        those so answered that are."""
+        return tuple(
+            ClassScore(
+                name, int(asked), {"recall": divide_or_none(right, asked), "precision": divide_or_none(right, answered)}
+            )
+            for name, right, asked, answered in zip(names, *counts[:3], strict=True)
+        )
 
     def answer(self, given: AnswerInput) -> Iterator[Prediction]:
         logits = given.output.astype(np.float64)
@@ -95,6 +127,10 @@ class Labels(Task):
         """Choose the first image of each class."""
         firsts = [(name, np.flatnonzero(labels == number)[:1]) for number, name in enumerate(names)]
         return {int(index): name for name, found in firsts for index in found}
+
+
+def _find_heaviest(labels: Array) -> Array:
+    return labels.argmax(1) if labels.ndim > 1 else labels
 
 
 def softmax(logits: Float64Array) -> Float64Array:

@@ -17,7 +17,7 @@ from runtime.pictures.geometry import resize_map
 from runtime.tasks.class_map import UNANSWERED, find_classes
 from runtime.tasks.drawing import Areas, Drawing, OverlaySheet, Tile
 from runtime.tasks.grid import OutputGrid
-from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, ScoreCounts, Task, divide
+from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, ClassScore, ScoreCounts, Task, divide, divide_or_none
 
 IGNORED = 255
 """The class of pixels that are not asked: they have no loss, and no metric counts them."""
@@ -65,7 +65,7 @@ class Maps(Task):
     """One class for each pixel, from (N, classes, *extents), or from (N, 1, *extents) for two classes: that one number
     is the second's logit, against 0 for the first. Pixels of the class IGNORED are not asked."""
 
-    name, metrics, asked, per = "maps", ("mean_iou", "pixel_accuracy"), "pixels", "pixel"
+    name, metrics, asked, per = "maps", ("mean_iou", "pixel_accuracy", "mean_dice"), "pixels", "pixel"
     lower_is_better = False
     needs, needed = "a class for each pixel needs", "an output with places"
     columns = AnswerColumn("pixels"), AnswerColumn("class", "words"), AnswerColumn("share")
@@ -112,15 +112,26 @@ class Maps(Task):
         return np.bincount(pairs, minlength=(IGNORED + 1) ** 2).reshape(IGNORED + 1, -1).astype(np.float64)
 
     def score(self, counts: ScoreCounts) -> dict[str, float]:
-        """Compute the mean of intersection over union of the classes that are there or are answered, and the share of
-        pixels that are right."""
-        right = np.diag(counts)
-        union = counts.sum(0) + counts.sum(1) - right
-        ratios = right[union > 0] / union[union > 0]
+        """Compute the means of intersection over union, and of Dice's ratio, over the classes that are there or are
+        answered, a background among them, and the share of pixels that are right. All pixels of all images are one set,
+        so a class that is in few of them counts as any other."""
+        right, sizes = np.diag(counts), counts.sum(0) + counts.sum(1)
+        known = sizes > 0
+        right, sizes, count = right[known], sizes[known], max(int(known.sum()), 1)
         return {
-            "mean_iou": float(ratios.sum() / max(len(ratios), 1)),
+            "mean_iou": float((right / (sizes - right)).sum() / count),
             "pixel_accuracy": divide(right.sum(), counts.sum()),
+            "mean_dice": float((2 * right / sizes).sum() / count),
         }
+
+    def score_classes(self, counts: ScoreCounts, names: Sequence[str]) -> tuple[ClassScore, ...]:
+        """Compute each class's intersection over union and Dice's ratio; a class that is neither there nor answered has
+        none."""
+        asked, answered = counts.sum(1), counts.sum(0)
+        return tuple(
+            ClassScore(name, int(asked[index]), _score_class(counts[index, index], asked[index] + answered[index]))
+            for index, name in enumerate(names)
+        )
 
     def answer(self, given: AnswerInput) -> Iterator[ClassMap]:
         for path, frame, output in zip(given.paths, given.frames, given.output, strict=True):
@@ -146,3 +157,8 @@ class Maps(Task):
             tiles.append(Tile(index, Areas(np.where(self.find_asked(true), true, 0), grid), f"{index}, true"))
             tiles.append(Tile(index, Areas(answers[index], grid), f"{index}, predicted"))
         return OverlaySheet(tiles, "a colour for each class; true and predicted side by side")
+
+
+def _score_class(right: float, sizes: float) -> dict[str, float | None]:
+    """`sizes` is the number of the pixels of a class and of those answered to be of it, together."""
+    return {"iou": divide_or_none(right, sizes - right), "dice": divide_or_none(2 * right, sizes)}

@@ -78,6 +78,20 @@ class AnswerColumn(NamedTuple):
     style: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """The scores of one class, or of one joint: how often it is `asked` (in so many images, or pixels), and its metrics
+    by name; None where nothing says how good it is."""
+
+    name: str
+    asked: int
+    scores: Mapping[str, float | None]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the figures as JSON's types, each score under its metric's name."""
+        return {"name": self.name, "asked": self.asked, **self.scores}
+
+
 class Task(ABC):
     """One kind of question to a network. A class that lacks a part is refused with TypeError when it is made."""
 
@@ -193,9 +207,19 @@ class Task(ABC):
     def count(self, answers: Array, labels: Array, grid: OutputGrid) -> ScoreCounts:
         """Count right and wrong; the counts of several batches are added."""
 
+    def count_output(self, output: Array, labels: Array, grid: OutputGrid) -> ScoreCounts:
+        """Count what an output (N, C, *extents) says of right and wrong: its answers, and where a task looks further,
+        the likeliest next ones."""
+        return self.count(self.decide(output, grid), labels, grid)
+
     @abstractmethod
     def score(self, counts: ScoreCounts) -> dict[str, float]:
         """Compute the metrics by name, from counts."""
+
+    def score_classes(self, counts: ScoreCounts, names: Sequence[str]) -> tuple[ClassScore, ...]:
+        """Compute the metrics of each class, or joint, by its name, from the counts of outputs; none where the task has
+        none."""
+        return ()
 
     def rank(self, score: float) -> float:
         """Give the main score, negated where lower is better: the best network has the highest."""
@@ -222,6 +246,11 @@ class Task(ABC):
         """Choose the indices of some images that stand for a data set, each with the name of its class if it has one:
         the first `count`."""
         return dict.fromkeys(range(min(count, len(labels))))
+
+
+def divide_or_none(part: float, whole: float) -> float | None:
+    """Divide, and give None where `whole` is zero: where nothing was asked, nothing is known."""
+    return float(part / whole) if whole else None
 
 
 def divide(part: float, whole: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from runtime.data.dataset import Dataset, Split
 from runtime.recipes.objective import LossSection
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.registry import find_task
-from runtime.tasks.task import ScoreCounts, Task
+from runtime.tasks.task import ClassScore, ScoreCounts, Task
 from runtime.training.loss_choice import is_balanced, make_terms, weigh_outputs
 from runtime.training.module_outputs import EVALUATION_BATCH, last_of
 
@@ -99,7 +99,7 @@ class Objective:
     def count(self, outputs: Mapping[str, Tensor], targets: Tensor) -> ScoreCounts:
         """Count what is right and wrong in the last output, as the task does."""
         found, grid = last_of(outputs).detach().float().cpu().numpy(), last_of(self.grids)
-        return self.task.count(self.task.decide(found, grid), targets.cpu().numpy(), grid)
+        return self.task.count_output(found, targets.cpu().numpy(), grid)
 
     def _make_targets(self, targets: Tensor, device: torch.device) -> dict[str, Tensor]:
         """Make what each output is compared with, by its name; outputs that lie alike share theirs."""
@@ -148,6 +148,10 @@ class ObjectiveMeter:
     def scores(self) -> dict[str, float]:
         """The task's metrics by name, of the last output."""
         return self.objective.task.score(self.counts)
+
+    def score_classes(self, names: Sequence[str]) -> tuple[ClassScore, ...]:
+        """The task's metrics of each class, or joint, in the last output."""
+        return self.objective.task.score_classes(self.counts, names)
 
 
 def measure(

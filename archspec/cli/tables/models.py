@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from runtime.measuring.bench import BatchTiming
     from runtime.session.session import Session
 
+MAX_CLASS_ROWS = 32
+"""The largest number of classes that a table lists."""
+
 
 def print_bench(rows: Sequence[BatchTiming], session: Session) -> None:
     table = new_table("batch", "p50 ms", "p90 ms", "p99 ms", "mean ms", "images/s", "runs")
@@ -61,8 +64,25 @@ def print_evaluation(found: Evaluation, folder: Path) -> None:
     out.print(
         f"ran on {found.provider}; pictures: {found.picture} and {len(found.samples)} in {folder}/samples", style="dim"
     )
+    if found.classes:
+        _print_classes(found, out)
     if found.monte_carlo:
         _print_monte_carlo(found.monte_carlo, out)
+
+
+def _print_classes(found: Evaluation, out: Console) -> None:
+    from runtime.tasks.registry import find_task
+
+    task = find_task(found.task)
+    shown = sorted(found.classes, key=lambda item: -item.asked)[:MAX_CLASS_ROWS]
+    table = new_table(task.channel, f"{task.asked} asked", *(name.replace("_", " ") for name in shown[0].scores))
+    for item in found.classes if len(found.classes) <= MAX_CLASS_ROWS else shown:
+        scores = ("-" if score is None else f"{score:.4f}" for score in item.scores.values())
+        table.add_row(Text(escape_controls(item.name)), f"{item.asked:,}", *scores)
+    out.print()
+    out.print(table)
+    if len(found.classes) > len(shown):
+        out.print(f"the {len(shown)} that are asked most, of {len(found.classes):,}; --json lists all", style="dim")
 
 
 def _print_monte_carlo(found: MonteCarlo, out: Console) -> None:

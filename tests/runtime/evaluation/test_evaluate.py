@@ -154,6 +154,10 @@ def test_maps_are_evaluated_by_pixel(tmp_path: Path) -> None:
         assert picture.width > 1000
     row = json.loads(json.dumps(found.to_dict()))
     assert {"mean_iou_torch", "mean_iou_onnx", "pixel_accuracy_torch", "pixel_accuracy_onnx"} <= set(row)
+    known = [item["iou"] for item in row["classes"] if item["iou"] is not None]
+    assert [item["name"] for item in row["classes"]] == list(data.classes)
+    assert np.mean(known) == pytest.approx(row["mean_iou_onnx"])
+    assert [item["asked"] for item in row["classes"]] == np.bincount(truth[asked], minlength=11).tolist()
     maps = predict(Session(tmp_path / MODEL, providers=["cpu"]), found.samples)
     assert len(maps) == 10
     shown = [np.mean(item.array[8:24, 8:24] == row) for item, row in zip(maps, answers, strict=False)]

@@ -32,6 +32,10 @@ def test_a_joint_counts_where_it_is_and_near() -> None:
     counts = JOINTS.count(answers, points, grid)
     assert counts[:2].tolist() == [[1, 1, 0, 0], [1, 1, 1, 0]]
     assert JOINTS.score(counts) == {"pck": 2 / 3, "mean_distance": pytest.approx(8.1 / 3)}
+    rows = JOINTS.score_classes(counts, ["a", "b", "c", "d"])
+    assert [row.asked for row in rows] == [1, 1, 1, 0]
+    assert [row.scores["pck"] for row in rows] == [1, 1, 0, None]
+    assert [row.scores["mean_distance"] for row in rows] == [0, 4, pytest.approx(4.1), None]
     nothing = JOINTS.count(answers[:, 3:], points[:, 3:], grid)
     assert JOINTS.score(nothing) == {"pck": 0, "mean_distance": 0}
     assert JOINTS.count_equal(answers, answers + np.array([0, 0, 1e-5])) == (4, 4)

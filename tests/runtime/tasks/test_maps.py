@@ -1,13 +1,18 @@
-"""The targets and the scores of maps, against scikit-learn's."""
+"""The targets and the scores of maps, against scikit-learn's and torchmetrics'."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, jaccard_score
+import torch
+from sklearn.metrics import accuracy_score, f1_score, jaccard_score
 
 from archspec.arrays import Array
+from runtime.tasks.grid import OutputGrid
 from runtime.tasks.maps import IGNORED, Maps
+from tests.support.torchmetrics_witness import import_torchmetrics
 
 MAPS = Maps()
 GENERATOR = np.random.default_rng(0)
@@ -33,7 +38,33 @@ def test_maps_are_compared_at_the_outputs_places(side: int, stride: int | None) 
     assert scores["mean_iou"] == pytest.approx(jaccard_score(truth, said, average="macro"), rel=1e-12)
     assert scores["pixel_accuracy"] == pytest.approx(accuracy_score(truth, said), rel=1e-12)
     perfect = np.where(asked, targets, 0)
-    assert MAPS.score(MAPS.count(perfect, maps, grid)) == {"mean_iou": 1, "pixel_accuracy": 1}
+    assert MAPS.score(MAPS.count(perfect, maps, grid)) == {"mean_iou": 1, "pixel_accuracy": 1, "mean_dice": 1}
+    assert scores["mean_dice"] == pytest.approx(f1_score(truth, said, average="macro"), rel=1e-12)
+
+
+@pytest.mark.parametrize("extents", [(9, 7), (5, 4, 6)])
+def test_classes_have_scores(extents: tuple[int, ...]) -> None:
+    """The witness is torchmetrics, with its ignored class. Of five classes 3 is answered and nowhere asked, and 4 is
+    neither, so that it counts nowhere."""
+    maps, answers = GENERATOR.integers(0, 3, (4, *extents)), GENERATOR.integers(0, 4, (4, *extents))
+    maps[GENERATOR.random(maps.shape) < 0.3] = IGNORED
+    grid = OutputGrid(extents, extents)
+    parts = [MAPS.count(answers[part], maps[part], grid) for part in (slice(1), slice(1, 4))]
+    counts = parts[0] + parts[1]
+    classes = MAPS.score_classes(counts, [str(number) for number in range(5)])
+    metrics = import_torchmetrics("functional.classification")
+    given = torch.from_numpy(answers), torch.from_numpy(maps)
+    options: dict[str, Any] = {"num_classes": 5, "ignore_index": IGNORED}
+    known = [0, 1, 2, 3]
+    for name, compute in (("iou", metrics.multiclass_jaccard_index), ("dice", metrics.multiclass_f1_score)):
+        expected = compute(*given, average="none", **options).numpy()[known]
+        found = [classes[number].scores[name] for number in known]
+        assert found == pytest.approx(expected.tolist(), abs=1e-6)
+        assert MAPS.score(counts)[f"mean_{name}"] == pytest.approx(expected.mean(), abs=1e-6)
+        assert classes[4].scores[name] is None
+        assert MAPS.score(counts)[f"mean_{name}"] != pytest.approx(expected[:3].mean(), abs=1e-2)
+    assert [item.asked for item in classes] == [int((maps == number).sum()) for number in range(5)]
+    assert classes[0].to_dict() == {"name": "0", "asked": classes[0].asked, **classes[0].scores}
 
 
 def test_ignored_pixels_count_nowhere() -> None:

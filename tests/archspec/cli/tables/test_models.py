@@ -13,6 +13,7 @@ from runtime.doctor import Diagnosis, ProviderAttempt
 from runtime.evaluation.evaluate import Evaluation
 from runtime.evaluation.monte_carlo import MonteCarlo
 from runtime.measuring.bench import BatchTiming
+from runtime.tasks.task import ClassScore
 from tests.support.tables import read_rows
 
 SESSION: Any = SimpleNamespace(
@@ -38,10 +39,10 @@ def test_without_a_free_axis_samples_are_not_counted(capsys: pytest.CaptureFixtu
     assert "images/s is of all runs" not in text
 
 
-def evaluation(monte_carlo: MonteCarlo | None = None) -> Evaluation:
+def evaluation(monte_carlo: MonteCarlo | None = None, classes: tuple[ClassScore, ...] = ()) -> Evaluation:
     scores = {"accuracy": 0.95}
     return Evaluation(
-        *("digits", "labels", "cpu", None, 360, scores, {"accuracy": 0.9}, "images", 360, 342, 0.5, 1e-3),
+        *("digits", "labels", "cpu", None, 360, scores, {"accuracy": 0.9}, classes, "images", 360, 342, 0.5, 1e-3),
         *({1: 0.25}, 12_345, "predictions.png", ("a.png",), True, monte_carlo),
     )
 
@@ -55,6 +56,24 @@ def test_torch_and_the_file_stand_side_by_side(capsys: pytest.CaptureFixture[str
     assert ["largest difference of logits", "5.0e-01"] in rows
     assert ["file size", "12,345 bytes"] in rows
     assert rows[-1] == ["ran on cpu; pictures: predictions.png and 1 in run/samples"]
+
+
+def test_each_class_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    """In their order; of more than fit, those that are asked most."""
+    few = (
+        ClassScore("a cat", 7, {"recall": 0.5, "precision": None}),
+        ClassScore("a dog", 1_300, {"recall": 1.0, "precision": 0.25}),
+    )
+    print_evaluation(evaluation(classes=few), Path("run"))
+    rows = read_rows(capsys)[-3:]
+    assert rows[0] == ["class", "images asked", "recall", "precision"]
+    assert rows[1] == ["a cat", "7", "0.5000", "-"]
+    assert rows[2] == ["a dog", "1,300", "1.0000", "0.2500"]
+    many = tuple(ClassScore(f"c{number}", number, {"recall": 0.5}) for number in range(100))
+    print_evaluation(evaluation(classes=many), Path("run"))
+    rows = read_rows(capsys)
+    assert [row[0] for row in rows[-33:-1]] == [f"c{number}" for number in range(99, 67, -1)]
+    assert rows[-1] == ["the 32 that are asked most, of 100; --json lists all"]
 
 
 def test_monte_carlo_has_a_table_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
