@@ -24,7 +24,8 @@ with extra("train"):
 
 def count_volumes(run: Run, module: nn.Module, session: Session, grid: OutputGrid) -> list[ScoreCounts]:
     """Count the right and wrong voxels of a run's module and of the session on its file, in this order, in the volumes
-    that are held out, one after the other, by windows on which an output lies by `grid`. Raises InputError where a volume cannot be read."""
+    that are held out, one after the other, by windows on which an output lies by `grid`. Raises InputError where a
+    volume cannot be read."""
     at_once = session.fixed_batch or choose_at_once(run.data.preprocess)
     runs = (partial(run_module, module), partial(_run_session, session, at_once))
     with evaluating(module):

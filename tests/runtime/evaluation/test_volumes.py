@@ -12,7 +12,7 @@ import torch
 
 import archspec
 from runtime.data.opening import open_data
-from runtime.evaluation.volumes import score_volumes
+from runtime.evaluation.volumes import count_volumes
 from runtime.recipes.data import DataSection
 from runtime.recipes.objective import LossSection
 from runtime.session.session import Session
@@ -49,7 +49,7 @@ def test_module_and_file_have_the_same_scores(tmp_path: Path) -> None:
     run = Run(tmp_path, spec, graph, weights, {}, data)
     grid = place_output((8, 8, 8), (8, 8, 8))
     session = Session(tmp_path / "model.onnx", providers=["cpu"])
-    ours, theirs = score_volumes(run, module, session, grid)
+    ours, theirs = map(run.task.score, count_volumes(run, module, session, grid))
     assert ours["mean_iou"] == pytest.approx(theirs["mean_iou"], abs=1e-3)
     objective = Objective(find_task("maps"), {"output": grid}, LossSection(class_weights="none"), 3)
     measured = PartEvaluator(data, objective, Ranks()).measure(module, data.test)
@@ -58,5 +58,5 @@ def test_module_and_file_have_the_same_scores(tmp_path: Path) -> None:
     with torch.no_grad():
         for tensor in module.parameters():
             tensor.copy_(torch.from_numpy(np.flip(tensor.numpy(), 0).copy()))
-    control, _ = score_volumes(run, module, session, grid)
+    control, _ = map(run.task.score, count_volumes(run, module, session, grid))
     assert abs(control["mean_iou"] - theirs["mean_iou"]) > 0.02
