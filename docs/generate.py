@@ -1,6 +1,7 @@
-"""Writes what is derived: what the documentation says of every layer, docs/ops.md, the editors' schema,
-archspec/schema.json, the page of the bounds, docs/limits.md, that of what can be said, docs/coverage.md, and that of
-the zoo with its pictures, docs/zoo.md and docs/zoo/.
+"""Writes what is derived: what the documentation says of every layer, docs/ops.md, the editors' schemas,
+archspec/schema.json and archspec/recipe_schema.json, the page of recipes, docs/training/recipes.md, that of the bounds,
+docs/limits.md, that of what can be said, docs/coverage.md, and that of the zoo with its pictures, docs/zoo.md and
+docs/zoo/.
 
 `python docs/generate.py` writes the files, a test compares them.
 """
@@ -25,7 +26,7 @@ from archspec.ops import LAYERS, OPS, Layer, Op, Shape, Weight  # noqa: E402  (f
 from archspec.ops.base import Pointwise  # noqa: E402
 from archspec.spec.schema import json_schema  # noqa: E402
 from archspec.wording import write_shape  # noqa: E402
-from docs import coverage_page, how_to_say, limits, zoo_page  # noqa: E402
+from docs import coverage_page, how_to_say, limits, recipes_page, zoo_page  # noqa: E402
 from runtime.recipes.schema import recipe_schema  # noqa: E402
 
 EXAMPLE_SHAPES = (Shape(32, 8, 8), Shape(32), Shape(32, 8), Shape(1, 8))
@@ -112,6 +113,7 @@ FILES: dict[Path, Callable[[], str]] = {
     ROOT / "docs" / "ops.md": write_ops,
     ROOT / "archspec" / "schema.json": write_schema,
     ROOT / "archspec" / "recipe_schema.json": write_recipe_schema,
+    ROOT / "docs" / "training" / "recipes.md": recipes_page.write_page,
     ROOT / "docs" / "limits.md": limits.write_limits,
     ROOT / "docs" / "coverage.md": coverage_page.write_page,
     ROOT / "docs" / "how-to-say.md": how_to_say.write_page,

@@ -2,7 +2,7 @@
 
 Fences in the pages say what they are:
 
-- ```yaml, starting with `archspec:`: a whole document, which must compile
+- ```yaml, starting with `archspec:`: a whole document, which must compile; with `recipe:`, a recipe
 - ```yaml file=PATH: the same, kept for the examples that follow, which may import it
 - ```yaml body: a body; its first line says the input's and the outputs' shapes
 - ```yaml fails, then ```text messages: a document with mistakes, and all that is said of it
@@ -17,7 +17,7 @@ import doctest
 import importlib.util
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -29,9 +29,12 @@ from typer.testing import CliRunner
 
 from archspec.api import check, elaborate, load
 from archspec.cli.main import app
+from archspec.errors import Diagnostic, SpecError
 from archspec.ops import LAYERS
 from archspec.spec.zoo import zoo_specs
 from compiler.graph import Graph
+from runtime.recipes.document import read_recipe, tell_recipe
+from runtime.recipes.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -103,6 +106,7 @@ def all_examples(page: Path) -> Iterator[Example]:
 
 EXAMPLES = [example for page in PAGES for example in all_examples(page)]
 WHOLE = [e for e in EXAMPLES if len(e.fence.words) == 1 and re.search(r"^archspec:", e.fence.text, re.M)]
+RECIPES = [e for e in EXAMPLES if len(e.fence.words) == 1 and e.fence.text.startswith("recipe:")]
 LIBRARIES = [e for e in EXAMPLES if any(word.startswith("file=") for word in e.fence.words)]
 BODIES = [e for e in EXAMPLES if "body" in e.fence.words]
 FAILURES = [e for e in EXAMPLES if "fails" in e.fence.words]
@@ -158,16 +162,30 @@ def test_body_has_the_shapes_it_says(example: Example, tmp_path: Path, monkeypat
     assert shapes_of(graph) == said[2]
 
 
+@pytest.mark.parametrize("example", RECIPES, ids=of_page)
+def test_recipe_has_no_mistakes(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_recipe(lay_out(example, example.fence.text, tmp_path, monkeypatch)) != Recipe()
+
+
+def list_mistakes(name: str) -> Sequence[Diagnostic]:
+    """The mistakes of a spec, or of a recipe."""
+    if tell_recipe(name) is None:
+        return check(name)
+    with pytest.raises(SpecError) as error:
+        read_recipe(name)
+    return error.value.diagnostics
+
+
 @pytest.mark.parametrize("example", FAILURES, ids=of_page)
 def test_mistakes_are_reported_as_shown(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert example.after is not None
     assert example.after.words == ("text", "messages")
     name = lay_out(example, example.fence.text, tmp_path, monkeypatch)
-    assert "".join(f"{mistake}\n" for mistake in check(name)) == example.after.text
+    assert "".join(f"{mistake}\n" for mistake in list_mistakes(name)) == example.after.text
 
 
 def test_every_yaml_example_is_tested() -> None:
-    tested = {of_page(example) for example in (*WHOLE, *LIBRARIES, *BODIES, *FAILURES)}
+    tested = {of_page(example) for example in (*WHOLE, *RECIPES, *LIBRARIES, *BODIES, *FAILURES)}
     assert [of_page(example) for example in EXAMPLES if of_page(example) not in tested] == []
     assert len(BODIES) >= 8, "the page of the language shows every structure node"
 
