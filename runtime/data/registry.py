@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import MappingProxyType
 
-from archspec.errors import InputError, ModelError, suggest
+from archspec.errors import InputError, suggest
 from compiler.onnx_file.metadata import CLASSES, DATA, PREPROCESS, TASK
 from runtime.data.canvases import load_digit_maps, load_digit_points
 from runtime.data.dataset import Dataset
 from runtime.data.digits import load_digits
-from runtime.pictures.preprocess import Preprocess
 
 DATASETS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
     {"digits": load_digits, "digit_maps": load_digit_maps, "digit_points": load_digit_points}
 )
+
+
+KINDS: tuple[str, ...] = ()
+"""The names that stand before a colon and a folder, as in `cifar10:DIR`."""
 
 
 def load_data(name: str) -> Dataset:
@@ -31,20 +34,20 @@ def load_data(name: str) -> Dataset:
     return DATASETS[name]()
 
 
-def load_data_of(metadata: Mapping[str, str], path: Path) -> Dataset:
-    """Load the data set that weights were trained on, by the metadata of their file. Raises ModelError where it does
-    not say, or says that the images were prepared otherwise."""
-    for key in (DATA, PREPROCESS):
-        if key not in metadata:
-            raise ModelError(f"{path} does not say '{key}': `archspec train` did not write it")
-    data = load_data(metadata[DATA])
-    if Preprocess.from_json(metadata[PREPROCESS]) != data.preprocess:
-        raise ModelError(f"{path} was trained on other {data.name}: the preprocessing is not the same")
-    return data
-
-
 def describe_data(data: Dataset) -> dict[str, str]:
     """Write down the data that weights are trained on, and what a model needs to answer for pictures, as their
-    metadata."""
+    metadata. A folder is written with its whole path."""
     facts = CLASSES.write(data.classes) | PREPROCESS.write(data.preprocess.to_json()) | TASK.write(data.task)
-    return DATA.write(data.name) | facts
+    return DATA.write(write_word(data.name)) | facts
+
+
+def write_word(word: str) -> str:
+    """Write the word of `--data` so that it names the same data from anywhere.
+
+    >>> write_word("digits")
+    'digits'
+    """
+    if word in DATASETS:
+        return word
+    kind, colon, folder = word.partition(":")
+    return f"{kind}:{os.path.abspath(folder)}" if colon and kind in KINDS else os.path.abspath(word)

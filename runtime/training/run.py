@@ -20,7 +20,8 @@ from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
 from compiler.onnx_file.metadata import GRAPH, SETTINGS, STRIDE
 from runtime.data.dataset import Dataset, Split
-from runtime.data.registry import describe_data, load_data_of
+from runtime.data.registry import describe_data
+from runtime.data.reopening import load_data_of
 from runtime.recipes.recipe import Recipe
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.registry import find_task

@@ -10,16 +10,18 @@ from archspec.bounds import MAX_NODES
 from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.files import as_argument
+from archspec.log import warn
 from archspec.spec.spec import Spec
 from archspec.spec.text import to_yaml
 from compiler.graph import Graph
 from runtime.data.dataset import Dataset
-from runtime.data.registry import describe_data, load_data
+from runtime.data.opening import open_data
+from runtime.data.registry import describe_data
 from runtime.recipes.recipe import Recipe
 from runtime.tasks.grid import OutputGrid
 from runtime.training.callbacks import TrainingCallback
 from runtime.training.clock import StepClock
-from runtime.training.fitting import FittingKeywords, fit_spec
+from runtime.training.fitting import FittingKeywords, fit_network, fit_spec
 from runtime.training.grids import find_grids, name_strides
 from runtime.training.interruption import Interruption
 from runtime.training.loop import Attendance, TrainResult
@@ -73,10 +75,10 @@ def train_network(
         check_vacant(folder, force=choices.force)
     if choices.command is None and folder is not None and isinstance(data, str):
         choices = replace(choices, command=write_command(Path(folder), data, choices.max_nodes))
-    dataset = load_data(data) if isinstance(data, str) else data
+    dataset = open_data(data, recipe.data, recipe.task) if isinstance(data, str) else data
     if isinstance(network, Graph):
         return _train_graph(network, dataset, recipe, callbacks)
-    spec, graph = fit_spec(network, dataset, sizes=choices.sizes, max_nodes=choices.max_nodes)
+    spec, graph, dataset = _fit(network, dataset, recipe, choices, adapt=isinstance(data, str))
     if folder is None:
         return _train_graph(graph, dataset, recipe, callbacks)
     module = to_torch(graph, seed=recipe.seed)
@@ -89,6 +91,20 @@ def train_network(
         result = train(module, dataset, recipe, around, grids=grids, roles=find_roles(graph), taken_up=taken_up)
     interruption.end()  # of a signal that came when all was done but the last lines
     return result
+
+
+def _fit(
+    spec: Spec, data: Dataset, recipe: Recipe, choices: TrainingChoices, *, adapt: bool
+) -> tuple[Spec, Graph, Dataset]:
+    """The spec and its graph for the data, and these; data that a word named are brought to what the network takes, and
+    what was chosen is told."""
+    fitting: FittingKeywords = {"sizes": choices.sizes, "max_nodes": choices.max_nodes}
+    if not adapt:
+        return (*fit_spec(spec, data, **fitting), data)
+    fitted = fit_network(spec, data, recipe.data, **fitting)
+    for line in fitted.said:
+        warn(line)
+    return fitted.spec, fitted.graph, fitted.data
 
 
 def _train_graph(graph: Graph, data: Dataset, recipe: Recipe, callbacks: Sequence[TrainingCallback]) -> TrainResult:

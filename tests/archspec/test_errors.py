@@ -18,7 +18,8 @@ import archspec
 from archspec import errors
 from archspec.errors import ArchspecError, InputError, ModelError, RuntimeFailure, raising
 from archspec.files import check_absent, write_text
-from runtime.data.registry import describe_data, load_data, load_data_of
+from runtime.data.registry import describe_data, load_data
+from runtime.data.reopening import load_data_of
 from runtime.pictures.file import open_picture
 from runtime.pictures.folder import find_pictures
 from runtime.recipes.optimization import Sgd

@@ -38,7 +38,10 @@ def train(
     data: Annotated[
         str,
         shared_option(
-            "--data", metavar="NAME", autocompletion=complete_data, note="a name: digits, digit_maps or digit_points"
+            "--data",
+            metavar="NAME|DIR",
+            autocompletion=complete_data,
+            note="a folder, or a name: digits, digit_maps or digit_points",
         ),
     ],
     output: Annotated[
@@ -47,6 +50,12 @@ def train(
     force: Annotated[bool, shared_option("--force", note="a run that is in the folder")] = False,
     set_: SetOption = [],
     size: SizeOption = [],
+    fold: Annotated[
+        str | None, typer.Option("--fold", metavar="K/N", help="Hold out part K of N of the images, as in 2/5.")
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out images and masks that cannot be read, and say which.")
+    ] = False,
     resume: Annotated[
         str,
         typer.Option(
@@ -82,7 +91,8 @@ def train(
     from runtime.training.run_folder import write_export
     from runtime.training.training_run import write_command
 
-    given = {"epochs": epochs, "batch": batch, "optimizer": learning_rate and {"lr": learning_rate}}
+    given: dict[str, Any] = {"epochs": epochs, "batch": batch, "optimizer": learning_rate and {"lr": learning_rate}}
+    given |= {"data": {"fold": fold, "skip_bad": skip_bad} if fold or skip_bad else None}
     given |= {"ramp_drop": ramp_drop or None, "seed": seed, "threads": threads}
     settings = _choose_recipe({name: value for name, value in given.items() if value is not None})
     refuse_idle("--force", force or None, output is None, "-o RUN")
