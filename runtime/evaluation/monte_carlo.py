@@ -56,7 +56,7 @@ def sample_states(module: nn.Module, dataset: Dataset, passes: int, batch: int, 
     with _restoring(layers), measuring(layers):
         for number in range(passes):
             chosen = draw_batch(len(dataset.train), batch, seed, number)
-            run_images(module, dataset.training.images[chosen], dataset)
+            run_images(module, dataset.prepare(dataset.train, chosen).images, dataset)
             states.append(shared | _read_statistics(layers))
     return states
 

@@ -12,8 +12,10 @@ import numpy as np
 from archspec.errors import InputError
 from archspec.extras import extra
 from compiler.torch_target.modes import device_of
+from runtime.data.batches import mix_seed
 from runtime.recipes.recipe import Recipe
 from runtime.tasks.task import ScoreCounts
+from runtime.training.mixing import mix_batch
 from runtime.training.module_outputs import name_outputs
 from runtime.training.objective import Objective
 from runtime.training.optimizer import set_learning_rate
@@ -25,6 +27,9 @@ with extra("train"):
     import torch
     from torch import Tensor
     from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+MIXING = 1
+"""The number that tells what mixes images from what the module draws, of one seed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +105,8 @@ class StepTaker:
         pairs = zip(torch.tensor_split(given.images, parts), torch.tensor_split(given.labels, parts), strict=True)
         for number, (images, labels) in enumerate(pairs):
             torch.manual_seed(seed(number))  # for dropout and its like inside the module
-            images = lay_images(images.to(self.device, non_blocking=True), self.recipe)
+            images, labels = self._mix(images.to(self.device, non_blocking=True), labels, seed(number))
+            images = lay_images(images, self.recipe)
             outputs = self._run(images, len(given.indices))
             part_loss = self.objective.compute_loss(outputs, labels, whole)
             value = float(part_loss.item())
@@ -109,6 +115,10 @@ class StepTaker:
             self._scale(part_loss).backward()
             loss, counts, done = loss + value, counts + self.objective.count(outputs, labels), done + len(labels)
         return loss, counts
+
+    def _mix(self, images: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        """Mix a part of the step as the recipe says. What the targets weigh stays, since each is a partner once."""
+        return mix_batch(images, labels, self.objective.classes, self.recipe.mix, mix_seed(seed, MIXING))
 
     def _run(self, images: Tensor, count: int) -> dict[str, Tensor]:
         try:

@@ -16,6 +16,7 @@ from runtime.training.feed import MemoryFeed
 from runtime.training.freezing import freeze
 from runtime.training.grids import find_grids
 from runtime.training.loop import Attendance, TrainingLoop, TrainingParts, TrainResult
+from runtime.training.mixing import check_mixing
 from runtime.training.objective import Objective
 from runtime.training.optimizer import build_optimizer
 from runtime.training.precision import lay_out
@@ -71,6 +72,7 @@ def _prepare(
     around: Attendance,
     roles: Mapping[str, WeightRole] | None,
 ) -> TrainingParts:
+    check_mixing(recipe.mix, objective.task)
     check_schedule(recipe.schedule, StepClock.of(recipe, len(data.train)).steps)
     lay_out(module, recipe)
     freezing = freeze(module, recipe.freeze)

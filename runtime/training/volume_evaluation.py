@@ -18,6 +18,7 @@ from runtime.pictures.resample import find_taps, resample
 from runtime.prediction.sliding import Slide, slide
 from runtime.tasks.grid import OutputGrid
 from runtime.training.metrics import Measured
+from runtime.training.mirror_mean import MirrorMean
 from runtime.training.module_outputs import last_of, name_outputs
 from runtime.training.objective import Objective, ObjectiveMeter
 from runtime.training.ranks import Ranks
@@ -35,10 +36,11 @@ MAX_OUTPUT_BYTES = 1 << 32
 
 class VolumeEvaluator:
     """Measures a module on whole volumes: the plain loss of the answering output, and the task's scores. Of several
-    processes each takes every so manieth volume, and all get the figures of all."""
+    processes each takes every so manieth volume, and all get the figures of all. The answer for a window is the `mean`
+    over its mirror images."""
 
-    def __init__(self, data: Dataset, objective: Objective, ranks: Ranks) -> None:
-        self.data, self.ranks = data, ranks
+    def __init__(self, data: Dataset, objective: Objective, ranks: Ranks, mean: MirrorMean) -> None:
+        self.data, self.ranks, self.mean = data, ranks, mean
         self.name, self.grid = list(objective.grids.items())[-1]
         self.task, self.classes = objective.task, objective.classes
         self.settings = objective.plain.settings.model_copy(update={"outputs": None})
@@ -73,9 +75,14 @@ class VolumeEvaluator:
                 f"{shorten_bytes(MAX_OUTPUT_BYTES)}: hold out places of volumes (data.yaml), or smaller ones"
             )
         blocks = slide(
-            image, plan, preprocess.normalize, lambda windows: run_module(module, windows), choose_at_once(preprocess)
+            image, plan, preprocess.normalize, lambda windows: self._run(module, windows), choose_at_once(preprocess)
         )
         return torch.from_numpy(spread(np.concatenate(list(blocks), 1), plan)[None])
+
+    def _run(self, module: nn.Module, windows: Float32Array) -> Array:
+        images = torch.from_numpy(windows).to(device_of(module))
+        found: Array = self.mean(lambda seen: name_outputs(module(seen)), images)[self.name].float().cpu().numpy()
+        return found
 
 
 def spread(output: Float32Array, plan: Slide) -> Float32Array:

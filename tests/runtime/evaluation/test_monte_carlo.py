@@ -149,8 +149,11 @@ def test_maps_are_compared_by_pixel_without_those_that_are_not_asked(data: Datas
     net = to_torch(graph_from({"archspec": 1, "inputs": {"x": [1, 4, 4]}, "network": network}))
     maps = np.random.default_rng(0).integers(0, 2, (32, 4, 4))
     maps[:, 0] = 255
+    train = replace(arrays_of(data.train), targets=np.concatenate([maps, maps]))
     test = replace(arrays_of(data.test), targets=maps)
-    found = measure_monte_carlo(net, replace(data, task="maps", test=test), OutputGrid((4, 4), (4, 4)), 2, 8)
+    found = measure_monte_carlo(
+        net, replace(data, task="maps", train=train, test=test), OutputGrid((4, 4), (4, 4)), 2, 8
+    )
     logits = evaluate_module(net, data.held_out)["output"][:, 0]
     asked = maps != 255
     assert found.accuracy_plain == ((logits > 0) == maps)[asked].mean()

@@ -11,9 +11,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from archspec.errors import InputError
+from runtime.recipes.objective import LossSection
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.registry import TASKS
+from runtime.training.evaluation import PartEvaluator
 from runtime.training.mirror_mean import AXES, Mirror, MirrorMean
+from runtime.training.objective import Objective
+from runtime.training.ranks import Ranks
+from runtime.training.train import train
+from tests.support.models import make_data
+from tests.support.training import QUICK, change, make_net
 
 BOTH: tuple[Mirror, ...] = ("horizontal", "vertical")
 NAMES = ("nose", "left", "right")
@@ -139,3 +146,28 @@ def test_what_cannot_be_turned_back_is_refused() -> None:
     with pytest.raises(InputError, match=r"'output' does not lie in the middle of its image \(1 pixels of 9"):
         MirrorMean(TASKS["maps"], uneven, ("horizontal",))
     MirrorMean(TASKS["maps"], uneven, ("vertical",))
+
+
+def test_what_is_evaluated_is_the_mean() -> None:
+    """The witness is the mean of probabilities, written out; the network's own figures are the control."""
+    data, net = make_data(), make_net()
+    objective = Objective(TASKS["labels"], {"output": OutputGrid((), ())}, LossSection(), 3)
+    images, labels = torch.from_numpy(data.held_out.images), torch.from_numpy(data.held_out.labels)
+    with torch.no_grad():
+        views = torch.stack([net.eval()(images.flip(axes)).softmax(1) for axes in [(), (-1,), (-2,), (-1, -2)]])
+    witness = F.nll_loss(views.mean(0).log(), labels).item()
+    plain, mean = (PartEvaluator(data, objective, Ranks(), mirrors).measure(net, data.test) for mirrors in ((), BOTH))
+    assert mean.loss == pytest.approx(witness, rel=1e-5)
+    assert mean.scores == {"accuracy": (views.mean(0).argmax(1) == labels).float().mean().item()}
+    assert plain.loss != pytest.approx(witness, rel=1e-3)
+
+
+def test_a_recipe_asks_for_it() -> None:
+    data, net = make_data(), make_net()
+    recipe = change(QUICK, epochs=1, test_time_augmentation=["vertical"])
+    result = train(net, data, recipe)
+    mirrors: tuple[tuple[Mirror, ...], ...] = ((), ("vertical",))
+    objective = Objective.of(data, {"output": OutputGrid((), ())}, recipe.loss)
+    plain, mean = (PartEvaluator(data, objective, Ranks(), each).measure(net, data.test) for each in mirrors)
+    assert result.test_loss == pytest.approx(mean.loss, rel=1e-6)
+    assert result.test_loss != pytest.approx(plain.loss, rel=1e-3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -11,11 +13,22 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional as F
 
 from archspec.errors import InputError
-from runtime.recipes.objective import MixSection
+from runtime.data.batches import mix_seed
+from runtime.recipes.objective import LossSection, MixSection
+from runtime.recipes.recipe import Recipe
+from runtime.tasks.grid import OutputGrid
 from runtime.tasks.registry import TASKS
 from runtime.training.mixing import Mix, apply_mix, check_mixing, draw_mix, mix_batch
+from runtime.training.objective import Objective
+from runtime.training.optimizer import build_optimizer
+from runtime.training.ranks import Ranks
+from runtime.training.state import TrainState
+from runtime.training.step import MIXING, StepImages, StepTaker
+from runtime.training.train import train
+from tests.support.models import make_data
 from tests.support.torchvision_models import import_torchvision_models
 
 LABELS = torch.tensor([0, 2, 1, 2, 0])
@@ -104,3 +117,36 @@ def test_only_labels_are_mixed() -> None:
         check_mixing(MIXUP, TASKS["maps"])
     with pytest.raises(InputError, match=r"mix.cutmix: .*joints"):
         check_mixing(CUTMIX, TASKS["joints"])
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_step_mixes_each_of_its_parts(accumulate: int) -> None:
+    """The witness mixes by hand, by the seed of the part, and has torch's cross-entropy with class weights; without
+    mixing, the control, the loss is another."""
+    torch.manual_seed(0)
+    module, images = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 3)), draw_images(4, 4)
+    before = copy.deepcopy(module)
+    loss = LossSection(class_weights=[1.0, 2.0, 4.0])
+    recipe = Recipe(mix=MIXUP, accumulate=accumulate, loss=loss)
+    weights = torch.tensor([1.0, 2.0, 4.0])
+
+    def take(recipe: Recipe) -> float:
+        objective = Objective(TASKS["labels"], {"output": OutputGrid((), ())}, loss, 3)
+        state = TrainState(module, build_optimizer(module, recipe))
+        taker = StepTaker(state, module, objective, recipe, Ranks())
+        return taker.take(StepImages(images, LABELS, list(range(5))), 0.0, lambda part: 7 + part, measured=False).loss
+
+    total = 0.0
+    parts = zip(images.tensor_split(accumulate), LABELS.tensor_split(accumulate), strict=True)
+    for number, (part, labels) in enumerate(parts):
+        mixed, shares = mix_batch(part, labels, 3, MIXUP, mix_seed(7 + number, MIXING))
+        total += F.cross_entropy(before(mixed), shares, weights, reduction="sum").item()
+    assert take(recipe) == pytest.approx(total / weights[LABELS].sum().item(), rel=1e-5)
+    assert take(recipe.model_copy(update={"mix": MixSection()})) != pytest.approx(take(recipe), rel=1e-3)
+
+
+def test_a_training_that_cannot_mix_does_not_begin() -> None:
+    data = replace(make_data(), task="joints")
+    recipe = Recipe(mix=MIXUP)
+    with pytest.raises(InputError, match=r"mix\.mixup: only images with labels are mixed"):
+        train(torch.nn.Linear(1, 1), data, recipe, grids={"output": OutputGrid((4, 4), (4, 4))})

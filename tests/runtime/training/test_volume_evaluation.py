@@ -83,6 +83,23 @@ def test_figures_are_those_of_the_whole_volumes() -> None:
     assert abs(control.scores["mean_iou"] - iou) > 1e-4
 
 
+def test_windows_are_mirrored_where_a_recipe_asks() -> None:
+    """A network that looks at single voxels answers the same in a mirror; one that looks to the side does not."""
+    grid = place_output((8, 8, 8), (8, 8, 8))
+    objective = Objective(find_task("maps"), {"output": grid}, LossSection(class_weights="none"), 3)
+
+    def compare(module: nn.Module) -> tuple[float, float]:
+        evaluators = (PartEvaluator(DATA, objective, Ranks(), mirrors) for mirrors in ((), ("horizontal", "vertical")))
+        plain, mean = (evaluator.measure(module, Drawn([(9, 8, 12)])).loss for evaluator in evaluators)
+        return plain, mean
+
+    plain, mean = compare(MODULE)
+    assert mean == pytest.approx(plain, rel=1e-5)
+    torch.manual_seed(0)
+    plain, mean = compare(nn.Conv3d(1, 3, 3, padding=1))
+    assert mean != pytest.approx(plain, rel=1e-3)
+
+
 def test_the_modules_mode_stays() -> None:
     norm = nn.BatchNorm3d(3)
     module = nn.Sequential(nn.Conv3d(1, 3, 3, padding=1), norm)
