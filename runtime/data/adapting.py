@@ -25,7 +25,7 @@ def adapt_images(data: Dataset, channels: int, size: Sequence[int], section: Dat
     """Give a data set whose images have other channels or another size when they are prepared; gray becomes colour and
     the other way round, and is measured anew. Other channels stay, for whoever refuses them."""
     before = data.preprocess
-    if (before.channels, channels) not in GRAY_AND_COLOUR:
+    if before.slides or (before.channels, channels) not in GRAY_AND_COLOUR:
         return data if before.size == tuple(size) else replace(data, preprocess=_resize(before, size))
     train, test = take_channels(data.train, channels), take_channels(data.test, channels)
     validation = None if data.validation is None else take_channels(data.validation, channels)
