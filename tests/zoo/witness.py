@@ -125,6 +125,8 @@ def witness(library: str, row: WitnessedRow) -> WitnessedRow:
     tensors = give_weights(model, library, row, graph, seed_weights(graph))
     with torch.no_grad():
         results = list_outputs(model(*map(torch.from_numpy, seed_inputs(graph, BATCH).values())))
+    if library == "nnunet":  # it gives the finest first, which is the last of ours
+        results.reverse()
     outputs = {name: value.numpy() for name, value in zip(graph.outputs, results, strict=True)}
     parameters = dict(model.named_parameters())
     return replace(
