@@ -109,9 +109,11 @@ class Reader:
         fitting = find_fit(self.session, name, shown)
         if fitting and prod(fitting) > MAX_OWN_PIXELS:
             assert self.preprocess is not None
+            size = write_shape(self.preprocess.size)
+            advice = "scale it" if self.preprocess.resize == "none" else f"give --resize, which makes it {size}"
             raise InputError(
                 f"{path}, {write_shape(shown)} pixels, would be read at {write_shape(fitting)}, more than "
-                f"{MAX_OWN_PIXELS:,}: give --resize, which makes it {write_shape(self.preprocess.size)}"
+                f"{MAX_OWN_PIXELS:,}: {advice}"
             )
         return fitting
 
