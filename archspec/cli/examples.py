@@ -31,6 +31,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "export": (
         "export my_net.yaml --weights weights.safetensors -o model.onnx",
         "export my_net.yaml --weights weights.safetensors --precision int8 --data images/",
+        "export my_net.yaml --weights weights.safetensors --preprocess imagenet --classes names.txt",
     ),
     "verify": ("verify model.onnx", "verify model.onnx --against my_net.yaml weights.safetensors"),
     "evaluate": ("evaluate runs/digits",),
@@ -39,7 +40,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "tune": ("tune model.onnx --batch 8 --seconds 30",),
     "doctor": ("doctor",),
     "weights graft": ("weights graft unet.yaml --into encoder=resnet18.safetensors -o unet.safetensors",),
-    "weights convert": ("weights convert resnet18.pth --to resnet18 -o resnet18.safetensors",),
+    "weights convert": (
+        "weights convert resnet18.pth --to resnet18 -o resnet18.safetensors",
+        "weights convert resnet50.pth --to resnet50 --preprocess IMAGENET1K_V2 -o resnet50.safetensors",
+    ),
     "shattering": ("shattering mlp:layers=24 residual_mlp -o shattering.svg",),
     "surface": ("surface runs/digits runs/digits/plain -o surface.svg",),
     "lesion": ("lesion runs/digits --plain train --max-drop 1%",),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MEANINGS: Mapping[str, str] = {
     "--batch": "Samples in a batch",
+    "--classes": "The names of the classes",
     "--data": "The images that it learns from",
     "--depth": "Levels of blocks that are shown",
     "--force": "Replace what is there, also where it would stay otherwise",
@@ -31,10 +32,12 @@ MEANINGS: Mapping[str, str] = {
     "--output": "Where to write",
     "--points": "Points along each axis",
     "--precision": "The type of weights and activations",
+    "--preprocess": "How pictures become the input",
     "--provider": "Demand tensorrt, cuda or cpu",
     "--seconds": "How long to measure",
     "--seed": "Chooses what is drawn at random",
     "--span": "How far the points reach",
+    "--task": "What is asked",
     "--weights": "Files of weights: safetensors, or .pth",
 }
 """The meaning of an option in every command that has it; what it is there stands in brackets behind."""
@@ -101,6 +104,14 @@ McBatchOption: TypeAlias = Annotated[
     typer.Option("--mc-batch", metavar="N", min=2, help=f"Images in such a mini-batch (default: {MC_BATCH})."),
 ]
 ModelArgument: TypeAlias = Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A model file.")]
+PreprocessOption: TypeAlias = Annotated[
+    str | None,
+    shared_option("--preprocess", metavar="NAME|FILE", note="imagenet, whose weights', or YAML or JSON"),
+]
+ClassesOption: TypeAlias = Annotated[
+    str | None,
+    shared_option("--classes", metavar="NAME|FILE", note="imagenet, voc, or a file with a name on each line"),
+]
 ForceOption: TypeAlias = Annotated[bool, shared_option("--force")]
 SeedOption: TypeAlias = Annotated[int, shared_option("--seed", min=0, metavar="N")]
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

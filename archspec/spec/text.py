@@ -33,10 +33,10 @@ MAX_NUMBER = 64
 
 
 class Language(NamedTuple):
-    """What kind of document is read: what messages call it, and the key that it starts with."""
+    """What kind of document is read: what messages call it, and the key that it starts with, if with one."""
 
     noun: str
-    version: str
+    version: str = ""
 
 
 SPEC = Language("spec", "archspec")
@@ -180,7 +180,8 @@ class _Builder:
             if parser is not None:
                 parser.dispose()
         if self.documents == 0 or self.root is None:
-            start = f"a {self.language.noun} starts with `{self.language.version}: 1`"
+            noun, version = self.language
+            start = f"a {noun} starts with `{version}: 1`" if version else f"a {noun} is wanted"
             _refuse("empty", f"the document is empty; {start}", Place(self.name, 1))
         comments = find_comments(self.text, self.name, self.strings, self.first)
         return Marked(self.root, tuple(self.mistakes), comments)

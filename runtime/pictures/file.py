@@ -101,7 +101,7 @@ class Picture:
     def take_levels(self, channels: int | None = None, ground: Ground | None = None) -> Array:
         """Give the levels of one channel or three, red first, or of as many as there are, (channels, height, width) in
         uint8 or uint16. What is transparent lies on `ground`, and of colours one channel is the luma, both rounded to
-        the nearest level.
+        the nearest level. Their memory is a picture's, with a pixel's channels side by side.
 
         Raises InputError where something is transparent and there is no ground.
         """
@@ -109,8 +109,9 @@ class Picture:
         levels = bands.astype(np.uint8 if self.whole == 255 else np.uint16, copy=False)
         if channels == 1 and levels.shape[2] == 3:
             levels = find_luma(levels)[..., None]
-        upright = np.moveaxis(levels, 2, 0)
-        return np.ascontiguousarray(np.broadcast_to(upright, (channels or len(upright), *upright.shape[1:])))
+        wanted = np.broadcast_to(levels, (*levels.shape[:2], channels or levels.shape[2]))
+        fresh = wanted.flags.writeable and min(wanted.strides) > 0  # else torch refuses it: Pillow's, or turned
+        return np.moveaxis(wanted if fresh else np.array(wanted, order="C"), 2, 0)
 
     def paint(self, channels: int, ground: Ground | None = None) -> Float32Array:
         """Give the levels that `take_levels` gives as values in [0, 1]."""

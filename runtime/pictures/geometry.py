@@ -114,7 +114,7 @@ def _resize(preprocess: Preprocess, own: Sequence[int], spacing: Sequence[float]
         raise InputError(f"an image of {write_shape(own)} has {len(own)} axes; the network takes {len(size)}")
     shown = tuple(own)
     if preprocess.resize == "exact":
-        return size
+        return size if preprocess.resize_to is None else (preprocess.resize_to,) * len(size)
     if preprocess.resize_to is not None:
         shown = tuple(preprocess.resize_to * extent // min(own) for extent in own)  # floor, as torchvision's Resize
     if preprocess.resize == "letterbox":

@@ -44,7 +44,8 @@ class Preprocess:
 
     `resize` says how it comes to that size, with `interpolation` (antialiased):
 
-    - `exact`: each axis to its extent, whatever becomes of the aspect ratio;
+    - `exact`: each axis to its extent, whatever becomes of the aspect ratio; or each to `resize_to`, and of that the
+      centre;
     - `shorter`: its shorter side to `resize_to` (by default the largest extent), and of that the centre;
     - `letterbox`: as large as fits, in the middle; around it is `fill`, for each channel a value in [0, 1], in the
       network's order (by default the mean);
@@ -200,14 +201,17 @@ class Preprocess:
 
     def _check_resize(self) -> None:
         """Check what only some ways of resizing read, and take the defaults of those."""
-        for name, reader in (("resize_to", "shorter"), ("fill", "letterbox"), ("spacing", "none")):
-            if getattr(self, name) is not None and self.resize != reader:
-                raise ArchspecError(f'{_name(name)} is read by "resize": "{reader}" alone, found "{self.resize}"')
-        if self.resize == "shorter":
-            side = max(self.size) if self.resize_to is None else self.resize_to
-            if check_integer(side, _name("resize_to"), most=MAX_EXTENT) < max(self.size):
+        every = {"resize_to": ("shorter", "exact"), "fill": ("letterbox",), "spacing": ("none",)}
+        for name, ways in every.items():
+            if getattr(self, name) is not None and self.resize not in ways:
+                readers = " or ".join(f'"{way}"' for way in ways)
+                raise ArchspecError(f'{_name(name)} is read by "resize": {readers} alone, found "{self.resize}"')
+        if self.resize == "shorter" and self.resize_to is None:
+            object.__setattr__(self, "resize_to", max(self.size))
+        if self.resize_to is not None:
+            side = check_integer(self.resize_to, _name("resize_to"), most=MAX_EXTENT)
+            if side < max(self.size):
                 raise ArchspecError(f"{_name('resize_to')} is {side}, less than the {max(self.size)} that are cut out")
-            object.__setattr__(self, "resize_to", side)
         if self.resize == "letterbox":
             if self.fill is None:
                 object.__setattr__(self, "fill", tuple(min(max(mean / self.scale, 0), 1) for mean in self.mean))

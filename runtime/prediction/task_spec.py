@@ -81,6 +81,6 @@ def explain_missing(session: Session, key: str) -> str:
     """Tell what a model does not say of itself, PREPROCESS or CLASSES, and how to have it said."""
     what = {PREPROCESS: "how pictures become its input", CLASSES: "the names of its classes"}[key]
     return (
-        f"{session.path} does not say {what} ('{key}'): export it with weights that `archspec train` wrote, or with "
-        "metadata of your own, as docs/export/files.md (What a model says of its answers) shows"
+        f"{session.path} does not say {what} ('{key}'): export it with weights that `archspec train` or `weights "
+        "convert` wrote, or with --preprocess and --classes, as docs/weights.md (Pictures and names) shows"
     )

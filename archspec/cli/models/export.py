@@ -11,10 +11,12 @@ from archspec.bounds import MAX_NODES
 from archspec.cli.allowing import AllowOption, load_allowed
 from archspec.cli.completion import complete_data
 from archspec.cli.options import (
+    ClassesOption,
     GroundOption,
     JsonOption,
     MaxNodesOption,
     McBatchOption,
+    PreprocessOption,
     SetOption,
     SizeOption,
     SpecArgument,
@@ -33,6 +35,7 @@ from archspec.cli.output import print_json, tell
 from compiler.onnx_target.options import Io, Precision, Target
 
 if TYPE_CHECKING:
+    from runtime.export.answers import AnswerWords
     from runtime.export.export import Export
     from runtime.export.members import Members, Network
     from runtime.export.plan import Calibration
@@ -87,6 +90,11 @@ def export(
         bool, typer.Option("--reduce-range", help="int8 weights of seven bits, for CPUs without VNNI.")
     ] = False,
     ground: GroundOption = None,
+    preprocess: PreprocessOption = None,
+    classes: ClassesOption = None,
+    task: Annotated[
+        Literal["labels", "maps", "joints"] | None, shared_option("--task", note="default: what the weights say")
+    ] = None,
     optimized: Annotated[
         bool, typer.Option("--optimized", help="Also write ONNX Runtime's own form for this version and processor.")
     ] = False,
@@ -104,6 +112,7 @@ def export(
     from archspec import api
     from archspec.cli.progress import follow_steps
     from compiler.onnx_target.options import ExportOptions
+    from runtime.export.answers import AnswerWords
     from runtime.export.members import Members, MembersError, read_network
 
     loaded = api.load(spec, parse_params(set_), extensions=load_allowed(allow))
@@ -119,9 +128,10 @@ def export(
             mc_batch=mc_batch,
             seed=seed,
         )
-    refuse_replacing(path, [spec, *members.files, *([data] if data else [])])
+    refuse_replacing(path, [spec, *members.files, *filter(None, (data, preprocess, classes))])
     _check_place(path, precision, optimized=optimized, force=force)
-    network = read_network(loaded, members, parse_sizes(size), max_nodes=max_nodes)
+    words = AnswerWords(preprocess=preprocess, classes=classes, task=task)
+    network = _describe_answers(read_network(loaded, members, parse_sizes(size), max_nodes=max_nodes), spec, words)
     with follow_steps("calibrating") as on_step, on_threads(threads):
         done = api.to_onnx(
             network.graph,
@@ -139,6 +149,16 @@ def export(
         print_json(_describe(done, network, members) | (done.explain() if explain else {}))
     else:
         _print(done, network, members, path, explain=explain)
+
+
+def _describe_answers(network: Network, spec: str, words: AnswerWords) -> Network:
+    """The network with what the user says of its answers, which comes before what its weights say."""
+    from dataclasses import replace
+
+    from runtime.export.answers import describe_answers, list_zoo_names
+
+    made = describe_answers(network.graph, words, list_zoo_names(spec), network.metadata) if words.options else {}
+    return replace(network, metadata={**network.metadata, **made})
 
 
 def _check_place(path: Path, precision: Precision, *, optimized: bool, force: bool) -> None:

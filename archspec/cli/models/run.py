@@ -50,7 +50,7 @@ def run(
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(metavar="TASK", help="labels, maps (classes by pixel), joints or raw (default: the model's own)."),
+        shared_option("--task", metavar="TASK", note="labels, maps, joints or raw; default: the model's own"),
     ] = None,
     output_name: Annotated[
         str | None, typer.Option("--output-name", metavar="NAME", help="The output that answers (default: the last).")

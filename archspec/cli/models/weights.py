@@ -13,9 +13,11 @@ from archspec.cli.commands import PlainCommand, PlainGroup
 from archspec.cli.ending import COULD_NOT
 from archspec.cli.examples import tell_examples
 from archspec.cli.options import (
+    ClassesOption,
     ForceOption,
     JsonOption,
     MaxNodesOption,
+    PreprocessOption,
     SeedOption,
     SetOption,
     SizeOption,
@@ -51,6 +53,8 @@ def convert(
         str,
         typer.Option("--from", metavar="NAME", help="Whose names: torchvision, timm, archspec (its own) or auto."),
     ] = "auto",
+    preprocess: PreprocessOption = None,
+    classes: ClassesOption = None,
     set_: SetOption = [],
     size: SizeOption = [],
     max_nodes: MaxNodesOption = MAX_NODES,
@@ -61,28 +65,34 @@ def convert(
     the spec's own names, as torch saves it, needs none.
 
     Every weight of the spec needs a tensor of its shape, and every tensor a weight; else nothing is written, and what
-    did not match is listed.
+    did not match is listed. What the library publishes of its weights goes along: how pictures become the input, and
+    the names of the classes.
     """
+    from dataclasses import replace
+
     from archspec import api
     from archspec.cli.progress import show_work
     from archspec.file_types import check_says_its_kind
     from archspec.files import as_argument, check_absent
     from archspec.weights import find_rules, match_weights, write_converted
+    from runtime.export.answers import AnswerWords, answer_as_published
 
-    refuse_replacing(output, [file, to])
+    refuse_replacing(output, [file, to, *filter(None, (preprocess, classes))])
     check_says_its_kind(output, "weights", ".safetensors")
     check_absent(output, force=force)
     spec = api.load(to, parse_params(set_))
     graph = api.elaborate(spec, parse_sizes(size), max_nodes=max_nodes)
+    words = AnswerWords(preprocess=preprocess, classes=classes)
     with show_work(f"converting {file}"):
         conversion = match_weights(file, graph, find_rules(to, spec.params), source)
+        published = answer_as_published(file, graph, to, conversion, words)
         if conversion.is_whole or not as_json:
-            write_converted(output, graph, conversion)
+            write_converted(output, graph, replace(conversion, facts=published.metadata))
     if not conversion.is_whole:
-        print_json({"file": None, **conversion.to_dict()})
+        print_json({"file": None, **conversion.to_dict(), **published.to_dict()})
         raise typer.Exit(COULD_NOT)
     if as_json:
-        print_json({"file": str(output), **conversion.to_dict()})
+        print_json({"file": str(output), **conversion.to_dict(), **published.to_dict()})
         return
     tell(f"wrote {output}: {len(conversion.pairs)} weights by the names of {' and '.join(conversion.sources)}")
     counters, others = conversion.counters, len(conversion.ignored) - conversion.counters
@@ -90,6 +100,8 @@ def convert(
         tell(f"  {counters} counters of batches (num_batches_tracked) are left out: nothing reads them")
     if others:
         tell(f"  {others} tensors are left out, of parts that the spec has not")
+    if published.told:
+        tell(f"  {published.told}")
     pairs = [("--set", pair) for pair in set_] + [("--size", pair) for pair in size]
     chosen = "".join(f" {option} {shlex.quote(pair)}" for option, pair in pairs)
     tell(f"next: archspec export {as_argument(to)}{chosen} --weights {as_argument(output)}")

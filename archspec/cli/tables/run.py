@@ -79,4 +79,4 @@ def _tell_reading(row: AnswerRow) -> str:
 def _is_distorted(row: AnswerRow) -> bool:
     """Tell whether a picture was resized to another aspect ratio, by more than its last pixel."""
     (height, width), (shown_height, shown_width) = row["size"], row.get("resized_to", row["size"])
-    return abs(height * shown_width - width * shown_height) >= max(height, width)
+    return bool(abs(height * shown_width - width * shown_height) >= max(height, width))

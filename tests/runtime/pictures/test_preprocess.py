@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archspec.arrays import Array
@@ -17,6 +17,8 @@ from runtime.pictures.preprocess import LEVELS, Preprocess
 GRAY = Preprocess(1, (4, 6), (0.25,), (0.5,))
 COLOR = Preprocess(3, (4, 6), (0.1, 0.2, 0.3), (1.0, 0.5, 2.0))
 
+
+SLOW_START = settings(suppress_health_check=[HealthCheck.too_slow])
 
 FIVE = {"channels", "height", "width", "mean", "std"}
 """The keys that files have had from the beginning."""
@@ -52,7 +54,11 @@ def test_json_round_trip() -> None:
         ({"resize": "shorter", "resize_to": 5}, "'resize_to' is 5, less than the 6 that are cut out"),
         ({"resize": "shorter", "resize_to": 40000}, "'resize_to' must be between 1 and 32768"),
         ({"resize": "shorter", "resize_to": 7.5}, "'resize_to' must be an integer"),
-        ({"resize_to": 8}, '\'resize_to\' is read by "resize": "shorter" alone, found "exact"'),
+        (
+            {"resize": "none", "resize_to": 8},
+            '\'resize_to\' is read by "resize": "shorter" or "exact" alone, found "none"',
+        ),
+        ({"resize_to": 5}, "'resize_to' is 5, less than the 6 that are cut out"),
         ({"fill": [0.5]}, '\'fill\' is read by "resize": "letterbox" alone'),
         ({"resize": "letterbox", "fill": [1.5]}, r"'fill' must lie in \[0, 1\]"),
         ({"resize": "letterbox", "fill": [0.5, 0.5]}, "'fill' needs 1 values, found 2"),
@@ -126,6 +132,7 @@ def list_fields() -> st.SearchStrategy[dict[str, Any]]:
     return st.tuples(st.integers(1, 3), st.integers(1, 4)).flatmap(lambda pair: build(*pair))
 
 
+@SLOW_START
 @given(list_fields())
 def test_what_is_written_is_read_and_only_what_is_not_usual_is_written(given: dict[str, Any]) -> None:
     preprocess = Preprocess(**given)
@@ -138,6 +145,7 @@ def test_what_is_written_is_read_and_only_what_is_not_usual_is_written(given: di
     assert not any(name in said and said[name] == value for name, value in usual.items())
 
 
+@SLOW_START
 @given(list_fields(), st.sampled_from([np.uint8, np.uint16, np.float32, np.float64]), st.integers(0, 99))
 def test_normalizing_is_undone_and_levels_are_shares_of_white(
     given: dict[str, Any], dtype: type[np.generic], seed: int

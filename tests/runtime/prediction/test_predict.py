@@ -78,7 +78,9 @@ def test_softmax_survives_large_logits() -> None:
 def test_a_model_that_does_not_say_how_says_how_to_get_one(tmp_path: Path, files: list[Path], missing: str) -> None:
     session = open_model(tmp_path, {key: text for key, text in METADATA.items() if key != missing})
     assert find_task_spec(session) is None
-    with pytest.raises(ArchspecError, match=f"'{missing}'.*export it with weights that `archspec train` wrote"):
+    with pytest.raises(
+        ArchspecError, match=f"'{missing}'.*export it with weights that `archspec train` or `weights convert` wrote"
+    ):
         predict(session, files)
 
 

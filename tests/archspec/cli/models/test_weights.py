@@ -190,6 +190,7 @@ def test_convert_then_export(resnet18: Path, tmp_path: Path) -> None:
     output = archspec("weights", "convert", resnet18, "--to", "resnet18", "-o", weights)
     assert "102 weights by the names of torchvision" in output
     assert "20 counters of batches (num_batches_tracked) are left out" in output
+    assert "--preprocess NAME says it (IMAGENET1K_V1, " in output
     again = tmp_path / "again.safetensors"
     row = json.loads(
         archspec("weights", "convert", resnet18, "--to", "resnet18", "-o", again, "--from", "torchvision", "--json")
@@ -197,7 +198,13 @@ def test_convert_then_export(resnet18: Path, tmp_path: Path) -> None:
     assert row["file"] == str(again)
     assert (row["sources"], row["converted"], len(row["ignored"])) == (["torchvision"], 102, 20)
     assert row["missing"] == row["wrong_shape"] == row["unused"] == []
-    assert again.read_bytes() == weights.read_bytes()
+    (arrays, facts), (others, fewer) = read_weights(again), read_weights(weights)
+    assert {name: array.tobytes() for name, array in arrays.items()} == {
+        name: array.tobytes() for name, array in others.items()
+    }
+    assert facts.keys() - fewer.keys() == {"archspec.preprocess"}  # timm prepares pictures for its own otherwise
+    assert row["preprocess"] == json.loads(facts["archspec.preprocess"])
+    assert row["classes"] == 1000
     exported = json.loads(
         archspec("export", "resnet18", "--size", "H=32", "--size", "W=32", "--weights", weights, "-o", model, "--json")
     )
