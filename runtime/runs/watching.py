@@ -22,20 +22,27 @@ EVENTS = "tensorboard"
 
 
 class RunPainter(TrainingCallback):
-    """Draws a run after its evaluations, not more often than it is worth, and at its end; what cannot be drawn is told
+    """Draws a run with its checkpoints, not more often than it is worth, and at its end; what cannot be drawn is told
     once, and training goes on. Without matplotlib it draws nothing."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self._pause, self._last, self._told = folder, LEAST_PAUSE, float("-inf"), False
 
-    def on_metrics(self, row: Mapping[str, Any]) -> None:
-        now = time.monotonic()
-        if row["kind"] == "end" or (row["kind"] == "evaluation" and now - self._last >= self._pause):
+    def on_checkpoint(self, folder: Path, step: int) -> None:
+        if time.monotonic() - self._last >= self._pause:
             self._draw()
-            self._last = time.monotonic()
-            self._pause = max(LEAST_PAUSE, 20 * (self._last - now))
+
+    def on_metrics(self, row: Mapping[str, Any]) -> None:
+        if row["kind"] == "end":
+            self._draw()
 
     def _draw(self) -> None:
+        start = time.monotonic()
+        self._try()
+        self._last = time.monotonic()
+        self._pause = max(LEAST_PAUSE, 20 * (self._last - start))
+
+    def _try(self) -> None:
         try:
             draw_run(self.folder)
         except MissingExtra:
