@@ -14,6 +14,7 @@ from archspec.errors import InputError, ModelError
 from archspec.extras import extra
 from runtime.data.batches import mix_seed
 from runtime.data.dataset import Dataset, Samples
+from runtime.data.source import list_sample_files
 from runtime.recipes.recipe import Recipe
 from runtime.training.callbacks import TrainingCallback
 from runtime.training.choice import Choice
@@ -311,6 +312,6 @@ def _load_row(written: Mapping[str, Any]) -> EvaluatedStep:
 
 
 def name_sample(samples: Samples, index: int) -> str:
-    """Name a sample: the file that it was read from, where the samples say so (`file_of`), else its index."""
-    find = getattr(samples, "file_of", None)
-    return f"image {index}" if find is None else str(find(index))
+    """Name a sample: the file of its image, where it has one, else its index."""
+    files = list_sample_files(samples, index)
+    return str(files[0]) if files else f"image {index}"
