@@ -31,9 +31,9 @@ class PartEvaluator:
     Raises InputError where mirror images cannot be averaged exactly.
     """
 
-    def __init__(self, data: Dataset, objective: Objective, recipe: Recipe, ranks: Ranks) -> None:
-        self.data, self.objective, self.recipe, self.ranks = data, objective, recipe, ranks
-        mirrors = recipe.test_time_augmentation
+    def __init__(self, data: Dataset, objective: Objective, ranks: Ranks, recipe: Recipe | None = None) -> None:
+        self.data, self.objective, self.ranks, self.recipe = data, objective, ranks, recipe or Recipe()
+        mirrors = self.recipe.test_time_augmentation
         self.mean = MirrorMean(objective.task, objective.grids, mirrors, data.classes, data.flip_index)
         self._opened: dict[int, SizedSamples] = {}
 

@@ -116,7 +116,7 @@ class TrainingLoop:
         self.task = objective.task
         self.clock = StepClock.of(recipe, len(data.train))
         self.choice = Choice.of(recipe, data)
-        self.evaluator = PartEvaluator(data, objective, recipe, around.ranks)
+        self.evaluator = PartEvaluator(data, objective, around.ranks, recipe)
         self.meter = Meter(self.task)
         self.history: list[EvaluatedStep] = []
         self.chosen: dict[str, Tensor] | None = None

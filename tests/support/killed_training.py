@@ -148,7 +148,7 @@ def main() -> None:
             for _ in range(1 + (number % 3 == 2)):
                 at, after = draw.randint(1, events), draw.uniform(0, 0.3)
                 how = {"kill_at": at} if number % 2 else {"kill_after": after}
-                code, _events = train_in_child(folder, **how)  # type: ignore[arg-type]
+                code, _events = train_in_child(folder, **how)
                 killed += code == -signal.SIGKILL
                 last = None
                 with suppress(archspec.ArchspecError):

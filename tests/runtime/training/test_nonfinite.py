@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -93,8 +94,6 @@ def test_the_same_numbers_are_drawn_again() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return x / (torch.rand(1) > 0.5)
 
-    spoiled = [
-        find_nonfinite(Drawing(), torch.ones(2, 2), lambda seed=seed: torch.manual_seed(seed)) is not None
-        for seed in range(20)
-    ]
+    draws = [partial(torch.manual_seed, seed) for seed in range(20)]
+    spoiled = [find_nonfinite(Drawing(), torch.ones(2, 2), draw) is not None for draw in draws]
     assert spoiled == [bool(torch.rand(1, generator=torch.Generator().manual_seed(seed)) <= 0.5) for seed in range(20)]
