@@ -22,6 +22,7 @@ PANELS: Mapping[str, tuple[str, ...]] = {
     "Analysis": ("analyze", "unravel", "diff", "assert_", "fit"),
     "Pictures": ("draw", "report"),
     "Models": ("train", "runs", "export", "verify", "evaluate", "run", "bench", "tune", "doctor", "weights"),
+    "Data": ("data",),
     "Experiments": ("shattering", "surface", "lesion"),
 }
 """The commands, by the panel of `--help` in which they stand. Each is a function, or a group, in a module of its name

@@ -19,6 +19,6 @@ def complete_code(incomplete: str) -> list[str]:
 
 def complete_data(incomplete: str) -> list[str]:
     """List the names of data sets."""
-    from runtime.data.registry import DATASETS
+    from runtime.data.registry import DATASETS, KINDS
 
-    return [name for name in sorted(DATASETS) if name.startswith(incomplete)]
+    return [name for name in sorted((*DATASETS, *KINDS)) if name.startswith(incomplete)]

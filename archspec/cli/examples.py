@@ -25,6 +25,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "draw": ("draw resnet50 -o resnet50.svg", "draw my_net.yaml -o my_net.html --depth 2"),
     "report": ("report resnet50 -o report.html",),
     "train": ("train resnet_digits --data digits --epochs 10 -o runs/digits",),
+    "data list": ("data list", "data list --data-dir ~/data --json"),
     "runs": ("runs", "runs --folder experiments --json"),
     "runs compare": ("runs compare runs/plain runs/residual -o curves.svg",),
     "runs draw": ("runs draw runs/resnet_digits",),

@@ -25,6 +25,7 @@ MEANINGS: Mapping[str, str] = {
     "--batch": "Samples in a batch",
     "--classes": "The names of the classes",
     "--data": "The images that it learns from",
+    "--data-dir": "A folder of data sets that is looked at first",
     "--depth": "Levels of blocks that are shown",
     "--force": "Replace what is there, also where it would stay otherwise",
     "--max-drop": "How far a score may fall, as in 0.5% or 0.005",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from archspec.callbacks import OnStep
-from runtime.data import class_folders, mask_pairs
+from runtime.data import cifar, class_folders, idx, mask_pairs
 from runtime.data.listing import FolderListing
 from runtime.data.source import DataSource
 from runtime.data.volumes import folder as volumes
@@ -30,6 +30,8 @@ class DataLayout:
 LAYOUTS: tuple[DataLayout, ...] = (
     DataLayout("volumes and their labels", "maps", volumes.DESCRIBED, volumes.recognize, volumes.read),
     DataLayout("pairs of images and masks", "maps", mask_pairs.DESCRIBED, mask_pairs.recognize, mask_pairs.read),
+    DataLayout("IDX files", "labels", idx.DESCRIBED, idx.recognize, idx.read),
+    DataLayout("CIFAR's binary files", "labels", cifar.DESCRIBED, cifar.recognize, cifar.read),
     DataLayout("class folders", "labels", class_folders.DESCRIBED, class_folders.recognize, class_folders.read),
 )
 """A layout whose folders look like those of another stands before it."""

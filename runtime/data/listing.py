@@ -68,6 +68,10 @@ class FolderListing:
         """The path of a file."""
         return self.folder / name
 
+    def has(self, name: str) -> bool:
+        """True if there is a file of that name."""
+        return name in self._all
+
     def list_in(self, folder: str, names: Sequence[str]) -> list[str]:
         """List which of the names lie in a folder of the folder, or in one in it; "" is the folder itself."""
         return [name for name in names if name.startswith(f"{folder}/")] if folder else list(names)

@@ -28,6 +28,10 @@ MAX_PLANE = 1 << 20
 """The largest number of values of images in memory that are added up at once."""
 
 
+ARRAYS_AT_ONCE = 256
+"""The number of images in memory that are added up at once."""
+
+
 @dataclass(frozen=True, eq=False)
 class Survey:
     """What the heads of images say: how many there are with which channels and extents, and what cannot be read."""
@@ -87,7 +91,7 @@ class ChannelSums:
         self._count = 0
 
     def add(self, images: Array) -> None:
-        """Add images, (C, *extents) or (N, C, *extents) flattened to (C, values)."""
+        """Add an image, (C, *extents), or several, (C, N, *extents)."""
         if not self._sums:
             self._sums, self._squares = [Fraction(0)] * len(images), [Fraction(0)] * len(images)
         if len(images) != len(self._sums):
@@ -119,15 +123,24 @@ def _add_up(plane: Array) -> tuple[Fraction, Fraction]:
     return Fraction(float(values.sum())), Fraction(float((values * values).sum()))
 
 
+def _read(samples: Samples, indices: Sequence[int]) -> Array:
+    """The image of an index, or of arrays those of several, with channels first."""
+    if isinstance(samples, ArraySamples):
+        return np.moveaxis(samples.images[list(indices)], 1, 0)
+    return np.asarray(samples[indices[0]][0])
+
+
 def measure_levels(
     samples: Samples, indices: Sequence[int], on_step: OnStep = ignore_step
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Measure mean and standard deviation of each channel over the images of some indices, see `ChannelSums`. Raises
     InputError where an image cannot be read, or has other channels than the first."""
     sums = ChannelSums()
-    for done, index in enumerate(indices, 1):
-        sums.add(np.asarray(samples[index][0]))
-        on_step(done, len(indices))
+    step = ARRAYS_AT_ONCE if isinstance(samples, ArraySamples) else 1
+    for start in range(0, len(indices), step):
+        chosen = indices[start : start + step]
+        sums.add(_read(samples, chosen))
+        on_step(start + len(chosen), len(indices))
     return sums.finish()
 
 

@@ -16,6 +16,7 @@ from archspec.log import warn
 from archspec.wording import list_some, tell_count, write_shape
 from runtime.data.adapting import choose_moments, make_preprocess
 from runtime.data.dataset import ArraySamples, Dataset, Samples, iterate_targets
+from runtime.data.known import KNOWN, open_known
 from runtime.data.layouts import LAYOUTS, DataLayout
 from runtime.data.listing import FolderListing, list_data
 from runtime.data.measuring import Survey, refuse_bad, survey
@@ -39,8 +40,12 @@ def open_data(
     """
     section = section or DataSection()
     if str(word) in DATASETS:
-        return arrange(DATASETS[str(word)](), section)
-    return make_dataset(open_source(word, task, on_step), section, on_step)
+        data = arrange(DATASETS[str(word)](), section)
+    else:
+        data = make_dataset(open_source(word, task, on_step), section, on_step)
+    if task is not None and data.task != task:
+        raise InputError(f"{word} are data for the task {data.task}; what is wanted are data for the task {task}")
+    return data
 
 
 def arrange(data: Dataset, section: DataSection) -> Dataset:
@@ -70,9 +75,12 @@ def _list_strata(data: Dataset) -> list[int] | None:
 def open_source(word: str | Path, task: str | None = None, on_step: OnStep = ignore_step) -> DataSource:
     """List all samples of the data that a word names, before they are split; `on_step` hears of files that are looked
     at. Raises InputError as `open_data` does."""
-    folder = Path(word)
+    folder, text = Path(word), str(word)
+    kind, colon, rest = text.partition(":")
+    if kind in KNOWN and (colon or not rest):
+        return open_known(kind, Path(rest) if colon else None, on_step)
     if not os.path.isdir(folder):
-        names = [*DATASETS]
+        names = [*DATASETS, *KNOWN]
         near = suggest(str(word), names)
         raise InputError(f"no data set '{word}'{near} (available: {', '.join(names)}), and no folder of that name")
     listing = list_data(folder)

@@ -17,8 +17,8 @@ DATASETS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
 )
 
 
-KINDS: tuple[str, ...] = ()
-"""The names that stand before a colon and a folder, as in `cifar10:DIR`."""
+KINDS = ("fashion_mnist", "mnist", "cifar10", "cifar100")
+"""The names of public data sets in files (`runtime.data.known`), which may stand before a colon and a folder."""
 
 
 def load_data(name: str) -> Dataset:
@@ -47,7 +47,7 @@ def write_word(word: str) -> str:
     >>> write_word("digits")
     'digits'
     """
-    if word in DATASETS:
+    if word in (*DATASETS, *KINDS):
         return word
     kind, colon, folder = word.partition(":")
     return f"{kind}:{os.path.abspath(folder)}" if colon and kind in KINDS else os.path.abspath(word)

@@ -30,7 +30,6 @@ from archspec.files import as_argument
 
 if TYPE_CHECKING:
     from runtime.recipes.recipe import Recipe
-    from runtime.training.callbacks import TrainingCallback
     from runtime.training.loop import TrainResult
 
 
@@ -42,7 +41,7 @@ def train(
             "--data",
             metavar="NAME|DIR",
             autocompletion=complete_data,
-            note="a folder, or a name: digits, digit_maps or digit_points",
+            note="a folder, or a name: digits, digit_maps, digit_points, fashion_mnist, mnist, cifar10 or cifar100",
         ),
     ],
     output: Annotated[
@@ -51,6 +50,9 @@ def train(
     force: Annotated[bool, shared_option("--force", note="a run that is in the folder")] = False,
     set_: SetOption = [],
     size: SizeOption = [],
+    data_dir: Annotated[
+        Path | None, shared_option("--data-dir", metavar="DIR", note="default: ~/.cache/archspec, /usr/share/datasets")
+    ] = None,
     fold: Annotated[
         str | None, typer.Option("--fold", metavar="K/N", help="Hold out part K of N of the images, as in 2/5.")
     ] = None,
@@ -81,9 +83,6 @@ def train(
     ] = False,
     seed: Annotated[int | None, shared_option("--seed", min=0, metavar="N", note="default: the recipe's")] = None,
     threads: ThreadsOption = None,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write TensorBoard's events into the run's folder too.")
-    ] = False,
     max_nodes: MaxNodesOption = MAX_NODES,
     allow: AllowOption = [],
     as_json: JsonOption = False,
@@ -92,6 +91,7 @@ def train(
     checkpoints in the run's folder."""
     from archspec import api
     from archspec.cli.progress import follow_training
+    from runtime.data.known import locate
     from runtime.training.run_folder import write_export
     from runtime.training.training_run import write_command
 
@@ -102,6 +102,7 @@ def train(
     refuse_idle("--force", force or None, output is None, "-o RUN")
     if resume == "auto" and output is None:
         raise typer.BadParameter("--resume auto goes on with the run in -o RUN: name it")
+    data = locate(data, data_dir)
     loaded = api.load(spec, parse_params(set_), extensions=load_allowed(allow))
     with _find_folder(output, loaded.name) as folder, follow_training() as on_step:
         again = " ".join([write_command(folder, data, max_nodes), *(f"--allow {as_argument(one)}" for one in allow)])
@@ -114,7 +115,6 @@ def train(
             force=force,
             command=again,
             on_step=on_step,
-            callbacks=_list_callbacks(folder, tensorboard=tensorboard),
             sizes=parse_sizes(size),
             max_nodes=max_nodes,
         )
@@ -124,15 +124,6 @@ def train(
     tell(_describe_scores(result))
     tell(f"wrote {folder}/: spec.yaml, recipe.yaml, weights.safetensors, metrics.jsonl, checkpoints/")
     tell(f"next: {write_export(folder)}{f' --max-nodes {max_nodes}' if max_nodes > MAX_NODES else ''}")
-
-
-def _list_callbacks(folder: Path, *, tensorboard: bool) -> list[TrainingCallback]:
-    """What hears of the training, beside those who look at the terminal."""
-    if not tensorboard:
-        return []
-    from runtime.runs.watching import EventWriter
-
-    return [EventWriter(folder)]
 
 
 def _choose_recipe(given: dict[str, Any]) -> Recipe:

@@ -30,7 +30,7 @@ COMMANDS = {
 def test_the_commands_are_these() -> None:
     """Scripts depend on them: a change here is a change for users."""
     group: Any = get_command(app)
-    assert {*group.commands} == {*COMMANDS, "weights"}
+    assert {*group.commands} == {*COMMANDS, "weights", "runs", "data"}
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
