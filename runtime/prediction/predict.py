@@ -96,17 +96,7 @@ def answer_files(
             else:
                 yield from _answer(session, spec, group, batch, top)
 
-    for _, results in groupby(
-        answer_images(), key=lambda item: item if isinstance(item, Failure) else item.input.source
-    ):
-        failed = []
-        for item in results:
-            if isinstance(item, Unanswered):
-                failed.append(item)
-            else:
-                yield item
-        if failed:
-            yield _tell_failed(failed)
+    yield from _tell_by_file(answer_images())
 
 
 def run_arrays(
@@ -158,6 +148,19 @@ def _answer(
     for number, answer in enumerate(spec.task.answer(laid)):
         one = {name: output[number] for name, output in outputs.items()}
         yield Answered(group[number], one, tuple(laid.names), answer)
+
+
+def _tell_by_file(items: Iterable[Answered | Unanswered | Failure]) -> Iterator[Answered | Failure]:
+    """The answers, and behind those of a file why others of its images have none."""
+    for _, results in groupby(items, key=lambda item: item if isinstance(item, Failure) else item.input.source):
+        failed = []
+        for item in results:
+            if isinstance(item, Unanswered):
+                failed.append(item)
+            else:
+                yield item
+        if failed:
+            yield _tell_failed(failed)
 
 
 def _tell_failed(failed: Sequence[Unanswered]) -> Failure:
