@@ -85,7 +85,7 @@ def fit_params(spec: Spec, data: Dataset, section: DataSection | None = None) ->
     entries = next(iter(spec.inputs_written.values()))
     pairs = zip(entries, known, strict=False) if isinstance(entries, list) else ()
     found = {entry: extent for entry, extent in pairs if isinstance(entry, str) and entry in spec.params}
-    names = [name for name in CLASS_PARAMS[data.task] if name in spec.params and name not in found]
+    names = [name for name in CLASS_PARAMS.get(data.task, ()) if name in spec.params and name not in found]
     found |= dict.fromkeys(names[:1], len(data.classes))
     return {name: number for name, number in found.items() if name in free and spec.params[name] != number}
 

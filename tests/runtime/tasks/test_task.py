@@ -13,6 +13,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+import runtime.data.opening as data_opening
 import runtime.data.registry as data_registry
 import runtime.int8.data as int8_data
 import runtime.tasks.registry as task_registry
@@ -114,7 +115,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """The two names that a new task and its data need, wherever the tables have been imported."""
     for module in (task_registry, metadata_fit):
         monkeypatch.setattr(module, "TASKS", {**task_registry.TASKS, "amounts": Amounts()})
-    for module in (data_registry, int8_data):
+    for module in (data_opening, data_registry, int8_data):
         monkeypatch.setattr(module, "DATASETS", {**data_registry.DATASETS, "ink": load_ink})
 
 
