@@ -112,26 +112,33 @@ def _resize(preprocess: Preprocess, own: Sequence[int], spacing: Sequence[float]
     size = preprocess.size
     if len(own) != len(size):
         raise InputError(f"an image of {write_shape(own)} has {len(own)} axes; the network takes {len(size)}")
-    shown = tuple(own)
-    if preprocess.resize == "exact":
-        return size if preprocess.resize_to is None else (preprocess.resize_to,) * len(size)
-    if preprocess.resize_to is not None:
-        shown = tuple(preprocess.resize_to * extent // min(own) for extent in own)  # floor, as torchvision's Resize
-    if preprocess.resize == "letterbox":
-        narrow = min(range(len(own)), key=lambda axis: size[axis] / own[axis])
-        shown = tuple(
-            min(most, max(1, (2 * extent * size[narrow] + own[narrow]) // (2 * own[narrow])))
-            for extent, most in zip(own, size, strict=True)
-        )
-    if preprocess.spacing is not None and spacing is not None:
-        pairs = zip(own, spacing, preprocess.spacing, strict=True)
-        shown = tuple(max(1, round(min(extent * apart / wanted, MAX_NUMBERS + 1))) for extent, apart, wanted in pairs)
+    if min(own) < 1:
+        raise InputError(f"an image of {write_shape(own)} has no pixels")
+    shown = _find_shown(preprocess, tuple(own), spacing)
     if shown != tuple(own) and preprocess.channels * prod(shown) > MAX_NUMBERS:
         large = write_shape((preprocess.channels, *shown))
         raise InputError(
             f"an image of {write_shape(own)} would be resized to {large}, more than {MAX_NUMBERS:,} numbers"
         )
     return shown
+
+
+def _find_shown(preprocess: Preprocess, own: Extents, spacing: Sequence[float] | None) -> Extents:
+    size, side = preprocess.size, preprocess.resize_to
+    if preprocess.resize == "exact":
+        return size if side is None else (side,) * len(size)
+    if side is not None:
+        return tuple(side * extent // min(own) for extent in own)  # floor, as torchvision's Resize
+    if preprocess.resize == "letterbox":
+        narrow = min(range(len(own)), key=lambda axis: size[axis] / own[axis])
+        return tuple(
+            min(most, max(1, (2 * extent * size[narrow] + own[narrow]) // (2 * own[narrow])))
+            for extent, most in zip(own, size, strict=True)
+        )
+    if preprocess.spacing is None or spacing is None:
+        return own
+    pairs = zip(own, spacing, preprocess.spacing, strict=True)
+    return tuple(max(1, round(min(extent * apart / wanted, MAX_NUMBERS + 1))) for extent, apart, wanted in pairs)
 
 
 def _resample(image: Array, interpolation: str, shown: Extents) -> Array:

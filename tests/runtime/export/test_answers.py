@@ -79,6 +79,35 @@ def test_a_converted_network_prints_imagenets_names_as_torchvision_does(
     assert f"{row['probability']:.1%}" in archspec("run", onnx, photo)
 
 
+@pytest.mark.slow
+def test_a_converted_segmentation_lies_on_its_picture_as_torchvisions_does(tmp_path: Path) -> None:
+    """torchvision's transforms and model, whose scores are laid back by torch, are the witness."""
+    torch.manual_seed(0)
+    model: Any = find_torchvision_model("lraspp_mobilenet_v3_large")(weights=None)
+    for layer in model.train().modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = 1.0
+    with torch.no_grad():
+        model(torch.randn(4, 3, 128, 128))
+    torch.save(model.eval().state_dict(), tmp_path / "l.pth")
+    spec, weights, photo = "lraspp_mobilenet_v3_large", tmp_path / "w.safetensors", draw_photo(tmp_path / "a.png")
+    archspec("weights", "convert", tmp_path / "l.pth", "--to", spec, "-o", weights)
+    archspec("export", spec, "--weights", weights, "-o", tmp_path / "m.onnx", "--no-verify")
+    (row,) = archspec("run", tmp_path / "m.onnx", photo, "-o", tmp_path / "o.npz", "--json")
+    transforms = (
+        import_torchvision_models().get_weight("LRASPP_MobileNet_V3_Large_Weights.COCO_WITH_VOC_LABELS_V1").transforms()
+    )
+    with torch.no_grad(), Image.open(photo) as picture:
+        scores = model(transforms(picture)[None])["out"]
+    back = torch.nn.functional.interpolate(scores, (300, 410), mode="bilinear", antialias=True)[0].argmax(0).numpy()
+    with np.load(tmp_path / "o.npz") as kept:
+        found = kept["answer"]
+    assert (row["resized_to"], row["answered"], found.shape) == ([520, 710], 1.0, (300, 410))
+    assert (found == back).mean() > 0.999
+    assert (np.roll(found, 3, 1) == back).mean() < 0.95  # the control
+    assert {item["class"] for item in row["shares"]} <= set(read_class_set("voc"))
+
+
 def test_what_the_user_says_comes_first(shuffled: tuple[Path, Any], tmp_path: Path) -> None:
     path, _ = shuffled
     (tmp_path / "p.json").write_text(SQUARE.to_json())

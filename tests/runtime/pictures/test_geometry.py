@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -17,6 +17,8 @@ from runtime.pictures.frame import Frame
 from runtime.pictures.geometry import move_points, place, place_whole, resize_image, resize_map
 from runtime.pictures.preprocess import LEVELS, Preprocess
 from tests.support.torchvision_models import import_torchvision_models
+
+BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 OWN = [(30, 41), (41, 30), (24, 24), (61, 24), (25, 200), (299, 224), (33, 34)]
 
@@ -49,6 +51,7 @@ def test_pictures_are_prepared_as_torchvision_does_bit_for_bit(own: tuple[int, i
         (prepare(), [their.Resize((24, 20), how)]),
         (prepare(resize="shorter", resize_to=29), [their.Resize(29, how), their.CenterCrop((24, 20))]),
         (prepare((24, 24), resize="shorter"), [their.Resize(24, how), their.CenterCrop(24)]),
+        (prepare(resize_to=27), [their.Resize((27, 27), how), their.CenterCrop((24, 20))]),
     ):
         ours = Preprocess(**{**_fields(preprocess), "interpolation": interpolation})
         frame = place(ours, own)
@@ -98,6 +101,7 @@ def list_places(pick: st.DrawFn) -> tuple[Preprocess, tuple[int, ...]]:
     return prepare(size, 1, resize=resize, **more), tuple(pick(st.integers(1, 30)) for _ in range(axes))
 
 
+@BUSY
 @given(list_places())
 def test_a_frame_says_where_each_pixel_went(case: tuple[Preprocess, tuple[int, ...]]) -> None:
     """An image whose values are its own coordinates, resized linearly: away from the borders, each pixel of the input
@@ -121,6 +125,7 @@ def test_a_frame_says_where_each_pixel_went(case: tuple[Preprocess, tuple[int, .
         assert np.allclose(frame.from_own(places, axis), pixels)
 
 
+@BUSY
 @given(list_places(), st.integers(0, 9))
 def test_what_is_kept_and_what_is_filled_are_as_many(case: tuple[Preprocess, tuple[int, ...]], padding: int) -> None:
     preprocess, own = case
@@ -223,5 +228,10 @@ def test_what_cannot_be_placed_is_refused() -> None:
         place(prepare(), (5,))
     with pytest.raises(ArchspecError, match="an image of 1×60000 would be resized to 3×256×15360000"):
         place(prepare(resize="shorter", resize_to=256), (1, 60000))
+    with pytest.raises(ArchspecError, match="an image of 4×4 would be resized to 3×32768×32768, more than 67,108,864"):
+        place(prepare(resize_to=32768), (4, 4))
+    for way in ("exact", "shorter", "letterbox", "none"):
+        with pytest.raises(ArchspecError, match="an image of 0×5 has no pixels"):
+            place(prepare(resize=way), (0, 5))
     with pytest.raises(ArchspecError, match="an image of 4×4 pixels was placed as one of 5×5"):
         resize_image(draw((3, 4, 4)), prepare(), place(prepare(), (5, 5)))
