@@ -116,7 +116,7 @@ class Augmentation:
             return self.vision.colour(image), target
 
 
-class Variation(Protocol):
+class SampleVariation(Protocol):
     """What varies a sample: a function of an image (C, *extents), what is stored of it, and a seed, which gives both at
     the network's size. `needs_torchvision` says whether torch's threads have to be bounded for equal results."""
 
@@ -126,7 +126,7 @@ class Variation(Protocol):
     def __call__(self, image: Array, target: Array, seed: int, /) -> tuple[Array, Array]: ...
 
 
-def make_augmentation(data: Dataset, section: AugmentSection) -> Variation:
+def make_augmentation(data: Dataset, section: AugmentSection) -> SampleVariation:
     """Make what varies the training images of a data set.
 
     Raises InputError where the section asks for what cannot be done with images of so many axes or channels, or with

@@ -45,7 +45,7 @@ def iterate_batches(samples: int, batch: int, seed: int, epoch: int) -> Iterator
     yield from torch.tensor_split(torch.randperm(samples, generator=generator), count_steps(samples, batch))
 
 
-class Draw(NamedTuple):
+class SampleDraw(NamedTuple):
     """One sample of a step, by its index, and the seed of all that is random about it."""
 
     sample: int
@@ -65,7 +65,7 @@ ALONE = Shard()
 
 
 @dataclass(frozen=True, eq=False)
-class Order:
+class EpochOrder:
     """The order in which a training sees its samples, `batch` of them in a step: each once in an epoch, or with
     `weights` (samples,) as often as chance and its weight have it.
 
@@ -105,7 +105,7 @@ class Order:
         """Count the samples of a step, those of all processes together."""
         return len(range(self.samples)[self._cut(step)])
 
-    def draw(self, step: int, shard: Shard = ALONE) -> list[Draw]:
+    def draw(self, step: int, shard: Shard = ALONE) -> list[SampleDraw]:
         """Draw a process's part of a step, which is counted from the beginning of the training.
 
         The parts of all processes make up what a single one would see, with the same seeds.
@@ -113,7 +113,9 @@ class Order:
         indices, seeds = _draw_epoch(self, step // self.steps)
         mine = self._cut(step)
         mine = slice(mine.start + shard.rank, mine.stop, shard.size)
-        return [Draw(index, seed) for index, seed in zip(indices[mine].tolist(), seeds[mine].tolist(), strict=True)]
+        return [
+            SampleDraw(index, seed) for index, seed in zip(indices[mine].tolist(), seeds[mine].tolist(), strict=True)
+        ]
 
     def check(self, shard: Shard) -> None:
         """Raises InputError where a step has too few samples for so many processes."""
@@ -133,7 +135,7 @@ class Order:
 
 
 @lru_cache(maxsize=2)
-def _draw_epoch(order: Order, epoch: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _draw_epoch(order: EpochOrder, epoch: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     return order.draw_epoch(epoch)
 
 
@@ -141,14 +143,14 @@ def _draw_epoch(order: Order, epoch: int) -> tuple[npt.NDArray[np.int64], npt.ND
 class StepSampler:
     """What a `torch.utils.data.DataLoader` takes as its `batch_sampler`: a process's samples of each of some steps."""
 
-    order: Order
+    order: EpochOrder
     shard: Shard
     steps: range
 
     def __len__(self) -> int:
         return len(self.steps)
 
-    def __iter__(self) -> Iterator[list[Draw]]:
+    def __iter__(self) -> Iterator[list[SampleDraw]]:
         return (self.order.draw(step, self.shard) for step in self.steps)
 
 

@@ -13,7 +13,8 @@ from archspec.arrays import Array, Float32Array, Float64Array
 from archspec.errors import InputError
 from archspec.wording import shorten_bytes
 from runtime.data.census import ClassCensus, take_census
-from runtime.data.preparing import prepare_sample
+from runtime.data.preparing import prepare_sample, read_shown
+from runtime.pictures.geometry import place
 from runtime.pictures.preprocess import Preprocess
 from runtime.tasks.registry import find_task
 
@@ -117,11 +118,15 @@ class Dataset:
             )
         images = np.empty((len(chosen), *self.preprocess.shape), np.float32)
         labels = []
-        for place, index in enumerate(chosen):
-            image, target = prepare_sample(*samples[index], self.preprocess, self.task)
-            images[place] = self.preprocess.normalize(image)
+        for number, index in enumerate(chosen):
+            image, target, own = read_shown(samples, index, self._find_shown)
+            image, target = prepare_sample(image, target, self.preprocess, self.task, own)
+            images[number] = self.preprocess.normalize(image)
             labels.append(target)
         return Split(images, np.stack(labels) if labels else np.empty(0, np.int64))
+
+    def _find_shown(self, own: tuple[int, int]) -> tuple[int, ...]:
+        return place(self.preprocess, own).shown
 
 
 def iterate_targets(samples: Samples) -> Iterator[Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from archspec.arrays import Array
 from archspec.errors import ArchspecError, InputError
 from archspec.extras import extra
-from runtime.data.batches import Draw
+from runtime.data.batches import SampleDraw
 from runtime.data.chance import drawing_by
 from runtime.data.preparing import scale_levels
 from runtime.data.sized import SizedSamples
@@ -56,7 +56,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class ReadFailure:
     """The reason for which a batch could not be had: errors cross from one process to another as text."""
 
     message: str
@@ -78,7 +78,7 @@ class BatchFetcher:
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitems__(self, draws: Sequence[Draw]) -> Batch | Failure:
+    def __getitems__(self, draws: Sequence[SampleDraw]) -> Batch | ReadFailure:
         images, targets, indices, bad = [], [], [], []
         try:
             with limited_to(self.threads):
@@ -94,9 +94,9 @@ class BatchFetcher:
                     targets.append(target)
                     indices.append(index)
         except ArchspecError as error:
-            return Failure(str(error))
+            return ReadFailure(str(error))
         if not images and draws:
-            return Failure(f"none of the {len(draws)} images of a step can be read: {bad[0][1]}")
+            return ReadFailure(f"none of the {len(draws)} images of a step can be read: {bad[0][1]}")
         return Batch(_stack(images), _stack(targets), torch.tensor(indices), len(indices), tuple(bad))
 
     def _fetch(self, index: int, seed: int) -> tuple[Array, Array]:

@@ -9,16 +9,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.signals import ALARM, ENDINGS
 from archspec.wording import tell_count
 from runtime.data.augment import CentreCut, make_augmentation
-from runtime.data.batches import ALONE, Draw, Order, Shard, StepSampler
+from runtime.data.batches import ALONE, EpochOrder, SampleDraw, Shard, StepSampler
 from runtime.data.dataset import Dataset
-from runtime.data.fetching import Batch, BatchFetcher, Failure
+from runtime.data.fetching import Batch, BatchFetcher, ReadFailure
 from runtime.data.sized import SizedSamples
 from runtime.recipes.recipe import Recipe
 from runtime.tasks.registry import find_task
@@ -37,6 +37,18 @@ DEAD_WORKER = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([0-9, ]+)\)")
 """The beginning of what torch says of a worker process that ended by itself."""
 
 
+Read = TypeVar("Read", covariant=True)
+LoaderSteps: TypeAlias = Sequence[list[SampleDraw]] | StepSampler
+
+
+class Fetcher(Protocol[Read]):
+    """A function of a step's samples that gives what is read of them all, or why it cannot."""
+
+    def __len__(self) -> int: ...
+
+    def __getitems__(self, draws: Sequence[SampleDraw], /) -> Read | ReadFailure: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Workers:
     """The processes that read: how many, beside this one (0: it reads by itself), how they are started (`fork`,
@@ -47,35 +59,35 @@ class Workers:
     pin_memory: bool = False
 
 
-class Loader:
-    """The batches of some steps, in turn. It can be gone through again, from the first.
+class Loader(Generic[Read]):
+    """What is read of the samples of some steps, in turn: the batches. It can be gone through again, from the first.
 
     As a context it ends its workers, and tells in one message of one that ended by itself, wherever torch found that
     out. Iterating raises InputError where a sample cannot be had, with its file.
     """
 
-    def __init__(self, fetcher: BatchFetcher, steps: Sequence[list[Draw]] | StepSampler, workers: Workers) -> None:
+    def __init__(self, fetcher: Fetcher[Read], steps: LoaderSteps, workers: Workers) -> None:
         self.fetcher, self.steps, self.workers = fetcher, steps, workers
         self._running: Any = None
 
     def __len__(self) -> int:
         return len(self.steps)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Read]:
         self.close()
         with self.telling_of_workers():
             self._running = batches = self._start()
             for step in range(len(self.steps)):
                 batch = next(batches)
-                if isinstance(batch, Failure):
+                if isinstance(batch, ReadFailure):
                     self.close()
                     raise InputError(batch.message)
-                if isinstance(self.steps, StepSampler):
+                if isinstance(batch, Batch) and isinstance(self.steps, StepSampler):
                     batch = replace(batch, whole=self.steps.order.count(self.steps.steps[step]))
                 yield batch
         self.close()
 
-    def __enter__(self) -> Loader:
+    def __enter__(self) -> Loader[Read]:
         return self
 
     def __exit__(
@@ -107,7 +119,7 @@ class Loader:
                 "smaller batches, or --cache disk"
             ) from error
 
-    def _start(self) -> Iterator[Batch | Failure]:
+    def _start(self) -> Iterator[Any]:
         count = self.workers.count
         among: dict[str, Any] = {}
         if count:
@@ -143,7 +155,7 @@ def make_loader(
     start_step: int = 0,
     shard: Shard = ALONE,
     workers: Workers | None = None,
-) -> Loader:
+) -> Loader[Batch]:
     """Make the batches of a training from the step `start_step` on to its last, over all its epochs; or else those of
     an evaluation of all samples, in order and not varied.
 
@@ -156,18 +168,18 @@ def make_loader(
     if not isinstance(recipe.batch, int):
         raise InputError(f"batch: {recipe.batch} is to be chosen before images are loaded")
     task, workers = find_task(data.task), workers or Workers(recipe.data.workers)
-    steps: Sequence[list[Draw]] | StepSampler
+    steps: LoaderSteps
     if training:
         finish: Any = make_augmentation(data, recipe.augment)
         weights = data.census.weigh_samples() if recipe.sampling == "balanced" else None
-        order = Order(len(samples), recipe.batch, recipe.seed, weights)
+        order = EpochOrder(len(samples), recipe.batch, recipe.seed, weights)
         order.check(shard)
         steps = StepSampler(order, shard, range(start_step, recipe.steps or (recipe.epochs or 0) * order.steps))
     else:
         finish = CentreCut(data.preprocess, task)
         mine = range(len(samples) * shard.rank // shard.size, len(samples) * (shard.rank + 1) // shard.size)
         cuts = range(mine.start, mine.stop, recipe.batch)
-        steps = [[Draw(index, index) for index in mine[cut - mine.start :][: recipe.batch]] for cut in cuts]
+        steps = [[SampleDraw(index, index) for index in mine[cut - mine.start :][: recipe.batch]] for cut in cuts]
     threads = 1 if finish.needs_torchvision else None  # results of convolutions depend on their number
     return Loader(BatchFetcher(samples, finish, task, recipe.data.skip_bad, threads), steps, workers)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from archspec.arrays import Array
 from archspec.callbacks import OnStep, ignore_step
@@ -17,6 +17,7 @@ from runtime.data.reading import peek_image
 from runtime.data.source import DataSource, PictureSamples
 from runtime.data.splits import PART_NAMES
 from runtime.data.stored import StoredImage
+from runtime.pictures.file import FindShown, PictureSize
 from runtime.pictures.mask import open_mask
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "jpegimages")
@@ -55,15 +56,20 @@ class MaskedPictures(PictureSamples):
 
     def __getitem__(self, index: int, /) -> tuple[Array, Array]:
         image, mask = self.read(index), self.read_target(index)
-        if mask.shape != image.shape[1:]:
-            raise InputError(
-                _tell_sizes(
-                    self.folder / self.masks[index], mask.shape, self.folder / self.names[index], image.shape[1:]
-                )
-            )
+        self._check(index, mask.shape, image.shape[1:])
         return image, mask
 
-    def read_target(self, index: int) -> Array:
+    def read_shown(self, index: int, find_shown: FindShown, /) -> tuple[Array, Any, PictureSize]:
+        """Read a picture as `PictureSamples` does. Raises InputError where its mask has another size too."""
+        image, mask, own = super().read_shown(index, find_shown)
+        self._check(index, mask.shape, own)
+        return image, mask, own
+
+    def _check(self, index: int, mask: Sequence[int], own: Sequence[int]) -> None:
+        if tuple(mask) != tuple(own):
+            raise InputError(_tell_sizes(self.folder / self.masks[index], mask, self.folder / self.names[index], own))
+
+    def read_target(self, index: int, /) -> Array:
         """Read the classes of one picture's pixels, (H, W) in uint8. Raises InputError where the mask cannot be read,
         or a value stands for no class."""
         path = self.folder / self.masks[index]

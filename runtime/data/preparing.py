@@ -5,6 +5,7 @@ For loading, in two steps: the size, which is the same each time and is kept, an
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -28,16 +29,30 @@ def scale_levels(image: Array) -> Float32Array:
     return values / np.float32(LEVELS[image.dtype]) if image.dtype in LEVELS else values
 
 
-def prepare_sample(image: Any, target: Any, preprocess: Preprocess, task: str) -> tuple[Array, Array]:
+def read_shown(
+    samples: Any, index: int, find_shown: Callable[[tuple[int, int]], Sequence[int]]
+) -> tuple[Any, Any, tuple[int, ...] | None]:
+    """Read a sample whose image is shown at the extents that `find_shown` gives of its own. Where the samples know how
+    (`read_shown`), a large JPEG is decoded at a part of its size, and what is asked of it is said of the whole image,
+    whose extents come last; else these are None."""
+    read = getattr(samples, "read_shown", None)
+    return (*samples[index], None) if read is None else read(index, find_shown)
+
+
+def prepare_sample(
+    image: Any, target: Any, preprocess: Preprocess, task: str, own: tuple[int, ...] | None = None
+) -> tuple[Array, Array]:
     """Prepare one sample, as `Samples` says it is stored: its image (C, *size) in the same levels or values, which
-    `Preprocess.normalize` takes, and its label, as `Split` has them.
+    `Preprocess.normalize` takes, and its label, as `Split` has them. `own` are the extents of the picture where it was
+    decoded at a part of them; the target is in its pixels.
 
     Raises InputError where the image has other channels or axes than the network takes, or the target does not lie on
     it.
     """
     image, asked = check_image(image, preprocess), find_task(task)
     frame = place(preprocess, image.shape[1:])
-    return resize_image(image, preprocess, frame), asked.prepare_target(np.asarray(target), frame)
+    moving = frame if own is None else place(preprocess, own)
+    return resize_image(image, preprocess, frame), asked.prepare_target(np.asarray(target), moving)
 
 
 def size_sample(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 from archspec.arrays import Array
 from archspec.errors import ArchspecError, InputError
-from runtime.data.dataset import ArraySamples, Dataset, Samples
-from runtime.data.preparing import size_sample
+from runtime.data.dataset import ArraySamples, Samples
+from runtime.data.preparing import place_uncut, read_shown, size_sample
 from runtime.pictures.preprocess import Preprocess
-from runtime.recipes.data import DataSection
-from runtime.tasks.registry import find_task
 from runtime.tasks.task import Task
 
 
@@ -40,22 +39,22 @@ class ResizingSamples:
     preprocess: Preprocess
     task: Task
 
-    @property
+    @cached_property
     def is_foreign(self) -> bool:
-        return not isinstance(self.samples, ArraySamples) and not hasattr(self.samples, "list_files")
+        return not isinstance(self.samples, ArraySamples) and not list_files(self.samples, 0)
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def read(self, index: int, /) -> tuple[Array, Array]:
         try:
-            image, target = self.samples[index]
+            image, target, own = read_shown(self.samples, index, self._find_shown)
         except ArchspecError:
             raise
         except Exception as error:  # somebody else's program
             raise InputError(f"{self.name(index)} cannot be read: {type(error).__name__}: {error}") from error
         try:
-            return size_sample(image, target, self.preprocess, self.task)
+            return size_sample(image, target, self.preprocess, self.task, own)
         except ArchspecError as error:
             raise InputError(f"{self.name(index)}: {error}") from error
 
@@ -63,13 +62,11 @@ class ResizingSamples:
         files = list_files(self.samples, index)
         return str(files[0]) if files else f"sample {index}"
 
+    def _find_shown(self, own: tuple[int, int]) -> tuple[int, ...]:
+        return place_uncut(self.preprocess, own).shown
+
 
 def list_files(samples: Samples, index: int) -> tuple[Path, ...]:
     """List the files of a sample, its image first; none where the samples know of none."""
-    listed: tuple[Path, ...] = samples.list_files(index) if hasattr(samples, "list_files") else ()
+    listed: tuple[Path, ...] = samples.list_files(index) if len(samples) and hasattr(samples, "list_files") else ()
     return listed
-
-
-def open_samples(data: Dataset, samples: Samples, section: DataSection) -> SizedSamples:
-    """Open a part of a data set for loading, as a recipe says."""
-    return ResizingSamples(samples, data.preprocess, find_task(data.task))

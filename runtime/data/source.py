@@ -6,14 +6,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from archspec.arrays import Array
 from runtime.data.dataset import Samples
+from runtime.data.preparing import read_shown
 from runtime.data.stored import StoredImage
 from runtime.pictures.luma import find_luma
+
+if TYPE_CHECKING:
+    from runtime.pictures.file import FindShown, PictureSize
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +74,10 @@ class Subset:
     def read_target(self, index: int) -> Any:
         """Give what is asked of one image, without reading that where it can be."""
         return read_target(self.samples, int(self.indices[index]))
+
+    def read_shown(self, index: int, find_shown: FindShown, /) -> tuple[Any, Any, tuple[int, ...] | None]:
+        """Read a sample for being shown at the extents which `find_shown` gives, and tell those of its whole image."""
+        return read_shown(self.samples, int(self.indices[index]), find_shown)
 
     def peek(self, index: int, /) -> StoredImage:
         """Tell the channels and the extents of a sample's image."""
@@ -168,6 +176,20 @@ class PictureSamples(ABC):
         from runtime.data.reading import read_image  # here, since it needs Pillow, and data in memory do not
 
         return read_image(self.folder / self.names[index], self.channels, self.ground)
+
+    @abstractmethod
+    def read_target(self, index: int, /) -> Any:
+        """Give what is asked of one picture, in its pixels."""
+
+    def read_shown(self, index: int, find_shown: FindShown, /) -> tuple[Array, Any, PictureSize]:
+        """Read a picture that is shown at the extents which `find_shown` gives of its own, as `run` reads it: a large
+        JPEG is decoded at a part of its size. With it what is asked of it, in the pixels of the whole picture, and the
+        extents of that. Raises InputError, naming the file, where it cannot be read."""
+        from runtime.pictures.file import open_picture  # here, as above
+
+        picture = open_picture(self.folder / self.names[index], find_shown)
+        levels = picture.take_levels(self.channels or picture.bands.shape[2], self.ground)
+        return levels, self.read_target(index), picture.size
 
     def list_files(self, index: int, /) -> tuple[Path, ...]:
         """List the picture's file."""

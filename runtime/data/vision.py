@@ -50,7 +50,7 @@ OTHERS = ("blur", "noise", "erase")
 OF_THREE = ("saturation", "hue", "gray")
 """The keys that do nothing to an image of one channel."""
 
-Step: TypeAlias = Callable[[Tensor, Array], tuple[Tensor, Array]]
+VisionStep: TypeAlias = Callable[[Tensor, Array], tuple[Tensor, Array]]
 """A function of a picture (C, H, W) and what is stored of it."""
 
 
@@ -89,7 +89,7 @@ class Vision:
 
     def move(self, image: Array, target: Array) -> tuple[Array, Array]:
         """Move the pixels of an image (C, H, W), and what is stored of it with them."""
-        values = torch.from_numpy(np.ascontiguousarray(image if image.dtype == np.uint8 else scale_levels(image)))
+        values = _as_tensor(image if image.dtype == np.uint8 else scale_levels(image))
         for step in self._moves:
             values, target = step(values, target)
         return values.numpy(), target
@@ -98,7 +98,7 @@ class Vision:
         """Change the values of an image (C, H, W) where they are."""
         if not self._colours:
             return image
-        values = torch.from_numpy(np.ascontiguousarray(image))
+        values = _as_tensor(image)
         if values.is_floating_point() and any(key in COLOURS for key in list_vision_keys(self.section)):
             low, high = values.min().item(), values.max().item()
             if low < 0 or high > 1:
@@ -122,9 +122,9 @@ class Vision:
                 "they were; take rotate, zoom, shear, elastic and brightness, contrast, … instead"
             )
 
-    def _list_moves(self) -> list[Step]:
+    def _list_moves(self) -> list[VisionStep]:
         section, v2 = self.section, self._v2
-        steps: list[Step] = []
+        steps: list[VisionStep] = []
         if section.rotate or section.zoom or section.shear:
             self._affine = v2.RandomAffine(section.rotate, scale=section.zoom, shear=section.shear or None)
             steps.append(self._move_affinely)
@@ -217,10 +217,16 @@ class Vision:
         return filled
 
     def _mask(self, target: Array) -> Any:
-        return self._tv.Mask(torch.from_numpy(np.ascontiguousarray(target)))
+        return self._tv.Mask(_as_tensor(target))
 
     def _as_map(self, mask: Tensor) -> Array:
         return mask.as_subclass(Tensor).numpy()
+
+
+def _as_tensor(array: Array) -> Tensor:
+    """The array as a tensor, of a copy where it is one that cannot be written to, as those of a cache."""
+    plain = np.ascontiguousarray(array)
+    return torch.from_numpy(plain if plain.flags.writeable else plain.copy())
 
 
 def find_matrix(

@@ -7,7 +7,7 @@ import functools
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -21,6 +21,17 @@ INSTRUCTIONS = {"avx2": "avx2", "avx512": "avx512f", "vnni": "avx512_vnni", "avx
 
 QUOTAS = (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us"))
 """The files of a control group that say its quota, in version 2 and in version 1."""
+
+
+AVAILABLE = "MemAvailable:"
+"""The word in the kernel's account of memory for what can be had."""
+
+MEMORY = (
+    ("memory.max", "memory.current", "inactive_file"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+"""The files of a control group that say how much memory it may use and uses, in version 2 and in version 1, and the
+word in its account for file caches that give way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,22 +155,41 @@ def describe_gpu() -> str | None:
 def _list_quotas(proc: str | Path) -> tuple[tuple[str, ...], ...]:
     """List where the control groups of this process, and those above them, say their quotas, in both versions: one
     file, or one for the quota and one for its period."""
-    found = ((folder, name) for folder in _walk_groups(Path(proc)) for name in QUOTAS)
+    found = ((folder, name) for folder in _walk_groups(Path(proc), "cpu") for name in QUOTAS)
     files = (tuple(f"{folder}/{part}" for part in name) for folder, name in found)
     return tuple(dict.fromkeys(each for each in files if all(map(os.path.exists, each))))
 
 
-def _walk_groups(proc: Path) -> Iterator[Path]:
+def read_free_memory(proc: str | Path = "/proc") -> int | None:
+    """Read how many bytes of memory this process can still take: the least that the machine and the control groups
+    above it have, file caches that give way counted in; None where the system does not tell. `proc` is the kernel's
+    folder of that name."""
+    free = [1024 * _read_number(line.split()[1:2]) for line in _read_lines(Path(proc) / "meminfo") if AVAILABLE in line]
+    for folder in _walk_groups(Path(proc), "memory"):
+        for most, used, kept in MEMORY:
+            limit, taken = (_read_number(_read_lines(folder / name)[:1], -1) for name in (most, used))
+            if limit >= 0 <= taken:
+                stat = (line.split() for line in _read_lines(folder / "memory.stat"))
+                free.append(max(0, limit - taken + sum(int(words[1]) for words in stat if words[:1] == [kept])))
+    return min(free, default=None)
+
+
+def _read_number(texts: Sequence[str], otherwise: int = 0) -> int:
+    """Read a whole number, where there is one text and it is one."""
+    return int(texts[0]) if len(texts) == 1 and texts[0].strip().isdecimal() else otherwise
+
+
+def _walk_groups(proc: Path, controller: str) -> Iterator[Path]:
     groups = {}
     for line in _read_lines(proc / "self" / "cgroup"):
         number, controllers, path = [*line.split(":", 2), "", ""][:3]
-        if number == "0" or "cpu" in controllers.split(","):
+        if number == "0" or controller in controllers.split(","):
             groups["cgroup2" if number == "0" else "cgroup"] = path
     for line in _read_lines(proc / "self" / "mountinfo"):
         mount, _, system = (part.split() for part in line.partition(" - "))
         if len(mount) < 5 or len(system) < 3 or system[0] not in groups:
             continue
-        if system[0] == "cgroup" and "cpu" not in system[2].split(","):
+        if system[0] == "cgroup" and controller not in system[2].split(","):
             continue
         # In a container the mount's root may be the container's own group, which the path of the process begins with.
         root, own = PurePosixPath(mount[3]), PurePosixPath(groups[system[0]])

@@ -6,13 +6,15 @@ import os
 import random
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from archspec.arrays import Array
 from archspec.errors import InputError
+from runtime.data.sized import SizedSamples
 
 
 @dataclass(frozen=True)
@@ -58,3 +60,42 @@ class FailingSamples:
         if self.how == "slow":
             time.sleep(600)
         raise KeyError(index)
+
+
+@dataclass(frozen=True)
+class FilmSamples:
+    """Samples that say of which file they are, and so are kept: images of noise (3, side, side), by their index."""
+
+    count: int
+    side: int = 8
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> tuple[Array, int]:
+        return np.random.default_rng(index).integers(0, 256, (3, self.side, self.side), np.uint8), index % 3
+
+    def list_files(self, index: int) -> tuple[Path, ...]:
+        return (Path(__file__),)
+
+
+@dataclass(frozen=True, eq=False)
+class HoardingSamples:
+    """Sized samples of which each process that reads keeps a copy of its own, as trainers that cache lists do."""
+
+    samples: SizedSamples
+    kept: dict[int, tuple[Array, Array]] = field(default_factory=dict)
+    is_foreign = False
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def read(self, index: int) -> tuple[Array, Array]:
+        for each in range(len(self.samples)):
+            if each not in self.kept:
+                image, target = self.samples.read(each)
+                self.kept[each] = image.copy(), target
+        return self.kept[index]
+
+    def name(self, index: int) -> str:
+        return self.samples.name(index)

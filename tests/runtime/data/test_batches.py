@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from archspec.errors import InputError
 from runtime.data.batches import (
     ALONE,
-    Order,
+    EpochOrder,
     Shard,
     StepSampler,
     count_steps,
@@ -75,7 +75,7 @@ def test_no_shift_leaves_images_alone() -> None:
     seed=st.integers(0, 5),
 )
 def test_parts_of_processes_make_up_the_step_of_one(samples: int, batch: int, size: int, start: int, seed: int) -> None:
-    order = Order(samples, batch, seed)
+    order = EpochOrder(samples, batch, seed)
     shards = [Shard(rank, size) for rank in range(size)]
     alone = list(StepSampler(order, ALONE, range(start, start + 4)))
     parts = [list(StepSampler(order, shard, range(start, start + 4))) for shard in shards]
@@ -88,7 +88,7 @@ def test_parts_of_processes_make_up_the_step_of_one(samples: int, batch: int, si
 
 @pytest.mark.parametrize(("samples", "batch"), [(10, 3), (33, 32), (7, 64)])
 def test_an_order_is_the_one_of_iterate_batches(samples: int, batch: int) -> None:
-    order = Order(samples, batch, seed=3)
+    order = EpochOrder(samples, batch, seed=3)
     for epoch in range(3):
         steps = [order.draw(epoch * order.steps + step) for step in range(order.steps)]
         expected = [chosen.tolist() for chosen in iterate_batches(samples, batch, 3, epoch)]
@@ -96,7 +96,7 @@ def test_an_order_is_the_one_of_iterate_batches(samples: int, batch: int) -> Non
 
 
 def test_seeds_of_samples_are_all_different_and_change_with_the_epoch() -> None:
-    order = Order(50, 8, seed=0)
+    order = EpochOrder(50, 8, seed=0)
     seeds = [draw.seed for step in range(3 * order.steps) for draw in order.draw(step)]
     assert len(set(seeds)) == 150
     assert all(0 <= seed < 1 << 63 for seed in seeds)
@@ -106,23 +106,23 @@ def test_weights_say_how_often_a_sample_is_drawn() -> None:
     """Within five standard deviations; the control is uniform. A weight of zero is never drawn."""
     labels = np.array([0] * 900 + [1] * 90 + [2] * 10)
     for weights, share in ((1 / np.bincount(labels)[labels], 1 / 3), (np.ones(1000), 0.01)):
-        order = Order(1000, 50, 0, weights)
+        order = EpochOrder(1000, 50, 0, weights)
         drawn = np.concatenate([order.draw_epoch(epoch)[0] for epoch in range(10)])
         found = (labels[drawn] == 2).mean()
         assert abs(found - share) < 5 * np.sqrt(share * (1 - share) / 10_000)
     weights = np.zeros(1000)
     weights[[3, 998]] = 0.1, 0.7
-    assert set(Order(1000, 50, 0, weights).draw_epoch(0)[0].tolist()) == {3, 998}
+    assert set(EpochOrder(1000, 50, 0, weights).draw_epoch(0)[0].tolist()) == {3, 998}
 
 
 def test_what_makes_no_order_is_refused() -> None:
     with pytest.raises(InputError, match="there are no training images"):
-        Order(0, 1, 0)
+        EpochOrder(0, 1, 0)
     for weights in ([0.0, 0.0], [1.0, np.nan], [-1.0, -1.0]):
         with pytest.raises(InputError, match="the weights of samples must be finite, and some of them positive"):
-            Order(2, 1, 0, np.array(weights))
+            EpochOrder(2, 1, 0, np.array(weights))
     with pytest.raises(InputError, match=r"a step of 1 image cannot be shared by 2 processes \(batch 1, 3 training im"):
-        Order(3, 1, 0).check(Shard(0, 2))
-    Order(3, 2, 0).check(Shard(0, 1))
+        EpochOrder(3, 1, 0).check(Shard(0, 2))
+    EpochOrder(3, 2, 0).check(Shard(0, 1))
     with pytest.raises(InputError, match="a step of 1 image cannot"):
-        Order(3, 2, 0).check(Shard(0, 2))
+        EpochOrder(3, 2, 0).check(Shard(0, 2))

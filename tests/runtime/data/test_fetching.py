@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from runtime.data.augment import CentreCut
-from runtime.data.batches import Draw
+from runtime.data.batches import SampleDraw
 from runtime.data.dataset import ArraySamples, Samples
-from runtime.data.fetching import Batch, BatchFetcher, Failure, normalize_images
+from runtime.data.fetching import Batch, BatchFetcher, ReadFailure, normalize_images
 from runtime.data.sized import ResizingSamples
 from runtime.pictures.preprocess import Preprocess
 from runtime.tasks.registry import find_task
@@ -20,10 +20,10 @@ from tests.support.odd_samples import FailingSamples
 SIZE = (4, 4)
 
 
-def fetch(samples: Samples, indices: list[int], task: str = "labels", **options: Any) -> Batch | Failure:
+def fetch(samples: Samples, indices: list[int], task: str = "labels", **options: Any) -> Batch | ReadFailure:
     preprocess, asked = Preprocess(1, SIZE, (0.5,), (0.5,)), find_task(task)
     fetcher = BatchFetcher(ResizingSamples(samples, preprocess, asked), CentreCut(preprocess, asked), asked, **options)
-    return fetcher.__getitems__([Draw(index, 0) for index in indices])
+    return fetcher.__getitems__([SampleDraw(index, 0) for index in indices])
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -62,12 +62,12 @@ def test_images_of_several_types_become_values() -> None:
 
 def test_what_cannot_be_read_is_told_or_left_out() -> None:
     samples = FailingSamples((2, 5))
-    assert fetch(samples, [0, 2, 1]) == Failure("photos/2.jpg is a broken picture")
+    assert fetch(samples, [0, 2, 1]) == ReadFailure("photos/2.jpg is a broken picture")
     batch = fetch(samples, [0, 2, 5, 1], skip_bad=True)
     assert isinstance(batch, Batch)
     assert batch.indices.tolist() == [0, 1]
     assert batch.bad == ((2, "photos/2.jpg is a broken picture"), (5, "photos/5.jpg is a broken picture"))
-    assert fetch(samples, [2, 5], skip_bad=True) == Failure(
+    assert fetch(samples, [2, 5], skip_bad=True) == ReadFailure(
         "none of the 2 images of a step can be read: photos/2.jpg is a broken picture"
     )
 

@@ -16,12 +16,12 @@ import pytest
 import torch
 
 from archspec.errors import InputError
-from runtime.data.batches import Order, Shard
+from runtime.data.batches import EpochOrder, Shard
+from runtime.data.cache import open_samples
 from runtime.data.dataset import ArraySamples, Dataset, Samples
 from runtime.data.fetching import Batch
 from runtime.data.loader import Loader, Workers, make_loader
 from runtime.data.registry import load_data
-from runtime.data.sized import open_samples
 from runtime.pictures.preprocess import Preprocess
 from runtime.recipes.data import AugmentSection, DataSection
 from runtime.recipes.recipe import Recipe
@@ -31,7 +31,7 @@ from tests.support.without import ROOT
 VARIED: dict[str, Any] = {"shift": 1, "rotate": 10, "zoom": [0.9, 1.1], "brightness": 0.2, "noise": 0.02, "blur": 0.5}
 
 
-def load(data: Dataset, recipe: Recipe, **options: Any) -> Loader:
+def load(data: Dataset, recipe: Recipe, **options: Any) -> Loader[Batch]:
     return make_loader(data, open_samples(data, data.train, recipe.data), recipe, **{"training": True, **options})
 
 
@@ -167,7 +167,7 @@ def test_a_worker_that_is_killed_is_told() -> None:
 def test_a_worker_that_is_killed_while_the_network_learns_is_told() -> None:
     """torch raises wherever the process is: here in the middle of what a step does."""
     recipe = Recipe(batch=1, epochs=1)
-    first = Order(24, 1, recipe.seed).draw(0)[0].sample
+    first = EpochOrder(24, 1, recipe.seed).draw(0)[0].sample
     data = foreign(FailingSamples(tuple({*range(24)} - {first}), "killed"))
     with (
         pytest.raises(InputError, match="was ended from outside"),
@@ -178,7 +178,7 @@ def test_a_worker_that_is_killed_while_the_network_learns_is_told() -> None:
         raise RuntimeError("mine")
 
 
-def _learn_slowly(loader: Loader) -> None:
+def _learn_slowly(loader: Loader[Batch]) -> None:
     for _ in loader:
         time.sleep(30)
 
@@ -197,7 +197,7 @@ INTERRUPTED = """
 import sys, time, signal
 from runtime.data.loader import Workers, make_loader
 from runtime.data.registry import load_data
-from runtime.data.sized import open_samples
+from runtime.data.cache import open_samples
 from runtime.recipes.recipe import Recipe
 
 stopped = []

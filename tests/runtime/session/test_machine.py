@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from runtime.session import machine
-from runtime.session.machine import Cores, read_cores, read_quota
+from runtime.session.machine import Cores, read_cores, read_free_memory, read_quota
 from runtime.session.settings import Settings
 from runtime.session.start import start
 from tests.support.models import build_double, save
@@ -177,3 +177,42 @@ def test_a_gpu_is_named_with_its_driver(monkeypatch: pytest.MonkeyPatch) -> None
     assert machine.describe_gpu() == "NVIDIA Something, driver for CUDA 13.2"
     monkeypatch.setattr(machine, "_load_driver", lambda: None)
     assert machine.describe_gpu() is None
+
+
+GIB = 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("group", "files", "free"),
+    [
+        ("0::/", {}, 4 * GIB),
+        ("0::/a", {"a/memory.max": "max", "a/memory.current": "5"}, 4 * GIB),
+        ("0::/a", {"a/memory.max": str(3 * GIB), "a/memory.current": str(GIB)}, 2 * GIB),
+        (
+            "0::/a",
+            {
+                "a/memory.max": str(3 * GIB),
+                "a/memory.current": str(2 * GIB),
+                "a/memory.stat": f"anon 5\ninactive_file {GIB // 2}",
+            },
+            3 * GIB // 2,
+        ),
+        ("0::/a/b", {"a/memory.max": "1000", "a/memory.current": "400", "a/b/memory.max": "max"}, 600),
+        ("0::/a", {"a/memory.max": "1000", "a/memory.current": "1400"}, 0),
+        ("0::/a", {"a/memory.max": "rubbish", "a/memory.current": "1"}, 4 * GIB),
+        ("7:memory:/", {"memory.limit_in_bytes": "5000", "memory.usage_in_bytes": "2000"}, 3000),
+    ],
+)
+def test_free_memory_is_the_least_of_the_machines_and_of_all_groups_above(
+    tmp_path: Path, group: str, files: dict[str, str], free: int
+) -> None:
+    line = V2 if group.startswith("0") else V1
+    mount = line.format(root="/", mount=tmp_path / "groups", controllers=group.split(":")[1])
+    proc = lay_out(tmp_path, group, mount, files)
+    assert read_free_memory(proc) == (None if free == 4 * GIB else free)
+    (proc / "meminfo").write_text(f"MemTotal: 9 kB\nMemAvailable:   {4 * GIB // 1024} kB\n", encoding="utf-8")
+    assert read_free_memory(proc) == free
+
+
+def test_this_machine_tells_its_free_memory() -> None:
+    assert (read_free_memory() or 0) > 1 << 20
