@@ -70,7 +70,7 @@ def test_training_and_run_prepare_a_picture_alike_bit_for_bit(way: dict[str, Any
 def test_a_map_lies_on_its_image(way: dict[str, Any]) -> None:
     """A white disc on black is its own map: the two agree but for the outline, where levels are mixed."""
     drawn = Image.new("L", (70, 50))
-    ImageDraw.SampleDraw(drawn).ellipse((25, 12, 48, 40), fill=1)
+    ImageDraw.Draw(drawn).ellipse((25, 12, 48, 40), fill=1)
     truth = np.asarray(drawn)
     preprocess = prepare(**way)
     image, label = prepare_sample(np.stack([truth * np.uint8(255)] * 3), truth, preprocess, "maps")
