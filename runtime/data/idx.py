@@ -55,7 +55,7 @@ def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> Da
     """Read all images (N, 1, H, W) and labels. Raises InputError where a file is missing or damaged, or images and
     labels do not go together."""
     parts = find_parts(listing, name)
-    images, labels, names, of_part = [], [], list[str](), list[str]()
+    images, labels, names, of_part = list[Array](), list[Array](), list[str](), list[str]()
     for done, (part, files) in enumerate(parts.items(), 1):
         pixels, found = _read_part(listing, files)
         if images and pixels.shape[1:] != images[0].shape[1:]:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from archspec.arrays import Array
 from archspec.bounds import MC_BATCH
 from archspec.extras import extra
 from archspec.replacing import PNG, check_gives_way
@@ -15,6 +18,7 @@ from runtime.data.dataset import Dataset
 from runtime.evaluation.comparison import compare_answers
 from runtime.evaluation.monte_carlo import MonteCarlo, measure_monte_carlo
 from runtime.measuring.bench import bench
+from runtime.pictures.preprocess import LEVELS
 from runtime.prediction.png import save_picture, to_pixels
 from runtime.prediction.sheets import save_sheet
 from runtime.prediction.slices import lay_slices
@@ -115,7 +119,7 @@ def evaluate_run(run: Run, settings: EvaluationSettings | None = None) -> Evalua
     times = _time_batches(session, settings.seconds)
     sheet = run.task.illustrate(found.answers, data.held_out.labels, data.classes, found.grid)
     save_sheet(run.folder / PICTURE, data.preprocess.restore(data.held_out.images), sheet, f"{data.name}, held out")
-    _save_samples(samples, data)
+    save_samples(samples, data)
     return Evaluation(
         data=data.name,
         task=run.task.name,
@@ -146,10 +150,23 @@ def _time_batches(session: Session, seconds: float) -> dict[int, float]:
     return {batch: row.p50_ms / batch for row in rows if (batch := row.batch or session.fixed_batch)}
 
 
-def _save_samples(paths: Mapping[int, Path], data: Dataset) -> None:
+def save_samples(paths: Mapping[int, Path], data: Dataset) -> None:
+    """Write the held-out images of some indices as they are stored, so that `run` prepares them as they were prepared
+    here; of volumes, and of values that no picture has, what the network saw."""
     for index, path in paths.items():
+        stored = np.asarray(data.test[index][0])
+        if stored.dtype in LEVELS and stored.ndim == 3 and len(stored) in (1, 3):
+            save_picture(path, _draw_levels(stored))
+            continue
         image = data.preprocess.restore(data.held_out.images[index])
         save_picture(path, Image.fromarray(to_pixels(lay_slices(image) if image.ndim == 4 else image)))
+
+
+def _draw_levels(levels: Array) -> Image.Image:
+    """A picture of levels (1 or 3, H, W), of 16 bits where it is gray: Pillow has no such colours."""
+    if levels.dtype == np.uint16 and len(levels) == 3:
+        return Image.fromarray(to_pixels(levels / np.float32(LEVELS[levels.dtype])))
+    return Image.fromarray(levels[0] if len(levels) == 1 else np.ascontiguousarray(np.moveaxis(levels, 0, 2)))
 
 
 def _name_samples(folder: str | Path, data: Dataset) -> dict[int, Path]:

@@ -21,14 +21,16 @@ class LossSection(RecipeSection):
     name: Literal["cross_entropy", "dice", "dice_cross_entropy", "focal", "mse"] | None = Field(
         None, description="loss; null: the task's own, cross-entropy for labels and maps, mean squared error for joints"
     )
-    label_smoothing: OpenPart = Field(0.0, description="share of the target that goes to all classes alike; for labels")
+    label_smoothing: OpenPart = Field(
+        0.0, description="share of the target that goes to all classes alike; for labels and maps"
+    )
     class_weights: Annotated[
         Literal["none", "balanced"] | ClassWeights | None,
         told("`none`, `balanced`, a list with a positive number for each class, or null"),
     ] = Field(
         None,
         description="weights of classes; `balanced` is 1/√(share of what is asked); null: the task's own, "
-        "`balanced` for maps and `none` for labels",
+        "`balanced` for the cross-entropy of maps, else `none`",
     )
     gamma: Magnitude = Field(FOCAL_POWER, description="power of the focal loss")
     outputs: Annotated[

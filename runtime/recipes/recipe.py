@@ -27,10 +27,10 @@ EPOCHS = 30
 """The passes over the training images where a recipe does not say how long training is."""
 
 FOR_TASKS = {
-    "loss.label_smoothing": ("labels",),
+    "loss.label_smoothing": ("labels", "maps"),
     "mix.mixup": ("labels",),
     "mix.cutmix": ("labels",),
-    "sampling": ("labels",),
+    "sampling": ("labels", "maps"),
     "augment.auto": ("labels",),
     "loss.class_weights": ("labels", "maps"),
 }
@@ -40,7 +40,7 @@ LOSSES = {
     "maps": ("cross_entropy", "dice", "dice_cross_entropy", "focal"),
     "joints": ("mse",),
 }
-"""The losses that there are for a task."""
+"""The losses that there are for a task: `Task.losses`, written down where no task is needed to read a recipe."""
 
 
 class Recipe(RecipeSection):
@@ -125,8 +125,8 @@ class Recipe(RecipeSection):
 
     def find_foreign(self, task: str) -> Iterator[tuple[str, str]]:
         """Find what the recipe asks and a task, by its name, does not have: keys, with what is wrong."""
-        if self.loss.name is not None and self.loss.name not in LOSSES[task]:
-            known = " or ".join(f"`{name}`" for name in LOSSES[task])
+        if self.loss.name is not None and self.loss.name not in LOSSES.get(task, ()):
+            known = " or ".join(f"`{name}`" for name in LOSSES.get(task, ())) or "its own"
             yield "loss.name", f"`loss.name: {self.loss.name}` is no loss of {task}: take {known}, or leave it out"
         for path, tasks in FOR_TASKS.items():
             if task not in tasks and self._asks(path):

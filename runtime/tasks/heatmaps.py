@@ -22,8 +22,9 @@ def draw_heatmaps(points: Array, grid: OutputGrid) -> Float32Array:
         grid.from_pixel(points[..., 1 - axis, None].astype(np.float64), axis) - np.arange(extent)
         for axis, extent in enumerate(grid.extents)
     )
-    peaks = np.exp(-(rows[..., :, None] ** 2 + columns[..., None, :] ** 2) / (2 * SIGMA**2))
-    return np.nan_to_num(peaks).astype(np.float32)
+    # the exponential of a sum, with as many exponentials as there are rows and columns
+    along, across = (np.nan_to_num(np.exp(-(offsets**2) / (2 * SIGMA**2))) for offsets in (rows, columns))
+    return np.asarray(along[..., :, None] * across[..., None, :], np.float32)
 
 
 def find_peaks(heatmaps: Array, grid: OutputGrid) -> Float64Array:

@@ -63,6 +63,7 @@ class Joints(Task):
     columns = AnswerColumn("joint", "words"), AnswerColumn("x"), AnswerColumn("y"), AnswerColumn("score")
     has_probabilities, has_picture, target = False, True, "points"
     losses, mirrors = ("mse",), True
+    class_params = "joints", "keypoints", "landmarks", *Task.class_params
 
     def fits(self, output: Sequence[int | str]) -> bool:
         return len(output) == 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ from runtime.tasks.class_map import UNANSWERED, find_classes
 from runtime.tasks.drawing import Areas, Drawing, OverlaySheet, Tile
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, ClassScore, ScoreCounts, Task, divide, divide_or_none
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 IGNORED = 255
 """The class of pixels that are not asked: they have no loss, and no metric counts them."""
@@ -100,8 +103,13 @@ class Maps(Task):
         found = np.flatnonzero(counts)
         return found, counts[found]
 
+    def condense(self, output: Tensor) -> Tensor:
+        return (output[:, 0] > 0).long() if output.shape[1] == 1 else output.argmax(1)
+
     def decide(self, output: Array, grid: OutputGrid) -> Array:
-        """Find the classes at the output's positions, (N, *extents)."""
+        """Find the classes at the output's positions, (N, *extents); whole numbers are these already."""
+        if output.dtype.kind == "i":
+            return output
         return (output[:, 0] > 0).astype(np.int64) if output.shape[1] == 1 else output.argmax(1)
 
     def count(self, answers: Array, labels: Array, grid: OutputGrid) -> ScoreCounts:

@@ -134,6 +134,8 @@ class Task(ABC):
     """True if only models are asked that name their classes and say how pictures become their input."""
     first_colour: ClassVar[int] = 0
     """The number of the colour of its first channel; 0 is that of a background."""
+    class_params: ClassVar[tuple[str, ...]] = ("classes", "num_classes")
+    """What the param of a spec may be called that says how many channels its output has."""
     mirrors: ClassVar[bool] = False
     """True if what its channels stand for changes places in a mirror, as left and right do."""
     losses: ClassVar[tuple[str, ...]] = ()
@@ -206,6 +208,11 @@ class Task(ABC):
     @abstractmethod
     def count(self, answers: Array, labels: Array, grid: OutputGrid) -> ScoreCounts:
         """Count right and wrong; the counts of several batches are added."""
+
+    def condense(self, output: Tensor) -> Tensor:
+        """Make what `decide` needs of an output, so that less is brought from another device: it says the same of
+        both."""
+        return output.float()
 
     def count_output(self, output: Array, labels: Array, grid: OutputGrid) -> ScoreCounts:
         """Count what an output (N, C, *extents) says of right and wrong: its answers, and where a task looks further,

@@ -30,7 +30,7 @@ class StepClock:
         evaluate_every = recipe.evaluate_every or per_epoch
         return cls(
             per_epoch,
-            recipe.steps or recipe.epochs * per_epoch,
+            recipe.steps or (recipe.epochs or 0) * per_epoch,
             evaluate_every,
             recipe.checkpoint_every or evaluate_every,
         )

@@ -1,49 +1,64 @@
-"""The evaluation of a network while it is trained, batch by batch: no more than one is in memory."""
+"""The evaluation of a network while it is trained, batch by batch: no more than a few are in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import numpy as np
 
 from archspec.extras import extra
 from compiler.torch_target.modes import device_of, evaluating
-from runtime.data.dataset import Dataset, Samples, Split
+from runtime.data.batches import Shard
+from runtime.data.dataset import Dataset, Samples
+from runtime.data.fetching import normalize_images
+from runtime.data.loader import Loader, make_loader
+from runtime.data.sized import SizedSamples, open_samples
+from runtime.recipes.recipe import Recipe
 from runtime.training.metrics import Measured
-from runtime.training.mirror_mean import Mirror, MirrorMean
-from runtime.training.module_outputs import EVALUATION_BATCH, name_outputs
+from runtime.training.mirror_mean import MirrorMean
+from runtime.training.module_outputs import name_outputs
 from runtime.training.objective import Objective, ObjectiveMeter
 from runtime.training.ranks import Ranks
 from runtime.training.volume_evaluation import VolumeEvaluator
 
 with extra("train"):
-    import torch
-    from torch import nn
+    from torch import Tensor, nn
 
 
 class PartEvaluator:
-    """Measures a module on samples of a data set: the plain loss and the task's scores. Of several processes each
-    takes every so manieth batch, and all get the figures of all. Volumes are measured whole, see VolumeEvaluator.
+    """Measures a module on samples of a data set: the plain loss and the task's scores, with the recipe's test-time
+    augmentation. Of several processes each takes a part, and all get the figures of all. Volumes are measured whole,
+    see VolumeEvaluator.
 
-    An answer is the mean over an image and its `mirrors`. Raises InputError where that cannot be taken.
+    Raises InputError where mirror images cannot be averaged exactly.
     """
 
-    def __init__(self, data: Dataset, objective: Objective, ranks: Ranks, mirrors: Sequence[Mirror] = ()) -> None:
-        self.data, self.objective, self.ranks = data, objective, ranks
+    def __init__(self, data: Dataset, objective: Objective, ranks: Ranks, recipe: Recipe | None = None) -> None:
+        self.data, self.objective, self.ranks, self.recipe = data, objective, ranks, recipe or Recipe()
+        mirrors = self.recipe.test_time_augmentation
         self.mean = MirrorMean(objective.task, objective.grids, mirrors, data.classes, data.flip_index)
+        self._opened: dict[int, SizedSamples] = {}
 
     def measure(self, module: nn.Module, samples: Samples) -> Measured:
-        """Measure the module in evaluation mode; its own mode is left as it was."""
+        """Measure the module in evaluation mode; its own mode is left as it was. Raises InputError where a sample
+        cannot be read."""
         if self.data.preprocess.slides:
             return VolumeEvaluator(self.data, self.objective, self.ranks, self.mean).measure(module, samples)
-        device, meter = device_of(module), ObjectiveMeter(self.objective)
-        with evaluating(module):
-            for split in self._read(samples):
-                images = torch.from_numpy(split.images).to(device)
-                outputs = self.mean(lambda seen: name_outputs(module(seen)), images)
-                meter.add({name: output.float() for name, output in outputs.items()}, torch.from_numpy(split.labels))
-        meter.sums, meter.counts = self.ranks.add_up(meter.sums), self.ranks.add_up(meter.counts)
-        return Measured(len(samples), meter.loss, meter.scores)
+        device, meter, seen = device_of(module), ObjectiveMeter(self.objective), 0
 
-    def _read(self, samples: Samples) -> Iterator[Split]:
-        starts = range(0, len(samples), EVALUATION_BATCH)
-        for start in starts[self.ranks.rank :: self.ranks.size]:
-            yield self.data.prepare(samples, range(start, min(start + EVALUATION_BATCH, len(samples))))
+        def run(images: Tensor) -> dict[str, Tensor]:
+            return {name: output.float() for name, output in name_outputs(module(images)).items()}
+
+        with evaluating(module), self._load(samples) as batches:
+            for batch in batches:
+                images = normalize_images(batch.images.to(device, non_blocking=True), self.data.preprocess)
+                meter.add(self.mean(run, images), batch.targets)
+                seen += len(batch)
+        meter.sums, meter.counts = self.ranks.add_up(meter.sums), self.ranks.add_up(meter.counts)
+        return Measured(int(self.ranks.add_up(np.array(float(seen)))), meter.loss, meter.scores)
+
+    def _load(self, samples: Samples) -> Loader:
+        """The batches of a part, of a micro-batch's size each: so much is known to fit the memory."""
+        opened = self._opened.setdefault(id(samples), open_samples(self.data, samples, self.recipe.data))
+        assert isinstance(self.recipe.batch, int)
+        part = self.recipe.model_copy(update={"batch": max(1, self.recipe.batch // self.recipe.accumulate)})
+        shard = Shard(self.ranks.rank, self.ranks.size)
+        return make_loader(self.data, opened, part, training=False, shard=shard)

@@ -19,6 +19,7 @@ from compiler.sizes.accepted_sizes import accepted_sizes
 from runtime.data.adapting import adapt_images
 from runtime.data.dataset import Dataset
 from runtime.recipes.data import DataSection
+from runtime.tasks.registry import find_task
 
 
 class FittingKeywords(TypedDict, total=False):
@@ -51,14 +52,6 @@ def fit_spec(
     return fitted, graph
 
 
-CLASS_PARAMS: Mapping[str, tuple[str, ...]] = {
-    "labels": ("classes", "num_classes"),
-    "maps": ("classes", "num_classes"),
-    "joints": ("joints", "keypoints", "landmarks", "classes", "num_classes"),
-}
-"""What the param is called that says how many classes or joints a network answers, by task; the first that there is."""
-
-
 @dataclass(frozen=True, eq=False)
 class FittedNetwork:
     """A spec with its graph, and the data brought to what it takes; `said` tells what was chosen, a line for each."""
@@ -85,7 +78,7 @@ def fit_params(spec: Spec, data: Dataset, section: DataSection | None = None) ->
     entries = next(iter(spec.inputs_written.values()))
     pairs = zip(entries, known, strict=False) if isinstance(entries, list) else ()
     found = {entry: extent for entry, extent in pairs if isinstance(entry, str) and entry in spec.params}
-    names = [name for name in CLASS_PARAMS[data.task] if name in spec.params and name not in found]
+    names = [name for name in find_task(data.task).class_params if name in spec.params and name not in found]
     found |= dict.fromkeys(names[:1], len(data.classes))
     return {name: number for name, number in found.items() if name in free and spec.params[name] != number}
 

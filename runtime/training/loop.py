@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 from archspec.errors import InputError, ModelError
 from archspec.extras import extra
 from runtime.data.batches import mix_seed
-from runtime.data.dataset import Dataset, Samples
+from runtime.data.dataset import Dataset
+from runtime.data.fetching import Batch
+from runtime.data.loader import Loader
+from runtime.data.sized import SizedSamples
 from runtime.recipes.recipe import Recipe
 from runtime.training.callbacks import TrainingCallback
 from runtime.training.choice import Choice
@@ -28,7 +31,7 @@ from runtime.training.nonfinite import find_nonfinite
 from runtime.training.ranks import Ranks
 from runtime.training.schedule import learning_rate_at
 from runtime.training.state import TrainState, copy_weights
-from runtime.training.step import NonfiniteStepError, StepFigures, StepImages, StepTaker
+from runtime.training.step import NonfiniteStepError, StepFigures, StepTaker
 
 with extra("train"):
     import torch
@@ -36,7 +39,6 @@ with extra("train"):
 
 if TYPE_CHECKING:
     from runtime.training.checkpoint import Snapshot
-    from runtime.training.feed import MemoryFeed
     from runtime.training.writer import RunWriter
 
 
@@ -91,14 +93,14 @@ class Attendance:
 
 @dataclass(frozen=True, eq=False)
 class TrainingParts:
-    """The parts of a training: what it changes, what it learns from and how, what takes a step, what reads a step's
-    images, and what drops more and more."""
+    """The parts of a training: what it changes, what it learns from and how, what takes a step, what opens the
+    batches of all steps from one on, and what drops more and more."""
 
     state: TrainState
     data: Dataset
     recipe: Recipe
     taker: StepTaker
-    feed: MemoryFeed
+    open_loader: Callable[[int], Loader]
     ramp: DropRamp
 
 
@@ -114,11 +116,12 @@ class TrainingLoop:
         self.task = objective.task
         self.clock = StepClock.of(recipe, len(data.train))
         self.choice = Choice.of(recipe, data)
-        self.evaluator = PartEvaluator(data, objective, around.ranks, recipe.test_time_augmentation)
+        self.evaluator = PartEvaluator(data, objective, around.ranks, recipe)
         self.meter = Meter(self.task)
         self.history: list[EvaluatedStep] = []
         self.chosen: dict[str, Tensor] | None = None
         self.saved: int | None = None
+        self.samples: SizedSamples
         self.earlier, self.start, self.first_step = 0.0, time.perf_counter(), self.state.step
 
     @property
@@ -133,14 +136,15 @@ class TrainingLoop:
 
     def run(self) -> TrainResult:
         """Take all steps that are left, and measure what came of them."""
-        with closing(self.parts.feed.iterate(range(self.state.step, self.clock.steps))) as batches:
+        with self.parts.open_loader(self.state.step) as loader:
+            self.samples, batches = loader.fetcher.samples, iter(loader)
             while not self.is_over:
                 self._go_on(next(batches))
         return self._finish()
 
-    def _go_on(self, images: StepImages) -> None:
+    def _go_on(self, batch: Batch) -> None:
         """Take a step, and do what is due after it."""
-        self._take(images)
+        self._take(batch)
         step, ranks = self.state.step, self.around.ranks
         best = self.clock.is_evaluated(step) and self._evaluate()
         interrupted = ranks.agree(self.around.interruption.wanted)
@@ -149,7 +153,7 @@ class TrainingLoop:
         if interrupted and not self.is_over:
             self.around.interruption.end()
 
-    def _take(self, images: StepImages) -> None:
+    def _take(self, batch: Batch) -> None:
         parts, clock = self.parts, self.clock
         done, step = self.state.step, self.state.step + 1
         epoch = clock.epoch_of(step)
@@ -158,24 +162,26 @@ class TrainingLoop:
         logged = clock.is_logged(step)
         seed = partial(mix_seed, parts.recipe.seed, epoch, step, self.around.ranks.rank)
         try:
-            figures = parts.taker.take(images, rate, seed, measured=logged)
+            figures = parts.taker.take(batch, rate, seed, measured=logged)
         except NonfiniteStepError as error:
-            raise self._explain(error, images, seed) from error
-        self.meter.add(len(images.indices), figures.loss, figures.counts)
+            raise self._explain(error, batch, seed) from error
+        self.meter.add(len(batch), figures.loss, figures.counts)
         if logged:
             self._tell(self._describe_step(epoch, rate, figures).to_dict())
         for callback in self.around.callbacks:
             callback.on_step(self._describe(epoch, rate))
 
-    def _explain(self, error: NonfiniteStepError, given: StepImages, seed: Callable[[int], int]) -> InputError:
+    def _explain(self, error: NonfiniteStepError, batch: Batch, seed: Callable[[int], int]) -> InputError:
         """Say where numbers stopped being finite, of which images, and what to do; the weights before are saved."""
         clock, parts, step = self.clock, self.parts, self.state.step + 1
         said = [f"{error.what} at step {step} of {clock.steps} (epoch {clock.epoch_of(step)})"]
         if error.images is not None:
-            names = [name_sample(parts.data.train, index) for index in given.indices[error.first :]]
+            images = error.images
+            chosen = batch.indices[error.first : error.first + len(images)].tolist()
+            names = [self.samples.name(index) for index in chosen]
             with parts.taker.precision.computing():
-                place = find_nonfinite(self.state.module, error.images, lambda: torch.manual_seed(seed(error.part)))
-            said += [place.describe(names[: len(error.images)])] if place else []
+                place = find_nonfinite(self.state.module, images, lambda: torch.manual_seed(seed(error.part)))
+            said += [place.describe(names)] if place else []
         if self.around.keeper is not None and step > 1:
             self._save(best=False)
         rate = parts.recipe.optimizer.lr
@@ -308,9 +314,3 @@ class TrainingLoop:
 
 def _load_row(written: Mapping[str, Any]) -> EvaluatedStep:
     return EvaluatedStep(**{**written, "measured": Measured(**written["measured"])})
-
-
-def name_sample(samples: Samples, index: int) -> str:
-    """Name a sample: the file that it was read from, where the samples say so (`file_of`), else its index."""
-    find = getattr(samples, "file_of", None)
-    return f"image {index}" if find is None else str(find(index))

@@ -18,9 +18,6 @@ with extra("train"):
     import torch
     from torch import Tensor
 
-USUAL_GAMMA = float(LossSection.model_fields["gamma"].default)
-"""The exponent of a focal loss that a recipe does not name."""
-
 
 def is_balanced(task: Task, settings: LossSection) -> bool:
     """Tell whether the loss weighs classes by how often they are: what a recipe says, and else what the task's usual
@@ -83,8 +80,6 @@ def _check_use(task: Task, settings: LossSection, name: str | None, kinds: tuple
         raise InputError(f"loss.label_smoothing: {loss} of {task.name} has no labels to smooth; leave it out")
     if settings.class_weights not in (None, "none") and not any(kind.weighs for kind in kinds):
         raise InputError(f"loss.class_weights: {loss} of {task.name} has no classes to weigh; leave it out")
-    if settings.gamma != USUAL_GAMMA and not any(kind.focuses for kind in kinds):
-        raise InputError(f"loss.gamma: {loss} has no gamma; leave it out, or take `name: focal`")
 
 
 def _list_losses(task: Task) -> str:

@@ -46,7 +46,7 @@ class LossTerm(ABC):
     """One sum over what is asked in an output (N, C, *extents). Targets are classes (N, *extents), shares of classes
     (N, C), or numbers of the output's own shape."""
 
-    smooths, weighs, focuses = False, False, False
+    smooths, weighs = False, False
 
     def __init__(self, settings: LossSettings) -> None:
         self.settings = settings
@@ -63,11 +63,6 @@ class LossTerm(ABC):
         """Find the mask of the classes (N, *extents) that are asked."""
         ignored = self.settings.ignored
         return torch.ones_like(targets, dtype=torch.bool) if ignored is None else targets != ignored
-
-    def find_places(self, targets: Tensor) -> Tensor:
-        """Find the mask of each class, (N, C, *extents), of classes (N, *extents); what is not asked is in none."""
-        numbers = torch.arange(self.settings.classes, device=targets.device)
-        return targets[:, None] == numbers.view(1, -1, *[1] * (targets.dim() - 1))
 
     def find_logits(self, output: Tensor) -> Tensor:
         """Give the classes' logits in float32: one channel alone is the second's of two, against 0."""
@@ -114,24 +109,28 @@ class FocalTerm(CrossEntropyTerm):
     and 5; of one channel alone it is theirs by sigmoid). Class weights are their alpha; smoothed and mixed labels are
     sums over the classes. It is divided as cross-entropy is, which it equals with gamma 0."""
 
-    focuses = True
-
     def total(self, output: Tensor, targets: Tensor) -> Tensor:
         logs = F.log_softmax(self.find_logits(output), 1)
+        weights = self.weigh_classes(output.device)
+        if not self.settings.smoothing and not targets.is_floating_point():
+            asked = self.find_asked(targets)
+            numbers = targets.long().where(asked, 0)
+            return (self._focus(logs.gather(1, numbers[:, None])[:, 0]) * weights[numbers] * asked).sum()
+        shares = self._find_shares(targets, logs.shape[1])
+        return (self._focus(logs) * shares * weights.view(1, -1, *[1] * (logs.dim() - 2))).sum()
+
+    def _focus(self, logs: Tensor) -> Tensor:
+        """The loss of a true class, from the logarithm of its probability."""
         # the probability of all other classes; bounded, since the slope of its power is infinite at 0
         others = (-torch.expm1(logs)).clamp(min=torch.finfo(logs.dtype).tiny)
-        terms = -(others**self.settings.gamma) * logs
-        shares = self._find_shares(targets, logs.shape[1])
-        weights = self.weigh_classes(output.device).view(1, -1, *[1] * (logs.dim() - 2))
-        return (terms * shares * weights).sum()
+        return -(others**self.settings.gamma) * logs
 
     def _find_shares(self, targets: Tensor, classes: int) -> Tensor:
         smoothing = self.settings.smoothing
         if targets.is_floating_point():
             return (1 - smoothing) * targets.float() + smoothing / classes
-        places = self.find_places(targets)
-        if not smoothing:
-            return places
+        numbers = torch.arange(classes, device=targets.device)
+        places = targets[:, None] == numbers.view(1, -1, *[1] * (targets.dim() - 1))
         return (1 - smoothing) * places + smoothing / classes * self.find_asked(targets)[:, None]
 
 
@@ -147,16 +146,25 @@ class DiceTerm(LossTerm):
     weighs = True
 
     def total(self, output: Tensor, targets: Tensor) -> Tensor:
-        asked = self.find_asked(targets).flatten(1)[:, None]
-        shares = F.softmax(self.find_logits(output), 1).flatten(2) * asked
-        there = self.find_places(targets).flatten(2)
-        sizes = there.sum(2)
-        ratios = (2 * (shares * there).sum(2) + DICE_SMOOTHING) / (shares.sum(2) + sizes + DICE_SMOOTHING)
+        shares = F.softmax(self.find_logits(output), 1).flatten(2)
+        asked = self.find_asked(targets).flatten(1)
+        numbers = targets.flatten(1).long().where(asked, 0)
+        right = self._add_up(shares.gather(1, numbers[:, None])[:, 0] * asked, numbers)
+        sizes = self._add_up(asked, numbers)
+        answered = (shares * asked[:, None]).sum(2)
+        ratios = (2 * right + DICE_SMOOTHING) / (answered + sizes + DICE_SMOOTHING)
         return ((1 - ratios) * (sizes > 0) * self.weigh_classes(output.device)).sum()
 
     def weigh(self, targets: Tensor) -> Tensor:
-        there = self.find_places(targets).flatten(2).any(2)
-        return (there * self.weigh_classes(targets.device)).sum()
+        asked = self.find_asked(targets).flatten(1)
+        sizes = self._add_up(asked, targets.flatten(1).long().where(asked, 0))
+        return ((sizes > 0) * self.weigh_classes(targets.device)).sum()
+
+    def _add_up(self, values: Tensor, numbers: Tensor) -> Tensor:
+        """The sums (N, C) of values (N, positions) over the positions of each class. They are added one by one, so in
+        float64: a million of them have too many digits for float32."""
+        sums = torch.zeros((len(values), self.settings.classes), dtype=torch.float64, device=values.device)
+        return sums.scatter_add(1, numbers, values.double()).float()
 
 
 class SquaredErrorTerm(LossTerm):

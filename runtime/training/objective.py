@@ -98,8 +98,9 @@ class Objective:
 
     def count(self, outputs: Mapping[str, Tensor], targets: Tensor) -> ScoreCounts:
         """Count what is right and wrong in the last output, as the task does."""
-        found, grid = last_of(outputs).detach().float().cpu().numpy(), last_of(self.grids)
-        return self.task.count_output(found, targets.cpu().numpy(), grid)
+        output, grid = last_of(outputs).detach(), last_of(self.grids)
+        found = output.float() if output.device.type == "cpu" else self.task.condense(output).cpu()
+        return self.task.count_output(found.numpy(), targets.cpu().numpy(), grid)
 
     def _make_targets(self, targets: Tensor, device: torch.device) -> dict[str, Tensor]:
         """Make what each output is compared with, by its name; outputs that lie alike share theirs."""

@@ -13,6 +13,8 @@ from archspec.errors import InputError
 from archspec.extras import extra
 from compiler.torch_target.modes import device_of
 from runtime.data.batches import mix_seed
+from runtime.data.fetching import Batch, normalize_images
+from runtime.pictures.preprocess import Preprocess
 from runtime.recipes.recipe import Recipe
 from runtime.tasks.task import ScoreCounts
 from runtime.training.mixing import mix_batch
@@ -32,16 +34,6 @@ MIXING = 1
 """The number that tells what mixes images from what the module draws, of one seed."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class StepImages:
-    """The images (N, C, *extents) of a step, normalized, their labels (N, ...) as `Split` has them, and their
-    indices."""
-
-    images: Tensor
-    labels: Tensor
-    indices: list[int]
-
-
 @dataclass(frozen=True, slots=True)
 class StepFigures:
     """The figures of a step: the mean loss of its images, the task's counts of right and wrong, the gradient's norm
@@ -51,6 +43,14 @@ class StepFigures:
     counts: ScoreCounts
     gradient_norm: float
     update_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepTask:
+    """How steps are to be taken, and how stored images become what the network reads."""
+
+    recipe: Recipe
+    preprocess: Preprocess
 
 
 class NonfiniteStepError(InputError):
@@ -68,15 +68,16 @@ class StepTaker:
     distributed form of it."""
 
     def __init__(
-        self, state: TrainState, forward: Callable[[Tensor], Any], objective: Objective, recipe: Recipe, ranks: Ranks
+        self, state: TrainState, forward: Callable[[Tensor], Any], objective: Objective, task: StepTask, ranks: Ranks
     ) -> None:
-        self.state, self.forward, self.objective, self.recipe, self.ranks = state, forward, objective, recipe, ranks
+        self.state, self.forward, self.objective, self.ranks = state, forward, objective, ranks
+        self.recipe, self.preprocess = task.recipe, task.preprocess
         self.device = device_of(state.module)
-        self.precision = Precision(recipe, self.device)
+        self.precision = Precision(self.recipe, self.device)
         self.weights = [weight for weight in state.module.parameters() if weight.requires_grad]
         self.buffers = list(state.module.buffers())
 
-    def take(self, given: StepImages, rate: float, seed: Callable[[int], int], *, measured: bool) -> StepFigures:
+    def take(self, batch: Batch, rate: float, seed: Callable[[int], int], *, measured: bool) -> StepFigures:
         """Take a step at a learning rate; `seed` says by which seed the module draws for each part of the step, and
         `measured` asks for the update ratio.
 
@@ -86,7 +87,7 @@ class StepTaker:
         kept = [buffer.clone() for buffer in self.buffers]
         self.state.optimizer.zero_grad(set_to_none=True)
         try:
-            loss, counts = self._add_gradients(given, seed)
+            loss, counts = self._add_gradients(batch, seed)
             norm = self._finish_gradient()
         except NonfiniteStepError:
             for buffer, value in zip(self.buffers, kept, strict=True):
@@ -96,18 +97,17 @@ class StepTaker:
         self._move(rate)
         return StepFigures(loss, counts, norm, None if before is None else self._compare(before))
 
-    def _add_gradients(self, given: StepImages, seed: Callable[[int], int]) -> tuple[float, ScoreCounts]:
+    def _add_gradients(self, batch: Batch, seed: Callable[[int], int]) -> tuple[float, ScoreCounts]:
         """Compute the gradients of the step's parts, which add up to that of all its images."""
-        parts = min(self.recipe.accumulate, len(given.indices))
+        parts = min(self.recipe.accumulate, len(batch))
         alone = parts == 1 and self.ranks.size == 1
-        whole = None if alone else self.ranks.add_up(self.objective.weigh(given.labels))
+        whole = None if alone else self.ranks.add_up(self.objective.weigh(batch.targets))
         loss, counts, done = 0.0, np.zeros(()), 0
-        pairs = zip(torch.tensor_split(given.images, parts), torch.tensor_split(given.labels, parts), strict=True)
+        pairs = zip(torch.tensor_split(batch.images, parts), torch.tensor_split(batch.targets, parts), strict=True)
         for number, (images, labels) in enumerate(pairs):
             torch.manual_seed(seed(number))  # for dropout and its like inside the module
-            images, labels = self._mix(images.to(self.device, non_blocking=True), labels, seed(number))
-            images = lay_images(images, self.recipe)
-            outputs = self._run(images, len(given.indices))
+            images, labels = self._prepare(images, labels, seed(number))
+            outputs = self._run(images, len(batch))
             part_loss = self.objective.compute_loss(outputs, labels, whole)
             value = float(part_loss.item())
             if not math.isfinite(value):
@@ -116,9 +116,12 @@ class StepTaker:
             loss, counts, done = loss + value, counts + self.objective.count(outputs, labels), done + len(labels)
         return loss, counts
 
-    def _mix(self, images: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        """Mix a part of the step as the recipe says. What the targets weigh stays, since each is a partner once."""
-        return mix_batch(images, labels, self.objective.classes, self.recipe.mix, mix_seed(seed, MIXING))
+    def _prepare(self, stored: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        """Normalize a part of the step on the device, and mix it as the recipe says. What the targets weigh stays,
+        since each is a partner once."""
+        images = normalize_images(stored.to(self.device, non_blocking=True), self.preprocess)
+        mixed, shares = mix_batch(images, labels, self.objective.classes, self.recipe.mix, mix_seed(seed, MIXING))
+        return lay_images(mixed, self.recipe), shares
 
     def _run(self, images: Tensor, count: int) -> dict[str, Tensor]:
         try:

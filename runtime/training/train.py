@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archspec.errors import InputError
 from archspec.extras import extra
 from compiler.torch_target.modes import device_of, limited_to
+from runtime.data.batches import Shard
 from runtime.data.dataset import Dataset
+from runtime.data.loader import Loader, make_loader
+from runtime.data.sized import open_samples
 from runtime.recipes.recipe import Recipe
 from runtime.tasks.grid import OutputGrid
+from runtime.tasks.registry import find_task
 from runtime.training.clock import StepClock
 from runtime.training.drop_ramp import DropRamp
 from runtime.training.ema import MovingAverage
-from runtime.training.feed import MemoryFeed
 from runtime.training.freezing import freeze
 from runtime.training.grids import find_grids
 from runtime.training.loop import Attendance, TrainingLoop, TrainingParts, TrainResult
@@ -24,7 +28,7 @@ from runtime.training.resume import TakenUp
 from runtime.training.roles import WeightRole
 from runtime.training.schedule import check_schedule
 from runtime.training.state import TrainState
-from runtime.training.step import StepTaker
+from runtime.training.step import StepTaker, StepTask
 
 with extra("train"):
     import torch
@@ -72,7 +76,7 @@ def _prepare(
     around: Attendance,
     roles: Mapping[str, WeightRole] | None,
 ) -> TrainingParts:
-    check_mixing(recipe.mix, objective.task)
+    _check_task(recipe, data)
     check_schedule(recipe.schedule, StepClock.of(recipe, len(data.train)).steps)
     lay_out(module, recipe)
     freezing = freeze(module, recipe.freeze)
@@ -82,5 +86,18 @@ def _prepare(
     average = None if recipe.ema is None else MovingAverage(module, recipe.ema)
     scaler = torch.amp.GradScaler(device_of(module).type) if recipe.precision == "fp16" else None
     state = TrainState(module, optimizer, average, scaler)
-    taker = StepTaker(state, module, objective, recipe, around.ranks)
-    return TrainingParts(state, data, recipe, taker, MemoryFeed(data, recipe, objective.task), ramp)
+    taker = StepTaker(state, module, objective, StepTask(recipe, data.preprocess), around.ranks)
+    samples, shard = open_samples(data, data.train, recipe.data), Shard(around.ranks.rank, around.ranks.size)
+
+    def open_loader(step: int) -> Loader:
+        return make_loader(data, samples, recipe, training=True, start_step=step, shard=shard)
+
+    return TrainingParts(state, data, recipe, taker, open_loader, ramp)
+
+
+def _check_task(recipe: Recipe, data: Dataset) -> None:
+    """Raises InputError where a recipe is not for what the data ask."""
+    if recipe.task not in (None, data.task):
+        raise InputError(f"the recipe is for the task {recipe.task}, and {data.name} asks for {data.task}")
+    recipe.check_task(data.task)
+    check_mixing(recipe.mix, find_task(data.task))

@@ -30,6 +30,7 @@ from archspec.files import as_argument
 
 if TYPE_CHECKING:
     from runtime.recipes.recipe import Recipe
+    from runtime.training.callbacks import TrainingCallback
     from runtime.training.loop import TrainResult
 
 
@@ -83,6 +84,9 @@ def train(
     ] = False,
     seed: Annotated[int | None, shared_option("--seed", min=0, metavar="N", note="default: the recipe's")] = None,
     threads: ThreadsOption = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write TensorBoard's events into the run's folder too.")
+    ] = False,
     max_nodes: MaxNodesOption = MAX_NODES,
     allow: AllowOption = [],
     as_json: JsonOption = False,
@@ -115,6 +119,7 @@ def train(
             force=force,
             command=again,
             on_step=on_step,
+            callbacks=_list_callbacks(folder, tensorboard=tensorboard),
             sizes=parse_sizes(size),
             max_nodes=max_nodes,
         )
@@ -124,6 +129,15 @@ def train(
     tell(_describe_scores(result))
     tell(f"wrote {folder}/: spec.yaml, recipe.yaml, weights.safetensors, metrics.jsonl, checkpoints/")
     tell(f"next: {write_export(folder)}{f' --max-nodes {max_nodes}' if max_nodes > MAX_NODES else ''}")
+
+
+def _list_callbacks(folder: Path, *, tensorboard: bool) -> list[TrainingCallback]:
+    """What hears of the training, beside those who look at the terminal."""
+    if not tensorboard:
+        return []
+    from runtime.runs.watching import EventWriter
+
+    return [EventWriter(folder)]
 
 
 def _choose_recipe(given: dict[str, Any]) -> Recipe:

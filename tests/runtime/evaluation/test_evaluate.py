@@ -20,8 +20,11 @@ from archspec.cli.main import app
 from archspec.errors import ArchspecError
 from archspec.weights import read_weights
 from compiler.onnx_file.metadata import DATA, PREPROCESS
+from runtime.data.dataset import ArraySamples, Dataset
 from runtime.data.registry import load_data
-from runtime.evaluation.evaluate import Evaluation, EvaluationSettings, evaluate_run
+from runtime.evaluation.evaluate import Evaluation, EvaluationSettings, evaluate_run, save_samples
+from runtime.pictures.preprocess import Preprocess
+from runtime.pictures.reading import load_image
 from runtime.prediction.predict import predict
 from runtime.recipes.recipe import Recipe
 from runtime.session.session import Session
@@ -126,6 +129,24 @@ def test_samples_are_the_datas_own_pixels_and_can_be_run(folder: Path) -> None:
     logits = evaluate_module(Run.open(folder).build_module(), replace(data.held_out, images=images))["output"]
     predictions = predict(Session(folder / MODEL, providers=["cpu"]), found.samples)
     assert [item.array for item in predictions] == logits.argmax(1).tolist()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_sample_is_prepared_by_run_as_it_was_here(tmp_path: Path, dtype: Any, channels: int) -> None:
+    """Stored images are larger than what the network sees of them; what it saw would be cut once more."""
+    images = np.random.default_rng(0).integers(0, 256, (2, channels, 20, 31)).astype(dtype)
+    images = images * dtype(257 if dtype == np.uint16 else 1)
+    part = ArraySamples(images, np.arange(2))
+    preprocess = Preprocess(channels, (9, 8), (0.5,) * channels, (0.25,) * channels, resize="shorter", resize_to=12)
+    data = Dataset("two", part, part, ("a", "b"), preprocess)
+    paths = {index: tmp_path / f"{index}.png" for index in range(2)}
+    save_samples(paths, data)
+    for index, path in paths.items():
+        found = load_image(path, preprocess)
+        deep = dtype == np.uint16 and channels == 3  # of which Pillow writes eight bits
+        assert np.abs(found - data.held_out.images[index]).max() <= (4 * 1.2 / 255 if deep else 0)
+        assert np.abs(found - data.held_out.images[1 - index]).max() > 0.1  # the control
 
 
 def make_run(folder: Path, spec: str | Path, params: dict[str, Any], data: str, recipe: Recipe = SHORT) -> None:

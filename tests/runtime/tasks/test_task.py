@@ -13,6 +13,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+import runtime.data.opening as data_opening
 import runtime.data.registry as data_registry
 import runtime.int8.data as int8_data
 import runtime.tasks.registry as task_registry
@@ -114,7 +115,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """The two names that a new task and its data need, wherever the tables have been imported."""
     for module in (task_registry, metadata_fit):
         monkeypatch.setattr(module, "TASKS", {**task_registry.TASKS, "amounts": Amounts()})
-    for module in (data_registry, int8_data):
+    for module in (data_opening, data_registry, int8_data):
         monkeypatch.setattr(module, "DATASETS", {**data_registry.DATASETS, "ink": load_ink})
 
 
@@ -204,3 +205,15 @@ def test_a_task_without_a_part_is_no_class(part: str) -> None:
     del parts[part]
     with pytest.raises(TypeError, match=f"the task Less lacks {part}"):
         type("Less", (Task,), parts)
+
+
+@pytest.mark.parametrize(
+    ("task", "shape"), [("labels", (4, 3)), ("maps", (4, 3, 5, 6)), ("maps", (4, 1, 5, 6)), ("joints", (4, 2, 5, 6))]
+)
+def test_what_is_brought_from_a_device_says_the_same(task: str, shape: tuple[int, ...]) -> None:
+    """Of another output, the control, it does not."""
+    asked, output = task_registry.find_task(task), torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    grid = OutputGrid(shape[2:], shape[2:])
+    expected = asked.decide(output.numpy(), grid)
+    assert np.array_equal(asked.decide(asked.condense(output).numpy(), grid), expected)
+    assert not np.array_equal(asked.decide(asked.condense(-output).numpy(), grid), expected)

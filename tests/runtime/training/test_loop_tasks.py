@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import jaccard_score
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from archspec.api import elaborate, load, to_torch
@@ -145,24 +145,3 @@ def test_the_same_seed_gives_the_same_weights(points: Dataset) -> None:
         module, strides = build("hourglass1", {"features": 8, "joints": 3}, 64)
         states.append(train(module, data, QUICK, grids=find_grids(module, data, strides)).state)
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
-
-
-def test_images_are_not_moved_where_the_answer_is_a_place(maps: Dataset) -> None:
-    class Watching(nn.Module):
-        """Saves the images that it trains on."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.layer = nn.Conv2d(1, 11, 1)
-            self.seen: list[Tensor] = []
-
-        def forward(self, x: Tensor) -> Tensor:
-            if self.training:
-                self.seen.append(x)
-            return self.layer(x)
-
-    data = shorten(maps, 8)
-    module = Watching()
-    train(module, data, change(QUICK, shift=3))
-    seen = sorted(image.tobytes() for batch in module.seen for image in batch.numpy())
-    assert seen == sorted(image.tobytes() for image in data.training.images)

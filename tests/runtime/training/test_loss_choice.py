@@ -10,6 +10,7 @@ import torch
 
 from archspec.errors import InputError
 from runtime.recipes.objective import LossSection
+from runtime.recipes.recipe import LOSSES as KNOWN_LOSSES
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.registry import TASKS
 from runtime.training.loss_choice import is_balanced, make_terms, weigh_outputs
@@ -32,6 +33,12 @@ def test_each_task_has_its_usual_loss(task: str, usual: str) -> None:
     assert tuple(map(type, terms)) == LOSSES[usual]
     for name in TASKS[task].losses:
         assert tuple(map(type, make_terms(TASKS[task], LossSection(name=name), 3, COUNTS))) == LOSSES[name]  # type: ignore[arg-type]
+
+
+def test_recipes_know_the_losses_of_the_tasks() -> None:
+    assert {name: set(losses) for name, losses in KNOWN_LOSSES.items()} == {
+        name: set(task.losses) for name, task in TASKS.items()
+    }
 
 
 @pytest.mark.parametrize(
@@ -67,7 +74,6 @@ def test_classes_are_weighed(task: str, settings: dict[str, Any], balanced: bool
         ("maps", {"name": "dice", "label_smoothing": 0.1}, "loss.label_smoothing: dice of maps has no labels"),
         ("joints", {"label_smoothing": 0.1}, "loss.label_smoothing: mse of joints has no labels to smooth"),
         ("joints", {"class_weights": [1.0] * 3}, "loss.class_weights: mse of joints has no classes to weigh"),
-        ("labels", {"gamma": 3.0}, "loss.gamma: cross_entropy has no gamma; leave it out, or take `name: focal`"),
         ("labels", {"class_weights": [1.0] * 2}, "loss.class_weights: 2 weights for 3 classes"),
     ],
 )

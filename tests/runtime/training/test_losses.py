@@ -243,6 +243,16 @@ def test_sums_are_in_float32(kind: type[LossTerm], make: Callable[[Tensor], Tens
     assert term.total(output, wanted).dtype == torch.float32
 
 
+def test_dice_of_a_million_places_is_exact() -> None:
+    """A third of each is the class that is everywhere: by hand 2/3 of all over 4/3 of all. Added up one by one in
+    float32, the control, it is another."""
+    output, targets = torch.zeros(1, 3, 1000, 1000), torch.zeros((1, 1000, 1000), dtype=torch.int64)
+    assert compute(DiceTerm(choose()), output, targets) == pytest.approx(0.5, abs=1e-6)
+    thirds = torch.full((1, 1_000_000), 1 / 3)
+    added = torch.zeros(1, 3).scatter_add(1, targets.flatten(1), thirds)
+    assert added[0, 0].item() != pytest.approx(1e6 / 3, rel=1e-4)
+
+
 def test_rare_classes_weigh_more() -> None:
     """By hand: 86 pixels, 4, and none."""
     weights = balance_classes(np.array([86, 4, 0]))

@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from archspec.errors import InputError
+from runtime.data.dataset import Dataset
 from runtime.recipes.objective import LossSection
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.registry import TASKS
 from runtime.training.evaluation import PartEvaluator
+from runtime.training.metrics import Measured
 from runtime.training.mirror_mean import AXES, Mirror, MirrorMean
 from runtime.training.objective import Objective
 from runtime.training.ranks import Ranks
@@ -148,6 +150,11 @@ def test_what_cannot_be_turned_back_is_refused() -> None:
     MirrorMean(TASKS["maps"], uneven, ("vertical",))
 
 
+def evaluate(data: Dataset, objective: Objective, net: nn.Module, mirrors: tuple[Mirror, ...]) -> Measured:
+    recipe = change(QUICK, test_time_augmentation=list(mirrors))
+    return PartEvaluator(data, objective, Ranks(), recipe).measure(net, data.test)
+
+
 def test_what_is_evaluated_is_the_mean() -> None:
     """The witness is the mean of probabilities, written out; the network's own figures are the control."""
     data, net = make_data(), make_net()
@@ -156,7 +163,7 @@ def test_what_is_evaluated_is_the_mean() -> None:
     with torch.no_grad():
         views = torch.stack([net.eval()(images.flip(axes)).softmax(1) for axes in [(), (-1,), (-2,), (-1, -2)]])
     witness = F.nll_loss(views.mean(0).log(), labels).item()
-    plain, mean = (PartEvaluator(data, objective, Ranks(), mirrors).measure(net, data.test) for mirrors in ((), BOTH))
+    plain, mean = (evaluate(data, objective, net, mirrors) for mirrors in ((), BOTH))
     assert mean.loss == pytest.approx(witness, rel=1e-5)
     assert mean.scores == {"accuracy": (views.mean(0).argmax(1) == labels).float().mean().item()}
     assert plain.loss != pytest.approx(witness, rel=1e-3)
@@ -168,6 +175,6 @@ def test_a_recipe_asks_for_it() -> None:
     result = train(net, data, recipe)
     mirrors: tuple[tuple[Mirror, ...], ...] = ((), ("vertical",))
     objective = Objective.of(data, {"output": OutputGrid((), ())}, recipe.loss)
-    plain, mean = (PartEvaluator(data, objective, Ranks(), each).measure(net, data.test) for each in mirrors)
+    plain, mean = (evaluate(data, objective, net, each) for each in mirrors)
     assert result.test_loss == pytest.approx(mean.loss, rel=1e-6)
     assert result.test_loss != pytest.approx(plain.loss, rel=1e-3)

@@ -17,6 +17,8 @@ from torch.nn import functional as F
 
 from archspec.errors import InputError
 from runtime.data.batches import mix_seed
+from runtime.data.fetching import Batch
+from runtime.pictures.preprocess import Preprocess
 from runtime.recipes.objective import LossSection, MixSection
 from runtime.recipes.recipe import Recipe
 from runtime.tasks.grid import OutputGrid
@@ -26,7 +28,7 @@ from runtime.training.objective import Objective
 from runtime.training.optimizer import build_optimizer
 from runtime.training.ranks import Ranks
 from runtime.training.state import TrainState
-from runtime.training.step import MIXING, StepImages, StepTaker
+from runtime.training.step import MIXING, StepTaker, StepTask
 from runtime.training.train import train
 from tests.support.models import make_data
 from tests.support.torchvision_models import import_torchvision_models
@@ -133,8 +135,9 @@ def test_a_step_mixes_each_of_its_parts(accumulate: int) -> None:
     def take(recipe: Recipe) -> float:
         objective = Objective(TASKS["labels"], {"output": OutputGrid((), ())}, loss, 3)
         state = TrainState(module, build_optimizer(module, recipe))
-        taker = StepTaker(state, module, objective, recipe, Ranks())
-        return taker.take(StepImages(images, LABELS, list(range(5))), 0.0, lambda part: 7 + part, measured=False).loss
+        task = StepTask(recipe, Preprocess(3, (4, 4), (0.0,) * 3, (1.0,) * 3))
+        taker = StepTaker(state, module, objective, task, Ranks())
+        return taker.take(Batch(images, LABELS, torch.arange(5)), 0.0, lambda part: 7 + part, measured=False).loss
 
     total = 0.0
     parts = zip(images.tensor_split(accumulate), LABELS.tensor_split(accumulate), strict=True)
@@ -148,5 +151,5 @@ def test_a_step_mixes_each_of_its_parts(accumulate: int) -> None:
 def test_a_training_that_cannot_mix_does_not_begin() -> None:
     data = replace(make_data(), task="joints")
     recipe = Recipe(mix=MIXUP)
-    with pytest.raises(InputError, match=r"mix\.mixup: only images with labels are mixed"):
+    with pytest.raises(InputError, match=r"`mix\.mixup` is for labels, not for joints"):
         train(torch.nn.Linear(1, 1), data, recipe, grids={"output": OutputGrid((4, 4), (4, 4))})

@@ -16,6 +16,7 @@ from runtime.data.dataset import Dataset, Samples
 from runtime.pictures.preprocess import Preprocess
 from runtime.prediction.sliding import Slide
 from runtime.recipes.objective import LossSection
+from runtime.recipes.recipe import Recipe
 from runtime.tasks.grid import OutputGrid, place_output
 from runtime.tasks.registry import find_task
 from runtime.training import volume_evaluation
@@ -89,7 +90,8 @@ def test_windows_are_mirrored_where_a_recipe_asks() -> None:
     objective = Objective(find_task("maps"), {"output": grid}, LossSection(class_weights="none"), 3)
 
     def compare(module: nn.Module) -> tuple[float, float]:
-        evaluators = (PartEvaluator(DATA, objective, Ranks(), mirrors) for mirrors in ((), ("horizontal", "vertical")))
+        recipes = (Recipe(test_time_augmentation=list(both)) for both in ((), ("horizontal", "vertical")))
+        evaluators = (PartEvaluator(DATA, objective, Ranks(), recipe) for recipe in recipes)
         plain, mean = (evaluator.measure(module, Drawn([(9, 8, 12)])).loss for evaluator in evaluators)
         return plain, mean
 
