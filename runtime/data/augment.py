@@ -134,7 +134,7 @@ def make_augmentation(data: Dataset, section: AugmentSection) -> SampleVariation
     """
     preprocess, task = data.preprocess, find_task(data.task)
     axes = len(preprocess.size)
-    if axes == 3:
+    if axes == 3 and task.target == "map":
         from runtime.data.volumes.patches import PatchAugmentation  # here, since only volumes need MONAI
 
         return PatchAugmentation(preprocess.size, section)
