@@ -69,11 +69,17 @@ steps: 64000
 batch: 64
 ```
 
+`archspec train resnet20 --recipe he2015 --data cifar10` trains by one; `--recipe` also takes a file. Without it a
+training is what `default` says. The run's folder keeps the recipe whole, as `recipe.yaml`, which another training may
+take.
+
 ## Changing single keys
 
 `--set SECTION.KEY=VALUE` changes a key of the recipe, and `--set KEY=VALUE` one that stands in no section. Specs have
 params of their own: a name without a dot is the spec's param where the spec has one of that name, and the recipe's
 key else. A value is read as YAML is, and `null` is none.
+
+Options with a name of their own, `--epochs`, `--batch` and `--lr` among them, come last.
 
 - Mappings are merged: `optimizer={lr: 0.1}` leaves the momentum as it is.
 - Another `optimizer.name` or `schedule.name` begins that section anew, since the keys of one do not fit another; the

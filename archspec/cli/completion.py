@@ -10,6 +10,13 @@ def complete_spec(incomplete: str) -> list[str]:
     return [name for name in sorted(zoo_specs()) if name.startswith(incomplete)]
 
 
+def complete_recipe(incomplete: str) -> list[str]:
+    """List the names of recipes in the zoo."""
+    from archspec.spec.zoo import zoo_recipes
+
+    return [name for name in sorted(zoo_recipes()) if name.startswith(incomplete)]
+
+
 def complete_code(incomplete: str) -> list[str]:
     """List the codes of mistakes, failures and findings."""
     from archspec.cli.codes import read_codes

@@ -24,7 +24,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "fit": ('fit wide_resnet28_10 --vary widen --budget "params <= 5M" -o small.yaml',),
     "draw": ("draw resnet50 -o resnet50.svg", "draw my_net.yaml -o my_net.html --depth 2"),
     "report": ("report resnet50 -o report.html",),
-    "train": ("train resnet_digits --data digits --epochs 10 -o runs/digits",),
+    "train": (
+        "train resnet_digits --data digits --epochs 10 -o runs/digits",
+        "train resnet20 --recipe he2015 --data cifar10 --set steps=2000 --set optimizer.lr=0.05",
+    ),
     "data list": ("data list", "data list --data-dir ~/data --json"),
     "runs": ("runs", "runs --folder experiments --json"),
     "runs compare": ("runs compare runs/plain runs/residual -o curves.svg",),

@@ -35,8 +35,10 @@ MEANINGS: Mapping[str, str] = {
     "--precision": "The type of weights and activations",
     "--preprocess": "How pictures become the input",
     "--provider": "Demand tensorrt, cuda or cpu",
+    "--recipe": "A recipe, by which networks are trained",
     "--seconds": "How long to measure",
     "--seed": "Chooses what is drawn at random",
+    "--set": "Override a param",
     "--span": "How far the points reach",
     "--task": "What is asked",
     "--weights": "Files of weights: safetensors, or .pth",
@@ -75,7 +77,7 @@ NetworkArgument: TypeAlias = Annotated[
     ),
 ]
 SetOption: TypeAlias = Annotated[
-    list[str], typer.Option("--set", metavar="PARAM=VALUE", help="Override a param, as in --set classes=10.")
+    list[str], shared_option("--set", metavar="PARAM=VALUE", note="as in --set classes=10")
 ]
 SizeOption: TypeAlias = Annotated[
     list[str], typer.Option("--size", metavar="SIZE=VALUE", help="Choose a dynamic size, as in --size H=256.")

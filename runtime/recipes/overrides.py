@@ -34,6 +34,11 @@ def apply_overrides(document: RecipeDocument, overrides: Iterable[str]) -> Recip
     return document
 
 
+def put_value(document: RecipeDocument, path: str, value: Any, option: str) -> RecipeDocument:
+    """Put a value on a recipe, at a key with dots in between, that an option of another name says."""
+    return document.put_on(RecipeDocument(nest(path.split("."), value, Place(option))))
+
+
 def route_settings(options: Iterable[str], params: Collection[str]) -> tuple[list[str], list[str]]:
     """Tell which of the options `NAME=VALUE` are for the spec, which has these params, and which for the recipe.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,11 +11,10 @@ import typer
 
 from archspec.bounds import MAX_NODES, MAX_WHOLE
 from archspec.cli.allowing import AllowOption, load_allowed
-from archspec.cli.completion import complete_data
+from archspec.cli.completion import complete_data, complete_recipe
 from archspec.cli.options import (
     JsonOption,
     MaxNodesOption,
-    SetOption,
     SizeOption,
     SpecArgument,
     ThreadsOption,
@@ -25,10 +24,10 @@ from archspec.cli.options import (
     shared_option,
 )
 from archspec.cli.output import print_json, tell
-from archspec.errors import InputError
 from archspec.files import as_argument
 
 if TYPE_CHECKING:
+    from archspec.spec.spec import Spec
     from runtime.recipes.recipe import Recipe
     from runtime.training.callbacks import TrainingCallback
     from runtime.training.loop import TrainResult
@@ -45,11 +44,25 @@ def train(
             note="a folder, or a name: digits, digit_maps, digit_points, fashion_mnist, mnist, cifar10 or cifar100",
         ),
     ],
+    recipe: Annotated[
+        str | None,
+        shared_option(
+            "--recipe",
+            metavar="NAME|FILE",
+            autocompletion=complete_recipe,
+            note="a name of archspec list --recipes, or a file; default: the one named default",
+        ),
+    ] = None,
     output: Annotated[
         Path | None, shared_option("--output", "-o", metavar="RUN", note="a folder; default: runs/NAME, or NAME-2, …")
     ] = None,
     force: Annotated[bool, shared_option("--force", note="a run that is in the folder")] = False,
-    set_: SetOption = [],
+    set_: Annotated[
+        list[str],
+        shared_option(
+            "--set", metavar="PARAM=VALUE", note="of the spec, or a key of the recipe, as in --set optimizer.lr=0.1"
+        ),
+    ] = [],
     size: SizeOption = [],
     data_dir: Annotated[
         Path | None, shared_option("--data-dir", metavar="DIR", note="default: ~/.cache/archspec, /usr/share/datasets")
@@ -99,15 +112,21 @@ def train(
     from runtime.training.run_folder import write_export
     from runtime.training.training_run import write_command
 
-    given: dict[str, Any] = {"epochs": epochs, "batch": batch, "optimizer": learning_rate and {"lr": learning_rate}}
-    given |= {"data": {"fold": fold, "skip_bad": skip_bad} if fold or skip_bad else None}
-    given |= {"ramp_drop": ramp_drop or None, "seed": seed, "threads": threads}
-    settings = _choose_recipe({name: value for name, value in given.items() if value is not None})
+    given = {
+        "--epochs": ("epochs", epochs),
+        "--batch": ("batch", batch),
+        "--lr": ("optimizer.lr", learning_rate),
+        "--fold": ("data.fold", fold),
+        "--skip-bad": ("data.skip_bad", skip_bad or None),
+        "--ramp-drop": ("ramp_drop", ramp_drop or None),
+        "--seed": ("seed", seed),
+        "--threads": ("threads", threads),
+    }
+    loaded, settings = _choose(spec, recipe, set_, given, allow)
     refuse_idle("--force", force or None, output is None, "-o RUN")
     if resume == "auto" and output is None:
         raise typer.BadParameter("--resume auto goes on with the run in -o RUN: name it")
     data = locate(data, data_dir)
-    loaded = api.load(spec, parse_params(set_), extensions=load_allowed(allow))
     with _find_folder(output, loaded.name) as folder, follow_training() as on_step:
         again = " ".join([write_command(folder, data, max_nodes), *(f"--allow {as_argument(one)}" for one in allow)])
         result = api.train(
@@ -140,16 +159,30 @@ def _list_callbacks(folder: Path, *, tensorboard: bool) -> list[TrainingCallback
     return [EventWriter(folder)]
 
 
-def _choose_recipe(given: dict[str, Any]) -> Recipe:
-    """The recipe, with what other options say instead."""
-    from pydantic import ValidationError
+def _choose(
+    spec: str,
+    recipe: str | None,
+    settings: list[str],
+    given: Mapping[str, tuple[str, Any]],
+    allow: list[str],
+) -> tuple[Spec, Recipe]:
+    """The spec and the recipe, with the settings that are for each of them; and what other options say, the keys of the
+    recipe with their values."""
+    from archspec import api
+    from runtime.recipes.document import RecipeDocument
+    from runtime.recipes.overrides import apply_overrides, put_value, route_settings
 
-    from runtime.recipes.recipe import Recipe
-
-    try:
-        return Recipe.model_validate(given)
-    except ValidationError as error:
-        raise InputError(str(error)) from None
+    loaded, extensions = api.load(spec), load_allowed(allow)
+    for_spec, for_recipe = route_settings(settings, loaded.params)
+    loaded = api.load(spec, parse_params(for_spec), extensions=extensions)
+    document = RecipeDocument.empty() if recipe is None else RecipeDocument.read(recipe)
+    document = apply_overrides(document, for_recipe)
+    for option, (path, value) in given.items():
+        if value is not None:
+            document = put_value(document, path, value, option)
+    for note in document.notes:
+        tell(note, stderr=True)
+    return loaded, document.check()
 
 
 def _describe_scores(result: TrainResult) -> str:

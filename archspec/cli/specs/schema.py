@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Annotated
 
-import typer
+from archspec.cli.options import shared_option
 
 
-def schema(recipe: Annotated[bool, typer.Option("--recipe", help="That of recipes instead.")] = False) -> None:
+def schema(recipe: Annotated[bool, shared_option("--recipe", note="whose schema is printed instead")] = False) -> None:
     """Print the language's JSON Schema."""
     if recipe:
         from runtime.recipes.schema import recipe_schema as make

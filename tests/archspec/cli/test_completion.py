@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from archspec.cli.completion import complete_code, complete_data, complete_spec
+from archspec.cli.completion import complete_code, complete_data, complete_recipe, complete_spec
 from archspec.cli.main import app
 from archspec.spec.zoo import zoo_specs
 
@@ -22,3 +22,7 @@ def test_the_shell_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     environment = {"_ARCHSPEC_COMPLETE": "complete_bash", "COMP_WORDS": "archspec show resnet1", "COMP_CWORD": "2"}
     output = CliRunner().invoke(app, [], env=environment, prog_name="archspec").output
     assert "resnet18" in output.split()
+
+
+def test_names_of_recipes() -> None:
+    assert complete_recipe("unet") == ["unet", "unet3d"]

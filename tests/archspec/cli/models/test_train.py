@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.cli.main import app
+from runtime.recipes.document import read_recipe
+from runtime.recipes.optimization import AdamW
 from tests.support.commands import archspec, refuse
 
 NETWORK = [
@@ -163,3 +165,33 @@ def test_a_spec_of_more_nodes_is_taken_by_whoever_is_told_how_many(tmp_path: Pat
         refuse("expands to more than 100,000 nodes; --max-nodes raises the bound", *words)
         said = archspec(*words, *more)
         assert words[0] != "train" or said.rstrip().endswith(f"-o {model} --max-nodes 400000")
+
+
+def test_a_recipe_by_name_with_changed_keys(tmp_path: Path) -> None:
+    """A name without a dot is the spec's param where it has one, and options of their own come last."""
+    run = tmp_path / "run"
+    settings = ["--set=widths=[4,4,4]", "--set=steps=2", "--set=optimizer.name=adamw", "--set=optimizer.lr=0.5"]
+    words = ["train", "resnet_digits", "--data", "digits", "--recipe", "digits", "-o", run, *settings, "--lr", "0.01"]
+    result = CliRunner().invoke(app, [*map(str, words)])
+    assert result.exit_code == 0, result.output
+    assert "`optimizer.name: adamw` begins `optimizer` anew" in result.output
+    recipe = read_recipe(run / "recipe.yaml")
+    assert (recipe.steps, recipe.epochs, recipe.loss.label_smoothing) == (2, None, 0.1)
+    assert recipe.optimizer == AdamW(lr=0.01)
+    assert load(run / "spec.yaml").params["widths"] == [4, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--recipe", "he2016"], "no recipe of this name; did you mean 'he2015'?"),
+        (["--set", "lr=3"], "--set lr: neither the spec nor a recipe has it; here it is `optimizer.lr`"),
+        (["--set", "optimizer.lrr=3"], "--set optimizer.lrr: error[unknown-field]"),
+        (["--lr", "-1"], "--lr: error[bad-value]: `optimizer.lr` of a recipe should be above 0, found -1.0"),
+        (["--fold", "x"], "--fold: error[bad-value]: `data.fold` of a recipe should be a part of several as K/N"),
+        (["--recipe", "unet"], "digits are data for the task labels; what is wanted are data for the task maps"),
+    ],
+)
+def test_recipes_that_do_not_fit_are_refused(tmp_path: Path, words: list[str], expected: str) -> None:
+    refuse(expected, "train", "resnet_digits", "--data", "digits", "-o", tmp_path / "run", *words)
+    assert not (tmp_path / "run").exists()
