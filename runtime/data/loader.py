@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
@@ -86,6 +87,14 @@ class Loader(Generic[Read]):
                     batch = replace(batch, whole=self.steps.order.count(self.steps.steps[step]))
                 yield batch
         self.close()
+
+    def peek(self, count: int) -> Read:
+        """Read the first `count` samples, of however many steps, as one batch, in this process. Raises InputError as
+        iterating does."""
+        found = self.fetcher.__getitems__(list(islice(chain.from_iterable(self.steps), count)))
+        if isinstance(found, ReadFailure):
+            raise InputError(found.message)
+        return found
 
     def __enter__(self) -> Loader[Read]:
         return self

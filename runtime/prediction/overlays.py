@@ -95,7 +95,8 @@ def _draw_points(image: Array, points: Points) -> Image.Image:
         if np.isfinite(x + y):
             draw.ellipse(_around(x, y, scale, 2 * radius), outline=colour_of(number), width=2)
     for number, (x, y) in enumerate(points.found[:, :2].tolist(), 1):
-        draw.ellipse(_around(x, y, scale, radius), fill=colour_of(number), outline="#000000")
+        if np.isfinite(x + y):
+            draw.ellipse(_around(x, y, scale, radius), fill=colour_of(number), outline="#000000")
     return picture
 
 

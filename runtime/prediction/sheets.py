@@ -36,7 +36,7 @@ def save_sheet(path: str | Path, images: Array, sheet: Sheet, title: str) -> Non
 
     Raises InputError where a sheet of labels is not of as many images, or a file is there that somebody else drew.
     """
-    picture = _draw_labels(images, sheet, title) if isinstance(sheet, LabelSheet) else _draw_tiles(images, sheet, title)
+    picture = _draw_labels(images, sheet, title) if isinstance(sheet, LabelSheet) else draw_tiles(images, sheet, title)
     save_picture(path, picture, optimize=isinstance(sheet, LabelSheet))
 
 
@@ -59,8 +59,8 @@ def _draw_labels(images: Array, sheet: LabelSheet, title: str) -> Image.Image:
     return picture
 
 
-def _draw_tiles(images: Array, sheet: OverlaySheet, title: str) -> Image.Image:
-    """Draw images with overlays, of one size, each with its caption beneath."""
+def draw_tiles(images: Array, sheet: OverlaySheet, title: str) -> Image.Image:
+    """Draw images (N, C, H, W) in [0, 1] with overlays, of one size, each with its caption beneath."""
     tiles = [draw_overlay(images[tile.image], tile.overlay) for tile in sheet.tiles]
     side, height = tiles[0].width + GAP, tiles[0].height + MARK_CAPTION + GAP
     rows = -(-len(tiles) // MARK_COLUMNS)
