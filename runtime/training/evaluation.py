@@ -7,10 +7,11 @@ import numpy as np
 from archspec.extras import extra
 from compiler.torch_target.modes import device_of, evaluating
 from runtime.data.batches import Shard
+from runtime.data.cache import open_samples
 from runtime.data.dataset import Dataset, Samples
-from runtime.data.fetching import normalize_images
+from runtime.data.fetching import Batch, normalize_images
 from runtime.data.loader import Loader, make_loader
-from runtime.data.sized import SizedSamples, open_samples
+from runtime.data.sized import SizedSamples
 from runtime.recipes.recipe import Recipe
 from runtime.training.metrics import Measured
 from runtime.training.mirror_mean import MirrorMean
@@ -55,7 +56,7 @@ class PartEvaluator:
         meter.sums, meter.counts = self.ranks.add_up(meter.sums), self.ranks.add_up(meter.counts)
         return Measured(int(self.ranks.add_up(np.array(float(seen)))), meter.loss, meter.scores)
 
-    def _load(self, samples: Samples) -> Loader:
+    def _load(self, samples: Samples) -> Loader[Batch]:
         """The batches of a part, of a micro-batch's size each: so much is known to fit the memory."""
         opened = self._opened.setdefault(id(samples), open_samples(self.data, samples, self.recipe.data))
         assert isinstance(self.recipe.batch, int)

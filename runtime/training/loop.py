@@ -100,7 +100,7 @@ class TrainingParts:
     data: Dataset
     recipe: Recipe
     taker: StepTaker
-    open_loader: Callable[[int], Loader]
+    open_loader: Callable[[int], Loader[Batch]]
     ramp: DropRamp
 
 

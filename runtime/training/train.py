@@ -8,9 +8,10 @@ from archspec.errors import InputError
 from archspec.extras import extra
 from compiler.torch_target.modes import device_of, limited_to
 from runtime.data.batches import Shard
+from runtime.data.cache import open_samples
 from runtime.data.dataset import Dataset
+from runtime.data.fetching import Batch
 from runtime.data.loader import Loader, make_loader
-from runtime.data.sized import open_samples
 from runtime.recipes.recipe import Recipe
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.registry import find_task
@@ -89,7 +90,7 @@ def _prepare(
     taker = StepTaker(state, module, objective, StepTask(recipe, data.preprocess), around.ranks)
     samples, shard = open_samples(data, data.train, recipe.data), Shard(around.ranks.rank, around.ranks.size)
 
-    def open_loader(step: int) -> Loader:
+    def open_loader(step: int) -> Loader[Batch]:
         return make_loader(data, samples, recipe, training=True, start_step=step, shard=shard)
 
     return TrainingParts(state, data, recipe, taker, open_loader, ramp)
