@@ -146,11 +146,14 @@ class TrainingLoop:
         """Take a step, and do what is due after it."""
         self._take(batch)
         step, ranks = self.state.step, self.around.ranks
-        best = self.clock.is_evaluated(step) and self._evaluate()
-        interrupted = ranks.agree(self.around.interruption.wanted)
+        evaluated, interrupted = self.clock.is_evaluated(step), ranks.agree(self.around.interruption.wanted)
+        if evaluated or interrupted or self.clock.is_saved(step):
+            ranks.share_buffers(self.state.module)
+        best = evaluated and self._evaluate()
         if best or interrupted or self.is_over or self.clock.is_saved(step):
             self._save(best=best)
         if interrupted and not self.is_over:
+            ranks.wait()  # for the one that saves
             self.around.interruption.end()
 
     def _take(self, batch: Batch) -> None:
@@ -165,7 +168,7 @@ class TrainingLoop:
             figures = parts.taker.take(batch, rate, seed, measured=logged)
         except NonfiniteStepError as error:
             raise self._explain(error, batch, seed) from error
-        self.meter.add(len(batch), figures.loss, figures.counts)
+        self.meter.add(batch.whole or len(batch), figures.loss, figures.counts)
         if logged:
             self._tell(self._describe_step(epoch, rate, figures).to_dict())
         for callback in self.around.callbacks:

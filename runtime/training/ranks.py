@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from archspec.arrays import Float64Array
 from archspec.extras import extra
 
 with extra("train"):
-    from torch import Tensor
+    from torch import Tensor, nn
 
 Sum = TypeVar("Sum", Float64Array, Tensor)
 
@@ -34,3 +36,17 @@ class Ranks:
     def agree(self, wanted: bool) -> bool:
         """Tell whether any process wants something: each gets the same answer."""
         return wanted
+
+    def share_buffers(self, module: nn.Module) -> None:
+        """Give all processes the first one's buffers, such as BatchNorm's statistics."""
+
+    def wrap(self, module: nn.Module) -> Callable[..., Any]:
+        """Give a form of a module whose gradients are the mean over all processes."""
+        return module
+
+    def collecting(self, forward: Callable[..., Any]) -> AbstractContextManager[None]:
+        """Leave the gradients of the block to be averaged with those of the next part of the step."""
+        return nullcontext()
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,14 +108,23 @@ class StepTaker:
         for number, (images, labels) in enumerate(pairs):
             torch.manual_seed(seed(number))  # for dropout and its like inside the module
             images, labels = self._prepare(images, labels, seed(number))
-            outputs = self._run(images, len(batch))
-            part_loss = self.objective.compute_loss(outputs, labels, whole)
-            value = float(part_loss.item())
-            if not math.isfinite(value):
-                raise NonfiniteStepError(f"the loss became {value}", number, done, images)
-            self._scale(part_loss).backward()
+            with self.ranks.collecting(self.forward) if number < parts - 1 else nullcontext():
+                outputs = self._run(images, len(batch))
+                part_loss = self.objective.compute_loss(outputs, labels, whole)
+                value = float(part_loss.item())
+                if not math.isfinite(value):
+                    raise NonfiniteStepError(f"the loss became {value}", number, done, images)
+                # the parts of all processes add up to the loss, and their gradients are averaged
+                self._scale(part_loss * self.ranks.size).backward()
             loss, counts, done = loss + value, counts + self.objective.count(outputs, labels), done + len(labels)
-        return loss, counts
+        return self._add_up(loss, counts)
+
+    def _add_up(self, loss: float, counts: ScoreCounts) -> tuple[float, ScoreCounts]:
+        """Add up the loss and the counts of all processes."""
+        if self.ranks.size == 1:
+            return loss, counts
+        total = self.ranks.add_up(np.array([loss, *np.ravel(counts)]))
+        return float(total[0]), total[1:].reshape(np.shape(counts))
 
     def _prepare(self, stored: Tensor, labels: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """Normalize a part of the step on the device, and mix it as the recipe says. What the targets weigh stays,

@@ -87,7 +87,7 @@ def _prepare(
     average = None if recipe.ema is None else MovingAverage(module, recipe.ema)
     scaler = torch.amp.GradScaler(device_of(module).type) if recipe.precision == "fp16" else None
     state = TrainState(module, optimizer, average, scaler)
-    taker = StepTaker(state, module, objective, StepTask(recipe, data.preprocess), around.ranks)
+    taker = StepTaker(state, around.ranks.wrap(module), objective, StepTask(recipe, data.preprocess), around.ranks)
     samples, shard = open_samples(data, data.train, recipe.data), Shard(around.ranks.rank, around.ranks.size)
 
     def open_loader(step: int) -> Loader[Batch]:

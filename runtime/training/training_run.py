@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,10 +22,12 @@ from runtime.recipes.recipe import Recipe
 from runtime.tasks.grid import OutputGrid
 from runtime.training.callbacks import TrainingCallback
 from runtime.training.clock import StepClock
+from runtime.training.distributed import joining
 from runtime.training.fitting import FittingKeywords, fit_network, fit_spec
 from runtime.training.grids import find_grids, name_strides
 from runtime.training.interruption import Interruption
 from runtime.training.loop import Attendance, TrainResult
+from runtime.training.ranks import Ranks
 from runtime.training.resume import NEVER, TakenUp, take_up
 from runtime.training.roles import find_roles
 from runtime.training.run import describe_training
@@ -71,23 +74,41 @@ def train_network(
         raise InputError("train: `resume` and `force` are about a run's `folder`: give one")
     if folder is not None and isinstance(network, Graph):
         raise InputError("train: a graph has no text to keep in a `folder`: give the spec, or train in memory")
-    if folder is not None and resume == NEVER:
-        check_vacant(folder, force=choices.force)
+    with joining() as ranks:
+        if folder is not None and resume == NEVER and ranks.is_main:
+            check_vacant(folder, force=choices.force)
+        return _train_together(network, data, recipe, folder, choices, callbacks if ranks.is_main else (), ranks)
+
+
+def _train_together(
+    network: Spec | Graph,
+    data: Dataset | str,
+    recipe: Recipe,
+    folder: str | Path | None,
+    choices: TrainingChoices,
+    callbacks: Sequence[TrainingCallback],
+    ranks: Ranks,
+) -> TrainResult:
+    """Train in one process of those that there are."""
     if choices.command is None and folder is not None and isinstance(data, str):
         choices = replace(choices, command=write_command(Path(folder), data, choices.max_nodes))
     dataset = open_data(data, recipe.data, recipe.task) if isinstance(data, str) else data
     if isinstance(network, Graph):
-        return _train_graph(network, dataset, recipe, callbacks)
+        return _train_graph(network, dataset, recipe, Attendance(callbacks, ranks=ranks))
     spec, graph, dataset = _fit(network, dataset, recipe, choices, adapt=isinstance(data, str))
     if folder is None:
-        return _train_graph(graph, dataset, recipe, callbacks)
+        return _train_graph(graph, dataset, recipe, Attendance(callbacks, ranks=ranks))
     module = to_torch(graph, seed=recipe.seed)
     grids = find_grids(module, dataset, name_strides(graph))
     text = _describe_run(spec, graph, dataset, recipe, grids)
+    text = replace(text, again=choices.command, settings={**text.settings, "processes": ranks.size})
+    resume = str(choices.resume)
     taken_up = None if resume == NEVER else take_up(folder, resume, text.settings)
-    interruption, text = Interruption(), replace(text, again=choices.command)
-    with _open_writer(Path(folder), text, taken_up, force=choices.force) as writer, interruption:
-        around = Attendance(callbacks, writer, interruption=interruption)
+    ranks.wait()  # until all have read what the first one may change
+    interruption = Interruption()
+    opened = _open_writer(Path(folder), text, taken_up, force=choices.force) if ranks.is_main else nullcontext()
+    with opened as writer, interruption:
+        around = Attendance(callbacks, writer, ranks, interruption)
         result = train(module, dataset, recipe, around, grids=grids, roles=find_roles(graph), taken_up=taken_up)
     interruption.end()  # of a signal that came when all was done but the last lines
     return result
@@ -107,10 +128,10 @@ def _fit(
     return fitted.spec, fitted.graph, fitted.data
 
 
-def _train_graph(graph: Graph, data: Dataset, recipe: Recipe, callbacks: Sequence[TrainingCallback]) -> TrainResult:
+def _train_graph(graph: Graph, data: Dataset, recipe: Recipe, around: Attendance) -> TrainResult:
     module = to_torch(graph, seed=recipe.seed)
     grids = find_grids(module, data, name_strides(graph))
-    return train(module, data, recipe, Attendance(callbacks), grids=grids, roles=find_roles(graph))
+    return train(module, data, recipe, around, grids=grids, roles=find_roles(graph))
 
 
 def write_command(folder: Path, data: str, max_nodes: int = MAX_NODES) -> str:
@@ -139,7 +160,6 @@ def _describe_run(spec: Spec, graph: Graph, data: Dataset, recipe: Recipe, grids
             "network": graph.digest(),
             "data": {**describe_data(data), **counts},
             "recipe": recipe.to_dict(),
-            "processes": 1,
         },
         epochs=clock.epochs,
         steps=clock.steps,

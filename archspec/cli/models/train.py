@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -97,6 +98,16 @@ def train(
     ] = False,
     seed: Annotated[int | None, shared_option("--seed", min=0, metavar="N", note="default: the recipe's")] = None,
     threads: ThreadsOption = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes",
+            min=1,
+            max=1024,
+            metavar="N",
+            help="Train in N processes of this machine, each with its part of the batch (default: one).",
+        ),
+    ] = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write TensorBoard's events into the run's folder too.")
     ] = False,
@@ -109,6 +120,7 @@ def train(
     from archspec import api
     from archspec.cli.progress import follow_training
     from runtime.data.known import locate
+    from runtime.training.distributed import choose_after_restart, is_launched, is_main
     from runtime.training.run_folder import write_export
     from runtime.training.training_run import write_command
 
@@ -128,6 +140,10 @@ def train(
         raise typer.BadParameter("--resume auto goes on with the run in -o RUN: name it")
     data = locate(data, data_dir)
     with _find_folder(output, loaded.name) as folder, follow_training() as on_step:
+        if processes and processes > 1 and not is_launched():
+            _launch(folder, processes, threads)
+            return
+        resume, force = choose_after_restart(folder, resume, force=force)
         again = " ".join([write_command(folder, data, max_nodes), *(f"--allow {as_argument(one)}" for one in allow)])
         result = api.train(
             loaded,
@@ -142,12 +158,22 @@ def train(
             sizes=parse_sizes(size),
             max_nodes=max_nodes,
         )
+    if not is_main():
+        return
     if as_json:
         print_json({**result.to_dict(), "folder": str(folder)})
         return
     tell(_describe_scores(result))
     tell(f"wrote {folder}/: spec.yaml, recipe.yaml, weights.safetensors, metrics.jsonl, checkpoints/")
     tell(f"next: {write_export(folder)}{f' --max-nodes {max_nodes}' if max_nodes > MAX_NODES else ''}")
+
+
+def _launch(folder: Path, processes: int, threads: int | None) -> None:
+    """Start the processes, each with this command's own words, and the folder that was chosen."""
+    from runtime.training.launching import launch, strip_words
+
+    words = strip_words(sys.argv[1:], {"--processes": 1, "-o": 1, "--output": 1})
+    launch([*words, "-o", str(folder)], processes, threads)
 
 
 def _list_callbacks(folder: Path, *, tensorboard: bool) -> list[TrainingCallback]:

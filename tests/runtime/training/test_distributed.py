@@ -1,0 +1,93 @@
+"""Several processes learn what one learns of the same batches, and end the same wherever one of them is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archspec.errors import InputError
+from runtime.training.distributed import choose_after_restart, is_launched, is_main, joining
+from runtime.training.launching import strip_words
+from tests.support.killed_training import compare, read_result
+from tests.support.metrics import read_metrics
+from tests.support.together import train_together, write_task
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+
+RECIPE: dict[str, Any] = {
+    "steps": 14,
+    "batch": 15,
+    "evaluate_every": 7,
+    "checkpoint_every": 3,
+    "clip": 1.0,
+    "ema": 0.9,
+    "optimizer": {"name": "adamw", "lr": 0.01},
+    "threads": 1,
+}
+PLAIN: list[Any] = [{"conv": 8}, "relu", "flatten", {"linear": 3}]
+NORMALIZED: list[Any] = [{"conv": 8}, "norm", "relu", {"dropout": 0.2}, "flatten", {"linear": 3}]
+
+
+def read_losses(folder: Path) -> list[float]:
+    return [row["loss"] for row in read_metrics(folder / "metrics.jsonl") if row["kind"] == "step"]
+
+
+def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path) -> None:
+    """Batches of 15 in three parts, whose gradients are collected; no two processes see equally many images."""
+    curves = []
+    for size in (1, 2):
+        folder = write_task(tmp_path / str(size) / "run", PLAIN, RECIPE | {"accumulate": 3})
+        assert train_together(folder, size=size) == [0] * size
+        curves.append(read_losses(folder))
+    other = write_task(tmp_path / "other" / "run", PLAIN, RECIPE | {"seed": 1})
+    assert train_together(other, size=1) == [0]
+    assert len(curves[0]) == 14
+    assert curves[1] == pytest.approx(curves[0], rel=1e-5)
+    assert read_losses(other) != pytest.approx(curves[0], rel=1e-2), "the control: another order of images"
+
+
+def test_processes_that_are_killed_end_the_same(tmp_path: Path) -> None:
+    """The statistics of normalization differ by process: the first one's count, in checkpoints and evaluations."""
+    whole = write_task(tmp_path / "whole" / "run", NORMALIZED, RECIPE)
+    assert train_together(whole) == [0, 0]
+    killed, resume = write_task(tmp_path / "killed" / "run", NORMALIZED, RECIPE), "never"
+    for kill_at in (60, 25, 40):
+        codes = train_together(killed, resume, kill_at)
+        assert codes[0] == -signal.SIGKILL
+        assert codes[1] != 0
+        resume = "auto"
+    assert train_together(killed, resume) == [0, 0]
+    expected = read_result(whole)
+    assert compare(read_result(killed), expected) == []
+    assert any("running_var" in name for name in expected)
+
+
+def test_a_process_that_is_alone_joins_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    with joining() as ranks:
+        assert (ranks.rank, ranks.size) == (0, 1)
+    assert (is_launched(), is_main()) == (False, True)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "one")
+    with pytest.raises(InputError, match="numbers that torchrun sets"), joining():
+        pass
+
+
+def test_what_a_restart_begins_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("TORCHELASTIC_RESTART_COUNT", raising=False)
+    assert choose_after_restart(tmp_path, "never", force=False) == ("never", False)
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert choose_after_restart(tmp_path, "never", force=False) == ("never", True)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "manifest.json").touch()
+    assert choose_after_restart(tmp_path, "never", force=False) == ("auto", False)
+
+
+def test_words_of_the_command_are_taken_out() -> None:
+    words = ["train", "net", "-o", "a b", "--processes=2", "--output=x", "--seed", "1"]
+    assert strip_words(words, {"-o": 1, "--output": 1, "--processes": 1}) == ["train", "net", "--seed", "1"]
