@@ -168,5 +168,6 @@ class Maps(Task):
 
 
 def _score_class(right: float, sizes: float) -> dict[str, float | None]:
-    """`sizes` is the number of the pixels of a class and of those answered to be of it, together."""
+    """Compute both from the number of right pixels of a class, and that of its pixels and of those answered to be of it
+    together."""
     return {"iou": divide_or_none(right, sizes - right), "dice": divide_or_none(2 * right, sizes)}
