@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from archspec.callbacks import OnStep, ignore_step
-from archspec.errors import InputError
 from archspec.wording import list_some, tell_count
+from runtime.data.description import read_description
 from runtime.data.listing import FolderListing
 from runtime.data.source import DataSource, LabelledPictures
 from runtime.data.splits import PART_NAMES, TRAIN
@@ -34,23 +34,36 @@ def recognize(listing: FolderListing) -> bool:
 
 
 def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> DataSource:
-    """Read which pictures there are, and of which class each is. The classes are numbered in the order of their names.
+    """Read which pictures there are, and of which class each is. The classes are numbered in the order of their names,
+    or in that of `data.yaml`, which may leave out some.
 
-    Raises InputError where a class has no pictures to train on.
+    Raises InputError where `data.yaml` makes no sense. A class without pictures to train on is a problem of the data.
     """
     found, folders = _find_pictures(listing)
-    order = tuple(sorted(folders))
-    _check_classes(listing, found, order)
+    order = read_description(listing).class_names or tuple(sorted(folders))
+    found = [picture for picture in found if picture.label in set(order)]
     numbers = {label: number for number, label in enumerate(order)}
     targets = np.array([numbers[picture.label] for picture in found], np.int64)
     names = [picture.name for picture in found]
-    parts = [picture.part for picture in found] if any(picture.part for picture in found) else None
-    samples = LabelledPictures(listing.folder, names, targets=targets)
+    return DataSource(
+        name,
+        "labels",
+        LabelledPictures(listing.folder, names, targets=targets),
+        order,
+        names,
+        parts=[picture.part for picture in found] if any(picture.part for picture in found) else None,
+        strata=targets.tolist(),
+        notes=(*_tell_loose(listing, names, name), *listing.tell_not_read()),
+        problems=tuple(_find_problems(listing, found, order)),
+    )
+
+
+def _tell_loose(listing: FolderListing, names: Sequence[str], name: str) -> Iterator[str]:
     loose = sorted(set(listing.pictures) - set(names))
-    are = "is" if len(loose) == 1 else "are"
-    note = f"{tell_count(len(loose), 'picture')} of {name} {are} in no folder of a class, and {are} left out: "
-    notes = (note + list_some(loose, 3, ", "),) if loose else ()
-    return DataSource(name, "labels", samples, order, names, parts=parts, strata=targets.tolist(), notes=notes)
+    if loose:
+        are = "is" if len(loose) == 1 else "are"
+        told = f"{tell_count(len(loose), 'picture')} of {name} {are} in no folder of a class"
+        yield f"{told}, and {are} left out: {list_some(loose, 3, ', ')}"
 
 
 def _find_pictures(listing: FolderListing) -> tuple[list[ClassedPicture], set[str]]:
@@ -77,14 +90,12 @@ def find_part_folders(listing: FolderListing) -> Mapping[str, str]:
     return parts if len(parts) == len(tops) and TRAIN in parts.values() else {}
 
 
-def _check_classes(listing: FolderListing, found: Sequence[ClassedPicture], order: Sequence[str]) -> None:
+def _find_problems(listing: FolderListing, found: Sequence[ClassedPicture], order: Sequence[str]) -> Iterator[str]:
     counts = Counter(picture.label for picture in found if picture.part in ("", TRAIN))
     empty = [label for label in order if not counts[label]]
-    if not empty:
-        return
-    others = listing.tell_not_read()
-    training = " to train on" if any(picture.part for picture in found) else ""
-    raise InputError(
-        f"{listing.folder}: no pictures{training} in the folder of {list_some(empty, 5, ', ')}: each class needs at "
-        f"least one{f'; {others}' if others else ''}; remove the folder, or name the classes in data.yaml"
-    )
+    if empty:
+        training = " to train on" if any(picture.part for picture in found) else ""
+        yield (
+            f"{listing.folder} has no pictures{training} in the folder of {list_some(empty, 5, ', ')}: each class "
+            "needs at least one; remove the folder, or name the classes that there are in data.yaml"
+        )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from archspec.callbacks import OnStep
-from runtime.data import cifar, class_folders, idx, mask_pairs
+from runtime.data import cifar, class_folders, idx, keypoints_coco, keypoints_csv, label_table, mask_pairs
 from runtime.data.listing import FolderListing
 from runtime.data.source import DataSource
 from runtime.data.volumes import folder as volumes
@@ -29,7 +29,10 @@ class DataLayout:
 
 LAYOUTS: tuple[DataLayout, ...] = (
     DataLayout("volumes and their labels", "maps", volumes.DESCRIBED, volumes.recognize, volumes.read),
+    DataLayout("keypoints as COCO", "joints", keypoints_coco.DESCRIBED, keypoints_coco.recognize, keypoints_coco.read),
+    DataLayout("a table of keypoints", "joints", keypoints_csv.DESCRIBED, keypoints_csv.recognize, keypoints_csv.read),
     DataLayout("pairs of images and masks", "maps", mask_pairs.DESCRIBED, mask_pairs.recognize, mask_pairs.read),
+    DataLayout("a table of labels", "labels", label_table.DESCRIBED, label_table.recognize, label_table.read),
     DataLayout("IDX files", "labels", idx.DESCRIBED, idx.recognize, idx.read),
     DataLayout("CIFAR's binary files", "labels", cifar.DESCRIBED, cifar.recognize, cifar.read),
     DataLayout("class folders", "labels", class_folders.DESCRIBED, class_folders.recognize, class_folders.read),

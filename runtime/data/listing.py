@@ -87,13 +87,13 @@ class FolderListing:
         several = self._by_last_part.get(wanted.rpartition("/")[2], ())
         return several[0] if len(several) == 1 else None
 
-    def tell_not_read(self) -> str:
-        """Tell of the pictures of kinds that are not read; empty where there are none."""
+    def tell_not_read(self) -> tuple[str, ...]:
+        """Tell of the pictures of kinds that are not read, in one sentence; none where there are none."""
         kinds = Counter(OTHER_ENDINGS[ending] for ending in map(find_ending, self.files) if ending in OTHER_ENDINGS)
         if not kinds:
-            return ""
+            return ()
         told, verb = tell_count(kinds.total(), "other picture"), "is" if kinds.total() == 1 else "are"
-        return f"{told} ({', '.join(sorted(kinds))}) {verb} not read: PNG and JPEG are"
+        return (f"{told} ({', '.join(sorted(kinds))}) {verb} not read: PNG and JPEG are",)
 
 
 def find_ending(name: str) -> str:

@@ -11,6 +11,18 @@ from archspec.arrays import Array
 from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import InputError
 from archspec.wording import list_some, tell_count, write_shape
+from runtime.data.csv_table import (
+    IMAGE,
+    MASK,
+    PART,
+    check_one,
+    find_column,
+    find_file,
+    find_tables,
+    read_part,
+    read_table,
+)
+from runtime.data.description import DATA_YAML, DataDescription, read_description
 from runtime.data.listing import FolderListing, cut_ending
 from runtime.data.mask_values import MaskValues, choose_values, scan_masks
 from runtime.data.reading import peek_image
@@ -170,13 +182,25 @@ def tell_left_out(pairing: Pairing) -> tuple[str, ...]:
     return tuple(notes)
 
 
-DESCRIBED = "images/NAME.png (or .jpg) and masks/NAME.png, also in train/, val/ and test/, or with these inside"
+DESCRIBED = (
+    "images/NAME.png (or .jpg) and masks/NAME.png, also in train/, val/ and test/, or with these inside; or a CSV file "
+    "with the columns image and mask"
+)
 """What the layout looks like."""
 
 
 def recognize(listing: FolderListing) -> bool:
-    """Tell whether a folder has folders of images beside folders of masks."""
-    return bool(find_folder_pairs(listing))
+    """Tell whether a folder has folders of images beside folders of masks, or a table of both."""
+    return bool(find_folder_pairs(listing) or _list_tables(listing, None) or _is_described(listing))
+
+
+def _is_described(listing: FolderListing) -> bool:
+    if not listing.has(DATA_YAML):
+        return False
+    try:
+        return read_description(listing).masks is not None
+    except InputError:  # which is told by whoever reads more of it
+        return False
 
 
 def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> DataSource:
@@ -184,14 +208,51 @@ def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> Da
 
     Raises InputError where there is no pair, or the values of the masks stand for no classes.
     """
-    pairing = pair_files(listing, find_folder_pairs(listing))
+    description = read_description(listing)
+    pairing = _pair(listing, description)
     if not pairing.pairs:
         shown = [list_some(names, 3, ", ") or "none" for names in pairing[1:]]
         raise InputError(f"no image of {name} has a mask of its name: images are {shown[0]}; masks are {shown[1]}")
     images, masks, parts = zip(*pairing.pairs, strict=True)
     scan = scan_masks([listing.path(mask) for mask in masks], on_step)
-    values, classes = choose_values(scan, None, (), name)
+    if scan.bad and not scan.counts:
+        raise InputError(f"no mask of {name} can be read: {list_some(scan.bad)}")
+    values, classes = choose_values(scan, description.classes, description.ignored, name)
     samples = MaskedPictures(listing.folder, images, masks=masks, values=values)
-    return DataSource(
-        name, "maps", samples, classes, images, parts=parts, notes=tell_left_out(pairing), bad=tuple(scan.bad)
-    )
+    notes = (*tell_left_out(pairing), *listing.tell_not_read())
+    return DataSource(name, "maps", samples, classes, images, parts=parts, notes=notes, bad=tuple(scan.bad))
+
+
+def _pair(listing: FolderListing, description: DataDescription) -> Pairing:
+    """The pairs that a table names, or those of two folders."""
+    if description.masks is not None:
+        images = description.images or next(
+            (name for name in listing.top_folders if name.lower() in IMAGE_FOLDERS), description.masks
+        )
+        return pair_files(listing, [FolderPair(images, description.masks, "")])
+    folders = find_folder_pairs(listing)
+    tables = _list_tables(listing, description)
+    return pair_files(listing, folders) if folders and description.table is None else _read_table(listing, tables)
+
+
+def _list_tables(listing: FolderListing, description: DataDescription | None) -> list[str]:
+    found = find_tables(listing, description).items()
+    return [file for file, columns in found if find_column(columns, IMAGE) and find_column(columns, MASK)]
+
+
+def _read_table(listing: FolderListing, tables: Sequence[str]) -> Pairing:
+    check_one(listing, tables, "image and mask")
+    table = read_table(listing.path(tables[0]))
+    image, mask, part = (find_column(table.columns, names) for names in (IMAGE, MASK, PART))
+    pairs: dict[str, tuple[str, str, str]] = {}
+    for row in table.rows:
+        found = find_file(listing, table, row, str(image), _list_named(listing, IMAGE_FOLDERS))
+        if found in pairs:
+            raise InputError(f"{table.place(row)}: {found} is named a second time")
+        other = find_file(listing, table, row, str(mask), _list_named(listing, MASK_FOLDERS))
+        pairs[found] = (found, other, read_part(table, row, part))
+    return Pairing(sorted(pairs.values()), [], [])
+
+
+def _list_named(listing: FolderListing, names: Sequence[str]) -> list[str]:
+    return [folder for folder in listing.folders if folder.rpartition("/")[2].lower() in names]

@@ -166,12 +166,12 @@ def _check_numbers(classes: Sequence[int], count: int, named: bool, name: str) -
         raise InputError(f"the masks of {name} have the numbers {shown}, with gaps between them: {_ADVICE}")
 
 
-_ADVICE = "say in data.yaml what each stands for, as in `classes: {0: background, 128: cell}`"
+_ADVICE = "say in data.yaml what each stands for, as in `classes: {background: 0, cell: 128}`"
 
 
 def _advise_table(scan: MaskScan, name: str) -> str:
     values = [value for value, _ in scan.counts.most_common(8)]
-    lines = ", ".join(f"{describe_value(value)}: NAME" for value in values)
+    lines = ", ".join(f"name{number}: {describe_value(value)}" for number, value in enumerate(values))
     more = ", …" if len(scan.counts) > len(values) else ""
     told = tell_count(len(scan.counts), "colour")
     return (

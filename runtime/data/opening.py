@@ -21,11 +21,12 @@ from runtime.data.layouts import LAYOUTS, DataLayout
 from runtime.data.listing import FolderListing, list_data
 from runtime.data.measuring import Survey, refuse_bad, survey
 from runtime.data.registry import DATASETS
-from runtime.data.source import DataSource, Subset, take_channels
+from runtime.data.source import DataSource, Subset, lay_on, take_channels
 from runtime.data.splits import TEST, TRAIN, Indices, split_samples
 from runtime.data.stored import StoredImage
 from runtime.data.volumes.assembling import make_volume_dataset
 from runtime.data.volumes.folder import VolumeSource
+from runtime.pictures.file import parse_ground
 from runtime.recipes.data import DataSection
 
 
@@ -98,23 +99,27 @@ def choose_layout(listing: FolderListing, task: str | None = None) -> DataLayout
         kinds = list_some([f"{layout.name}, for the task {layout.task}" for layout in found])
         raise InputError(f"{listing.folder} holds {kinds}; what is wanted are data for the task {task}")
     held = tell_count(len(listing.pictures), "picture")
-    others = listing.tell_not_read()
+    others = "".join(f"; {note}" for note in listing.tell_not_read())
     kinds = "".join(f"\n  {layout.task}: {layout.described}" for layout in LAYOUTS if task in (None, layout.task))
     raise InputError(
         f"{listing.folder} is laid out as no data are: it holds {held} (PNG or JPEG) in "
-        f"{tell_count(len(listing.folders), 'folder')}{f'; {others}' if others else ''}; understood are:{kinds}"
+        f"{tell_count(len(listing.folders), 'folder')}{others}; understood are:{kinds}"
     )
 
 
 def make_dataset(source: DataSource, section: DataSection, on_step: OnStep = ignore_step) -> Dataset:
     """Split the samples, and measure what their images need. Raises InputError where one of them cannot be read, or a
     part would be empty."""
+    if section.ground is not None:
+        source = replace(source, samples=lay_on(source.samples, parse_ground(section.ground)))
     if section.skip_bad:
         source = drop_bad(source, on_step)
     if isinstance(source, VolumeSource):
         return make_volume_dataset(source, section, on_step)
     for note in source.notes:
         warn(note)
+    if source.problems:
+        raise InputError("; ".join(source.problems))
     seen = survey(source.samples, on_step)
     refuse_bad(list(dict.fromkeys((*source.bad, *seen.bad))), source.name)
     samples = take_channels(source.samples, seen.channels)

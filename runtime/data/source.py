@@ -27,7 +27,7 @@ class DataSource:
     `names` tells them apart, in messages and in lists of a part; `groups` names for each what it is split with (None:
     each stands alone). `parts` has the part that the data say each is of ("" where they do not say). `strata` are the
     classes of images, of which each part has its share. `notes` tell what was left out, `bad` which files cannot be
-    used.
+    used, and `problems` what else is wrong with the data as a whole.
     """
 
     name: str
@@ -41,6 +41,7 @@ class DataSource:
     flip_index: tuple[int, ...] | None = None
     notes: tuple[str, ...] = ()
     bad: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -127,6 +128,13 @@ def take_channels(samples: Samples, channels: int) -> Samples:
         return replace(samples, channels=channels)
     same = not len(samples) or peek_sample(samples, 0).channels == channels
     return samples if same else ChannelSamples(samples, channels)
+
+
+def lay_on(samples: Samples, ground: tuple[int, int, int]) -> Samples:
+    """Make samples whose pictures lie on a ground where they are transparent."""
+    if isinstance(samples, Subset):
+        return Subset(lay_on(samples.samples, ground), samples.indices)
+    return replace(samples, ground=ground) if isinstance(samples, PictureSamples) else samples
 
 
 def list_sample_files(samples: Samples, index: int) -> tuple[Path, ...]:

@@ -56,6 +56,10 @@ class DataSection(RecipeSection):
         "training volumes (`measured`) or of `each` alone",
     )
     patches: Count = Field(1, description="patches of the size `size` that an epoch cuts out of each volume")
+    ground: Annotated[
+        Annotated[str, Field(pattern=r"^(white|black|#[0-9a-fA-F]{6})$")] | None,
+        told("white, black, a colour such as '#204060', or null"),
+    ] = Field(None, description="what pictures lie on that are transparent in places; null: these are refused")
     skip_bad: bool = Field(False, description="whether files that cannot be read are left out, and counted")
     cache: Literal["ram", "disk", "off"] = Field("ram", description="where prepared images are kept")
     workers: Natural = Field(0, description="processes that load images beside the one that trains")

@@ -14,6 +14,7 @@ from archspec.bounds import MAX_NODES, MAX_WHOLE
 from archspec.cli.allowing import AllowOption, load_allowed
 from archspec.cli.completion import complete_data, complete_recipe
 from archspec.cli.options import (
+    GroundOption,
     JsonOption,
     MaxNodesOption,
     SizeOption,
@@ -71,6 +72,7 @@ def train(
     fold: Annotated[
         str | None, typer.Option("--fold", metavar="K/N", help="Hold out part K of N of the images, as in 2/5.")
     ] = None,
+    ground: GroundOption = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out images and masks that cannot be read, and say which.")
     ] = False,
@@ -129,6 +131,7 @@ def train(
         "--batch": ("batch", batch),
         "--lr": ("optimizer.lr", learning_rate),
         "--fold": ("data.fold", fold),
+        "--ground": ("data.ground", ground and f"#{bytes(ground).hex()}"),
         "--skip-bad": ("data.skip_bad", skip_bad or None),
         "--ramp-drop": ("ramp_drop", ramp_drop or None),
         "--seed": ("seed", seed),

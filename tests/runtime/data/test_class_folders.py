@@ -10,6 +10,7 @@ import pytest
 from archspec.errors import InputError
 from runtime.data.class_folders import find_part_folders, read, recognize
 from runtime.data.listing import list_data
+from runtime.data.opening import open_data
 from tests.support.folders import draw_pixels, save_pixels, write_class_folders
 from tests.support.torchvision_models import import_torchvision_datasets
 
@@ -57,18 +58,37 @@ def test_what_is_not_laid_out_so(tmp_path: Path) -> None:
     assert recognize(list_data(tmp_path)), "an empty class is a mistake, and is told"
 
 
-def test_an_empty_class_is_told(tmp_path: Path) -> None:
+def test_an_empty_class_is_a_problem(tmp_path: Path) -> None:
     write_class_folders(tmp_path, {"a": 2, "b": 0, "c": 0})
     (tmp_path / "c" / "1.webp").write_bytes(b"")
-    message = r"no pictures in the folder of b, c: each class needs at least one; 1 other picture \(WebP\) is not read"
-    with pytest.raises(InputError, match=message):
-        read(list_data(tmp_path), "data")
+    source = read(list_data(tmp_path), "data")
+    (problem,) = source.problems
+    assert f"{tmp_path} has no pictures in the folder of b, c: each class needs at least one" in problem
+    assert source.notes == ("1 other picture (WebP) is not read: PNG and JPEG are",)
+    with pytest.raises(InputError, match="has no pictures in the folder of b, c"):
+        open_data(tmp_path)
 
 
-def test_a_class_that_is_never_trained_is_told(tmp_path: Path) -> None:
+def test_a_class_that_is_never_trained_is_a_problem(tmp_path: Path) -> None:
     write_class_folders(tmp_path, {"train/a": 2, "test/a": 1, "test/b": 1})
-    with pytest.raises(InputError, match="no pictures to train on in the folder of b: each class needs at least one"):
-        read(list_data(tmp_path), "data")
+    with pytest.raises(
+        InputError, match="has no pictures to train on in the folder of b: each class needs at least one"
+    ):
+        open_data(tmp_path)
+
+
+def test_a_description_says_the_order_and_which_classes_there_are(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"a": 2, "b": 1, "c": 2})
+    (tmp_path / "data.yaml").write_text("classes: [c, a]\n")
+    source = read(list_data(tmp_path), "data")
+    assert source.classes == ("c", "a")
+    assert [*zip(source.names, source.strata or (), strict=True)] == [
+        ("a/000.png", 1),
+        ("a/001.png", 1),
+        ("c/000.png", 0),
+        ("c/001.png", 0),
+    ]
+    assert "b/000.png" in source.notes[0]
 
 
 def test_loose_pictures_are_left_out_and_told(tmp_path: Path) -> None:

@@ -80,8 +80,8 @@ def test_a_file_is_found_by_what_a_text_calls_it(tmp_path: Path) -> None:
 
 
 def test_other_pictures_are_told(tmp_path: Path) -> None:
-    assert list_data(make(tmp_path, "a.png")).tell_not_read() == ""
-    told = list_data(make(tmp_path, "b.webp", "c.TIF", "d.tiff")).tell_not_read()
+    assert list_data(make(tmp_path, "a.png")).tell_not_read() == ()
+    (told,) = list_data(make(tmp_path, "b.webp", "c.TIF", "d.tiff")).tell_not_read()
     assert told == "3 other pictures (TIFF, WebP) are not read: PNG and JPEG are"
 
 

@@ -115,3 +115,52 @@ def test_a_broken_mask_is_named(tmp_path: Path) -> None:
     assert "masks/b.png is a broken picture" in message
     with pytest.raises(InputError, match=r"masks/b\.png is a broken picture"):
         source.samples.peek(1)  # type: ignore[attr-defined]
+
+
+def test_a_table_names_pairs(tmp_path: Path) -> None:
+    for number, name in enumerate("abc"):
+        save_pixels(tmp_path / "photos" / f"{name}.png", draw_pixels((4, 5), number))
+        save_pixels(tmp_path / "truth" / f"m{number}.png", draw_pixels((4, 5), number, 3))
+    rows = ["photos/b.png,m1.png,train", "a.png,truth/m0.png,val", "c.png,m2.png,"]
+    (tmp_path / "pairs.csv").write_text("\n".join(["image,mask,split", *rows]))
+    listing = list_data(tmp_path)
+    assert recognize(listing)
+    source = read(listing, "data")
+    assert list(source.names) == ["photos/a.png", "photos/b.png", "photos/c.png"]
+    assert list(source.parts or ()) == ["validation", "train", ""]
+    for index in range(3):
+        assert np.array_equal(source.samples[index][1], draw_pixels((4, 5), index, 3))
+    (tmp_path / "pairs.csv").write_text("image,mask\na.png,m0.png\na.png,m1.png\n")
+    with pytest.raises(InputError, match=r"pairs\.csv:3: photos/a\.png is named a second time"):
+        read(list_data(tmp_path), "data")
+
+
+def test_a_description_names_folders_and_colours(tmp_path: Path) -> None:
+    colours = np.array([[0, 0, 0], [255, 0, 0], [0, 0, 255], [255, 255, 255]], np.uint8)
+    for number in range(4):
+        numbers = draw_pixels((4, 5), number, 4)
+        save_pixels(tmp_path / "photos" / f"{number}.png", draw_pixels((4, 5), number))
+        save_pixels(tmp_path / "truth" / f"{number}.png", colours[numbers])
+    text = "images: photos\nmasks: truth\n"
+    (tmp_path / "data.yaml").write_text(text)
+    assert recognize(list_data(tmp_path))
+    with pytest.raises(InputError, match=r"the masks of data have 4 colours: say in its data\.yaml"):
+        read(list_data(tmp_path), "data")
+    text += "classes: {background: '#000000', artery: '#ff0000', vein: '#0000ff'}\nignore: '#ffffff'\n"
+    (tmp_path / "data.yaml").write_text(text)
+    source = read(list_data(tmp_path), "data")
+    assert source.classes == ("background", "artery", "vein")
+    for index in range(4):
+        numbers = draw_pixels((4, 5), index, 4)
+        assert np.array_equal(source.samples[index][1], np.where(numbers == 3, 255, numbers))
+    (tmp_path / "data.yaml").write_text(text.replace("ignore: '#ffffff'\n", ""))
+    source = read(list_data(tmp_path), "data")
+    with pytest.raises(InputError, match=r"truth/0\.png has \d+ pixels? of 255, which stands? for no class"):
+        [source.samples[index] for index in range(4)]
+
+
+def test_masks_that_cannot_be_read_at_all(tmp_path: Path) -> None:
+    save_pixels(tmp_path / "images" / "a.png", draw_pixels((4, 4)))
+    save_pixels(tmp_path / "masks" / "a.jpg", draw_pixels((4, 4)))
+    with pytest.raises(InputError, match=r"no mask of data can be read: .*masks/a\.jpg is a JPEG picture"):
+        read(list_data(tmp_path), "data")

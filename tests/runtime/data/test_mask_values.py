@@ -75,7 +75,7 @@ def test_a_number_beyond_those_that_were_found_is_refused() -> None:
 @pytest.mark.parametrize(
     ("scan", "table", "message"),
     [
-        (scan_of(0, RED), None, r"the masks of data have 2 colours: say in its data.yaml .* '#ff0000': NAME"),
+        (scan_of(0, RED), None, r"the masks of data have 2 colours: say in its data.yaml .* name1: '#ff0000'"),
         (scan_of(0, RED), ["a", "b"], "the masks of data have 2 colours"),
         (scan_of(255), ["a"], "the masks of data ask for no class: all their pixels are 255"),
         (scan_of(), None, "ask for no class"),

@@ -116,6 +116,21 @@ def test_names_come_before_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert open_data("./digits").classes == ("a", "b")
 
 
+def test_transparent_pictures_need_a_ground(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"a": 5, "b": 5}, (8, 9, 4))
+    with pytest.raises(InputError, match=r"is transparent in places, .*--ground white"):
+        open_data(tmp_path)
+    for ground, level in (("white", 255), ("#0a0a0a", 10)):
+        data = open_data(tmp_path, DataSection(ground=ground))
+        for index in range(len(data.train)):
+            path, image = list_sample_files(data.train, index)[0], data.train[index][0]
+            pixels = np.asarray(Image.open(path)).astype(float)
+            share = pixels[..., 3:] / 255
+            witness = share * pixels[..., :3] + (1 - share) * level
+            assert np.abs(np.moveaxis(image, 0, 2) - witness).max() <= 0.51
+    assert len(open_data(tmp_path, DataSection(ground="black", skip_bad=True)).train) == 8
+
+
 def test_named_data_are_arranged_too() -> None:
     assert open_data("digits").preprocess == load_data("digits").preprocess
     data = open_data("digits", DataSection(size=[16], resize="letterbox", validation=0.1))
