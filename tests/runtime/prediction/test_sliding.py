@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from monai.data.utils import compute_importance_map
 from monai.inferers import sliding_window_inference
 from torch import nn
@@ -105,6 +107,28 @@ def test_strides() -> None:
     frame = Frame.whole((16, 24, 20))
     classes = decide(iter([found]), plan, frame, 3)
     np.testing.assert_array_equal(classes, find_classes(wanted, place_output((16, 24, 20), (4, 6, 5)), frame))
+
+
+EXTENT = st.integers(1, 40)
+
+
+@given(st.tuples(EXTENT, EXTENT, EXTENT), st.tuples(*[st.integers(1, 12)] * 3), st.integers(1, 3), st.floats(0, 0.9))
+def test_windows_reach_every_voxel(volume: tuple[int, ...], part: tuple[int, ...], stride: int, overlap: float) -> None:
+    """Each position is in a window, none lies beyond, and the pixels that a window's positions stand for are those in
+    its middle."""
+    window = tuple(extent * stride + 4 for extent in part)
+    plan = Slide(volume, OutputGrid(window, part, stride), overlap)
+    for axis, starts in enumerate(plan.list_starts()):
+        reached = {start + step for start in starts for step in range(part[axis])}
+        assert reached == set(range(plan.positions[axis]))
+        assert plan.positions[axis] * stride >= volume[axis]
+        seen = plan.find_pixels([each[-1] for each in plan.list_starts()])[axis]
+        assert seen.min() >= 0
+        assert seen.max() < volume[axis]
+        first = starts[0] * stride - plan.before[axis]
+        middle = plan.find_pixels([each[0] for each in plan.list_starts()])[axis][2:-2]
+        inside = [place for place in range(first, first + part[axis] * stride) if 0 <= place < volume[axis]]
+        assert set(inside) <= set(middle.tolist())
 
 
 @pytest.mark.parametrize("channels", [3, 1])
