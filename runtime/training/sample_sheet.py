@@ -15,6 +15,7 @@ from runtime.prediction.answer_pictures import stretch
 from runtime.prediction.overlays import SIDE, add_key
 from runtime.prediction.png import save_picture
 from runtime.prediction.sheets import draw_tiles
+from runtime.prediction.slices import lay_slices
 from runtime.recipes.recipe import Recipe
 from runtime.tasks.drawing import Areas, Overlay, OverlaySheet, Points, Tile
 from runtime.tasks.grid import OutputGrid
@@ -31,8 +32,8 @@ NOTE = "as the network sees them in its first steps, before they are normalized;
 
 
 def save_sample_sheet(path: str | Path, data: Dataset, samples: SizedSamples, recipe: Recipe) -> None:
-    """Write a PNG of the first images that a training sees, with their classes, maps or joints; of volumes the middle
-    slices. Signals along one axis have no picture, and nothing is written.
+    """Write a PNG of the first images that a training sees, with their classes, maps or joints; of volumes three
+    planes. Signals along one axis have no picture, and nothing is written.
 
     Raises InputError where a sample cannot be read, or a file is there that somebody else drew.
     """
@@ -53,11 +54,10 @@ def save_sample_sheet(path: str | Path, data: Dataset, samples: SizedSamples, re
 
 
 def _slice(image: Array, label: Array, task: Task) -> tuple[Array, Array]:
-    """The middle slice of a volume (C, depth, height, width) and of its map; pictures as they are."""
+    """Three planes through the middle of a volume (C, depth, height, width) and of its map; pictures as they are."""
     if image.ndim < 4:
         return image, label
-    middle = image.shape[1] // 2
-    return image[:, middle], label[middle] if task.target == "map" else label
+    return lay_slices(image), lay_slices(label) if task.target == "map" else label
 
 
 def _shrink(image: Array, label: Array, task: Task) -> tuple[Array, Overlay]:

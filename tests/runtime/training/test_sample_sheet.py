@@ -86,7 +86,10 @@ def test_large_images_become_smaller_and_others_than_pictures_are_shown(tmp_path
     volumes = np.zeros((2, 1, 8, 16, 16), np.uint8)
     volumes[:, :, 4] = 200
     data = as_data(volumes, np.zeros((2, 8, 16, 16), np.uint8), "maps")
-    assert cut(draw(tmp_path / "b.png", data), 0, 256)[:3, :3].min() > 150
+    drawn = cut(draw(tmp_path / "b.png", data), 0, 256)
+    assert drawn[:3, :3].min() > 150, "the plane across the depth"
+    assert drawn[-3:, :3].min() > 150
+    assert drawn[:3, -3:].max() < 100, "a plane along it, whose ends are dark"
 
 
 def test_signals_have_no_picture_and_others_files_stay(tmp_path: Path) -> None:
