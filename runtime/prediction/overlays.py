@@ -78,7 +78,7 @@ def _spread(areas: Areas, extents: Sequence[int]) -> Array:
     """The class of each pixel (*extents) by the position that it is of; 0 where there is none."""
     grid, large = areas.grid, areas.classes
     for axis, (side, offset) in enumerate(zip(extents, grid.offsets, strict=True)):
-        places = (np.arange(side) - offset) // grid.stride
+        places = (np.arange(side) - offset) // grid.strides[axis]
         nearest = np.clip(places, 0, grid.extents[axis] - 1)
         large = large.take(nearest, axis)
         large[(slice(None),) * axis + (nearest != places,)] = 0

@@ -23,7 +23,7 @@ from archspec.wording import shorten_bytes, write_shape
 from runtime.data.volumes.volume import mirror
 from runtime.pictures.frame import Frame
 from runtime.pictures.resample import find_taps, resample
-from runtime.tasks.grid import OutputGrid
+from runtime.tasks.grid import OutputGrid, write_stride
 
 OVERLAP = 0.5
 """The part of a window that the next one along an axis sees too (nnU-Net's; MONAI's default is 0.25)."""
@@ -53,24 +53,24 @@ class Slide:
 
     def __post_init__(self) -> None:
         if min(self.grid.offsets) < 0:
+            apart = f"{write_stride(self.grid.stride)} voxels apart"
             raise ModelError(
-                f"an output of {write_shape(self.grid.extents)} positions, {self.grid.stride} voxels apart, reaches "
+                f"an output of {write_shape(self.grid.extents)} positions, {apart}, reaches "
                 f"beyond its window of {write_shape(self.grid.image)}: windows need extents that the stride divides"
             )
 
     @property
     def positions(self) -> tuple[int, ...]:
         """The extents of the blended output."""
-        stride = self.grid.stride
-        return tuple(max(-(-own // stride), part) for own, part in zip(self.volume, self.grid.extents, strict=True))
+        found = zip(self.volume, self.grid.extents, self.grid.strides, strict=True)
+        return tuple(max(-(-own // stride), part) for own, part, stride in found)
 
     @property
     def before(self) -> tuple[int, ...]:
         """The pixels before the volume that the first position stands for, where the volume is smaller than an
         output."""
-        stride = self.grid.stride
-        found = zip(self.volume, self.grid.extents, strict=True)
-        return tuple(max(0, stride * part - own) // 2 if own < stride * part else 0 for own, part in found)
+        found = zip(self.volume, self.grid.extents, self.grid.strides, strict=True)
+        return tuple(max(0, stride * part - own) // 2 for own, part, stride in found)
 
     def list_starts(self) -> list[list[int]]:
         """List along each axis the positions at which outputs begin."""
@@ -83,9 +83,9 @@ class Slide:
     def find_pixels(self, start: Sequence[int]) -> tuple[npt.NDArray[np.intp], ...]:
         """Find along each axis the volume's pixels that the window sees whose output begins at `start`; those beyond
         the volume are mirrored at its border."""
-        stride, seen = self.grid.stride, []
-        for at, offset, before, window, own in zip(
-            start, self.grid.offsets, self.before, self.grid.image, self.volume, strict=True
+        seen = []
+        for at, offset, before, window, own, stride in zip(
+            start, self.grid.offsets, self.before, self.grid.image, self.volume, self.grid.strides, strict=True
         ):
             first = at * stride - offset - before
             seen.append(mirror(np.arange(first, first + window), own))
@@ -94,7 +94,7 @@ class Slide:
     def to_positions(self, frame: Frame, axis: int) -> npt.NDArray[np.float64]:
         """Find the coordinates of an image's own pixels along an axis among the positions."""
         pixels = frame.from_own(np.arange(frame.own[axis], dtype=np.float64), axis)
-        return np.asarray(((pixels + self.before[axis] + 0.5) / self.grid.stride - 0.5).round(9))
+        return np.asarray(((pixels + self.before[axis] + 0.5) / self.grid.strides[axis] - 0.5).round(9))
 
 
 def weigh_window(extents: Sequence[int]) -> Float32Array:
@@ -150,7 +150,7 @@ def decide(
     second class's logits, against 0."""
     taps = []
     for axis, extent in enumerate(plan.positions):
-        apart = frame.shown[axis] / frame.own[axis] / plan.grid.stride
+        apart = frame.shown[axis] / frame.own[axis] / plan.grid.strides[axis]
         taps.append(find_taps(plan.to_positions(frame, axis), extent, apart))
     made = np.empty(frame.own, dtype)
     for place, plane in _resample_planes(blocks, taps, frame.own[0]):

@@ -25,7 +25,8 @@ def find_classes(output: Array, grid: OutputGrid, frame: Frame) -> Array:
     axes = range(len(frame.own))
     places = [_place_pixels(grid, frame, axis) for axis in axes]
     taps = [
-        find_taps(places[axis], grid.extents[axis], frame.shown[axis] / frame.own[axis] / grid.stride) for axis in axes
+        find_taps(places[axis], grid.extents[axis], frame.shown[axis] / frame.own[axis] / grid.strides[axis])
+        for axis in axes
     ]
     channels = (resample(channel, taps) for channel in output)
     found = _find_largest(channels, len(output)) if len(output) > 1 else (next(channels) > 0).astype(np.int8)

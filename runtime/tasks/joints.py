@@ -133,7 +133,7 @@ class Joints(Task):
         for path, frame, output in zip(given.paths, given.frames, given.output, strict=True):
             kept = tuple(_cut_padding(given.grid, frame))
             rows = find_peaks(output[(slice(None), *kept)][None], given.grid)[0].tolist()
-            top, left = (part.start * given.grid.stride for part in kept)
+            top, left = (part.start * stride for part, stride in zip(kept, given.grid.strides, strict=True))
             joints = [
                 Joint(name, frame.to_own(x + left, 1), frame.to_own(y + top, 0), score)
                 for name, (x, y, score) in zip(given.names, rows, strict=True)

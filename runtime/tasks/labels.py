@@ -12,7 +12,7 @@ from archspec.arrays import Array, Float64Array
 from compiler.onnx_file.metadata import OUTPUT, SHARES
 from runtime.pictures.frame import Frame
 from runtime.tasks.drawing import LabelSheet
-from runtime.tasks.grid import OutputGrid
+from runtime.tasks.grid import OutputGrid, Stride
 from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, ClassScore, ScoreCounts, Task, divide, divide_or_none
 
 RANKS = 5
@@ -61,7 +61,7 @@ class Labels(Task):
     def count_channels(self, output: Sequence[int]) -> int:
         return output[0]
 
-    def place(self, image: Sequence[int], output: Sequence[int], stride: int | None = None) -> OutputGrid:
+    def place(self, image: Sequence[int], output: Sequence[int], stride: Stride | None = None) -> OutputGrid:
         self.check_fit(output)
         return OutputGrid((), ())
 

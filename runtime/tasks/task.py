@@ -19,7 +19,7 @@ from archspec.arrays import Array, Float64Array
 from archspec.errors import ArchspecError, InputError
 from runtime.pictures.frame import Frame
 from runtime.tasks.drawing import Drawing, Sheet
-from runtime.tasks.grid import OutputGrid, place_output
+from runtime.tasks.grid import OutputGrid, Stride, place_output
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -166,7 +166,7 @@ class Task(ABC):
     def count_channels(self, output: Sequence[int]) -> int:
         """Count the names that the channels of an output of this shape, without batch, have."""
 
-    def place(self, image: Sequence[int], output: Sequence[int], stride: int | None = None) -> OutputGrid:
+    def place(self, image: Sequence[int], output: Sequence[int], stride: Stride | None = None) -> OutputGrid:
         """Find the grid of an output on an image, given the shapes of both without batch, channels first.
 
         Raises ArchspecError for an output that cannot answer the task.

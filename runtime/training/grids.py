@@ -8,15 +8,15 @@ from archspec.errors import ArchspecError, InputError, raising
 from archspec.extras import extra
 from compiler.graph import Graph
 from runtime.data.dataset import Dataset
-from runtime.tasks.grid import OutputGrid, measure_strides
+from runtime.tasks.grid import OutputGrid, Stride, measure_strides, write_stride
 from runtime.tasks.registry import find_task
-from runtime.training.module_outputs import ONLY, last_of, run_images
+from runtime.training.module_outputs import ONLY, run_images
 
 with extra("train"):
     from torch import nn
 
 
-def name_strides(graph: Graph) -> dict[str, int]:
+def name_strides(graph: Graph) -> dict[str, Stride]:
     """Measure the strides of a graph's outputs, in pixels, where they have one, by the names that `name_outputs` gives
     what its module computes: an only output is a tensor, which has no name."""
     only = len(graph.outputs) == 1
@@ -24,10 +24,11 @@ def name_strides(graph: Graph) -> dict[str, int]:
 
 
 @raising(InputError)
-def find_grids(module: nn.Module, data: Dataset, strides: Mapping[str, int] | None = None) -> dict[str, OutputGrid]:
+def find_grids(module: nn.Module, data: Dataset, strides: Mapping[str, Stride] | None = None) -> dict[str, OutputGrid]:
     """Find where each output of the module, by its name, lies on the data's images.
 
-    Raises InputError unless two of the images give two rows of what the data's task needs, from every output.
+    Raises InputError unless two of the images give two rows of what the data's task needs, from every output, the last
+    of which, which answers, has one stride along all axes.
     """
     if not any(weight.requires_grad for weight in module.parameters()):
         raise InputError("the network has no weights to train")
@@ -48,9 +49,17 @@ def find_grids(module: nn.Module, data: Dataset, strides: Mapping[str, int] | No
                 f"{where} gives {shape} per image; {data.name} has {len(data.classes)} {task.names}, "
                 f"so it must give {needed}"
             )
+    find_stride(grids)
     return grids
 
 
 def find_stride(grids: Mapping[str, OutputGrid]) -> int | None:
-    """Find how many pixels the positions of the last output are apart; None where it has none."""
-    return last_of(grids).stride if last_of(grids).extents else None
+    """Find how many pixels the positions of the last output are apart; None where it has none. Raises InputError where
+    it is not the same number along each axis."""
+    name, grid = list(grids.items())[-1]
+    if isinstance(grid.stride, int):
+        return grid.stride if grid.extents else None
+    raise InputError(
+        f"the positions of the last output, '{name}', are {write_stride(grid.stride)} pixels apart: an answer needs "
+        "one distance along all axes; put an output behind it that has"
+    )

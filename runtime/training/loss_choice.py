@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 
 import numpy as np
 
@@ -60,8 +61,9 @@ def weigh_outputs(grids: Mapping[str, OutputGrid], settings: LossSection) -> dic
     if chosen == "equal":
         return dict.fromkeys(grids, 1.0)
     if chosen is None or chosen == "halving":
-        strides = sorted({grid.stride for grid in grids.values()})
-        return {name: 0.5 ** strides.index(grid.stride) for name, grid in grids.items()}
+        sizes = {name: prod(grid.strides) for name, grid in grids.items()}
+        ranks = sorted(set(sizes.values()))
+        return {name: 0.5 ** ranks.index(size) for name, size in sizes.items()}
     for name in chosen:
         if name not in grids:
             raise InputError(

@@ -83,7 +83,7 @@ class MirrorMean:
 
     def _check_symmetry(self, name: str, grid: OutputGrid) -> None:
         for axis in self.axes if grid.extents else ():
-            rest = grid.image[axis] - grid.stride * grid.extents[axis]
+            rest = grid.image[axis] - grid.strides[axis] * grid.extents[axis]
             if rest % 2:
                 raise InputError(
                     f"test_time_augmentation: '{name}' does not lie in the middle of its image ({rest} pixels of "

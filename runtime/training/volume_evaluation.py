@@ -89,7 +89,7 @@ def spread(output: Float32Array, plan: Slide) -> Float32Array:
     """Give a blended output (K, *positions) at each voxel of its volume, (K, *volume): between positions linearly."""
     taps, frame = [], Frame.whole(plan.volume)
     for axis, extent in enumerate(plan.positions):
-        taps.append(find_taps(plan.to_positions(frame, axis), extent, 1 / plan.grid.stride))
+        taps.append(find_taps(plan.to_positions(frame, axis), extent, 1 / plan.grid.strides[axis]))
     if all(along is None for along in taps):
         return output
     return np.ascontiguousarray(np.moveaxis(resample(np.moveaxis(output, 0, -1), taps, np.float32), -1, 0))

@@ -131,6 +131,13 @@ def test_windows_reach_every_voxel(volume: tuple[int, ...], part: tuple[int, ...
         assert set(inside) <= set(middle.tolist())
 
 
+def test_each_axis_has_its_stride() -> None:
+    image, network = draw(16, 24, 20), nn.Conv3d(2, 3, (1, 2, 4), stride=(1, 2, 4))
+    plan = Slide((16, 24, 20), place_output((8, 8, 8), (8, 4, 2)))
+    wanted = runner(network)(image[None])[0]
+    np.testing.assert_allclose(blend(image, plan, network), wanted, atol=1e-5)
+
+
 @pytest.mark.parametrize("channels", [3, 1])
 def test_classes_on_the_volumes_own_grid(channels: int) -> None:
     """Resampled from the network's spacing as `find_classes` does it for a whole output."""

@@ -49,6 +49,13 @@ def test_a_volume_is_resampled_along_each_axis() -> None:
     assert np.array_equal(found, witness.argmax(0).numpy())
 
 
+def test_each_axis_is_resampled_by_its_own_stride() -> None:
+    scores = draw_scores(3, 4, 3, 2)
+    found = find_classes(scores, OutputGrid((4, 6, 8), (4, 3, 2), (1, 2, 4)), Frame.whole((4, 6, 8)))
+    witness = F.interpolate(torch.from_numpy(scores)[None].double(), (4, 6, 8), mode="trilinear")[0]
+    assert np.array_equal(found, witness.argmax(0).numpy())
+
+
 def test_padding_is_cut_off() -> None:
     scores = draw_scores(3, 8, 8)
     found = find_classes(scores, OutputGrid((8, 8), (8, 8)), Frame((5, 7), (5, 7), (8, 8)))

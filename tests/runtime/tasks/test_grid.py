@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from archspec.api import elaborate, load
 from archspec.errors import ArchspecError
-from runtime.tasks.grid import OutputGrid, measure_strides, place_output
+from runtime.tasks.grid import OutputGrid, Stride, measure_strides, place_output
 from tests.support.documents import graph_from
 
 
@@ -24,11 +24,15 @@ from tests.support.documents import graph_from
         ((9, 8), (4, 4), 2, (2, (0, 0))),
         ((9, 8), (5, 4), 2, (2, (-1, 0))),
         ((10, 11), (4, 4), None, (1, (3, 3))),
+        ((20, 320, 256), (5, 20, 16), None, ((4, 16, 16), (0, 0, 0))),
+        ((21, 321), (5, 20), (4, 16), ((4, 16), (0, 0))),
+        ((8, 12), (4, 6), (2, 2), (2, (0, 0))),
+        ((12, 8), (6, 2), None, (1, (3, 3))),  # three pixels less on each side, and a half and a quarter by accident
         ((116, 132, 132), (28, 44, 44), None, (1, (44, 44, 44))),
     ],
 )
 def test_where_an_output_lies(
-    image: tuple[int, ...], output: tuple[int, ...], stride: int | None, found: tuple[int, tuple[int, ...]]
+    image: tuple[int, ...], output: tuple[int, ...], stride: Stride | None, found: tuple[Stride, tuple[int, ...]]
 ) -> None:
     grid = place_output(image, output, stride)
     assert (grid.stride, grid.offsets) == found
@@ -40,12 +44,13 @@ def test_where_an_output_lies(
     [
         ((8, 8), (9, 8), None, "an output of 9×8 positions, 1 pixels apart, is larger than the image, 8×8"),
         ((8, 9), (4, 4), 3, "3 pixels apart, is larger than the image, 8×9"),
+        ((9, 8, 8), (3, 4, 5), (3, 2, 2), "3, 2 and 2 pixels apart, is larger than the image, 9×8×8"),
         ((8, 8), (4,), None, "an output of 4 positions does not lie on an image of 8×8 pixels"),
         ((), (), None, "an output of no positions"),
     ],
 )
 def test_what_does_not_fit_is_refused(
-    image: tuple[int, ...], output: tuple[int, ...], stride: int | None, message: str
+    image: tuple[int, ...], output: tuple[int, ...], stride: Stride | None, message: str
 ) -> None:
     with pytest.raises(ArchspecError, match=message):
         place_output(image, output, stride)
@@ -95,6 +100,21 @@ def test_strides_of_the_zoo() -> None:
     assert measure_strides(elaborate(load("hourglass2"))) == {"heatmap0": 4, "heatmap1": 4}
     assert measure_strides(elaborate(load("unet"))) == {"output": 1}
     assert measure_strides(elaborate(load("resnet_digits"))) == {}
+
+
+def test_each_axis_has_its_stride() -> None:
+    """The witness is torch's mean over blocks of other sides; the strides are measured by how outputs grow."""
+    coordinates = torch.stack(torch.meshgrid(*(torch.arange(float(n)) for n in (6, 8, 4)), indexing="ij"))
+    centres = F.avg_pool3d(coordinates, (1, 2, 4))
+    grid = OutputGrid((6, 8, 4), tuple(centres.shape[1:]), (1, 2, 4))
+    for axis in range(3):
+        positions = np.arange(grid.extents[axis], dtype=np.float64)
+        found = grid.to_pixel(positions, axis)
+        assert found.tolist() == np.unique(centres[axis].numpy()).tolist()
+        assert grid.from_pixel(found, axis).tolist() == positions.tolist()
+    assert np.arange(6 * 8 * 4).reshape(6, 8, 4)[grid.cut()].shape == grid.extents
+    strides = measure_strides(elaborate(load("nnunet_3d")))
+    assert list(strides.values()) == [(4, 32, 32), (4, 16, 16), (2, 8, 8), (1, 4, 4), (1, 2, 2), 1]
 
 
 def test_a_half_by_accident_is_no_stride() -> None:

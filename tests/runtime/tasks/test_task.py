@@ -32,7 +32,7 @@ from runtime.experiments.pruning import choose_parts
 from runtime.recipes.optimization import Sgd
 from runtime.recipes.recipe import Recipe
 from runtime.tasks.drawing import LabelSheet
-from runtime.tasks.grid import OutputGrid
+from runtime.tasks.grid import OutputGrid, Stride
 from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, ScoreCounts, Task, divide
 from runtime.training.run import Run
 from tests.support.models import arrays_of
@@ -69,7 +69,7 @@ class Amounts(Task):
     def count_channels(self, output: Sequence[int]) -> int:
         return 1
 
-    def place(self, image: Sequence[int], output: Sequence[int], stride: int | None = None) -> OutputGrid:
+    def place(self, image: Sequence[int], output: Sequence[int], stride: Stride | None = None) -> OutputGrid:
         self.check_fit(output)
         return OutputGrid((), ())
 

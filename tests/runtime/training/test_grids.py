@@ -13,7 +13,7 @@ from archspec.api import elaborate, load, to_torch
 from archspec.errors import ArchspecError
 from runtime.data.dataset import Dataset
 from runtime.data.registry import load_data
-from runtime.tasks.grid import OutputGrid, measure_strides
+from runtime.tasks.grid import OutputGrid, Stride, measure_strides
 from runtime.training.grids import find_grids, find_stride, name_strides
 from runtime.training.module_outputs import name_outputs
 from tests.support.documents import graph_from
@@ -31,7 +31,7 @@ def points() -> Dataset:
     return load_data("digit_points")
 
 
-def build(name: str, params: Mapping[str, Any], side: int) -> tuple[nn.Module, dict[str, int]]:
+def build(name: str, params: Mapping[str, Any], side: int) -> tuple[nn.Module, dict[str, Stride]]:
     graph = elaborate(load(name, params), {"H": side, "W": side})
     return to_torch(graph), measure_strides(graph)
 
@@ -118,3 +118,7 @@ def test_the_stride_is_that_of_the_last_output() -> None:
     grids = {"a": OutputGrid((8, 8), (8, 8)), "b": OutputGrid((8, 8), (4, 4), 2)}
     assert find_stride(grids) == 2
     assert find_stride({"a": OutputGrid((), ())}) is None
+    uneven = {"a": OutputGrid((8, 8), (8, 4), (1, 2)), "b": OutputGrid((8, 8), (8, 8))}
+    assert find_stride(uneven) == 1
+    with pytest.raises(ArchspecError, match=r"of the last output, 'a', are 1 and 2 pixels apart: an answer needs one"):
+        find_stride(dict(reversed(uneven.items())))

@@ -17,7 +17,7 @@ from archspec.api import elaborate, load, to_torch
 from runtime.data.dataset import ArraySamples, Dataset
 from runtime.data.registry import load_data
 from runtime.recipes.recipe import Recipe
-from runtime.tasks.grid import measure_strides
+from runtime.tasks.grid import Stride, measure_strides
 from runtime.tasks.joints import MAX_DISTANCE
 from runtime.tasks.maps import IGNORED
 from runtime.tasks.registry import TASKS
@@ -40,7 +40,7 @@ def points() -> Dataset:
     return load_data("digit_points")
 
 
-def build(name: str, params: Mapping[str, Any], side: int) -> tuple[nn.Module, dict[str, int]]:
+def build(name: str, params: Mapping[str, Any], side: int) -> tuple[nn.Module, dict[str, Stride]]:
     graph = elaborate(load(name, params), {"H": side, "W": side})
     return to_torch(graph), measure_strides(graph)
 

@@ -15,7 +15,7 @@ from archspec.errors import InputError
 from runtime.data.dataset import Dataset, Split
 from runtime.data.registry import load_data
 from runtime.recipes.objective import LossSection
-from runtime.tasks.grid import OutputGrid
+from runtime.tasks.grid import OutputGrid, place_output
 from runtime.tasks.maps import IGNORED
 from runtime.tasks.registry import find_task
 from runtime.training.objective import Objective, ObjectiveMeter, measure
@@ -105,6 +105,19 @@ def test_outputs_of_volumes_are_supervised_at_their_places() -> None:
     assert torch.allclose(objective.compute_loss(outputs, targets), losses[0] / 2 + losses[1])
     other = F.cross_entropy(outputs["coarse"], targets[:, ::2, ::2, ::2].long(), ignore_index=IGNORED)
     assert not torch.allclose(other, losses[0], rtol=1e-3), "the control"
+
+
+def test_an_output_that_is_coarser_along_some_axes_is_supervised_there() -> None:
+    """As nnU-Net's for volumes of thick slices. The witness cuts by hand; the centre of the volume is the control."""
+    grids = {"coarse": place_output((8, 8, 8), (8, 4, 2)), "fine": place_output((8, 8, 8), (8, 8, 8))}
+    objective = make("maps", grids, class_weights="none", outputs={"fine": 0})
+    targets, output = draw_volumes(), draw(4, 3, 8, 4, 2)
+    wanted = targets[:, :, 1::2, 2::4].long()
+    found = objective.compute_loss({"coarse": output, "fine": draw(4, 3, 8, 8, 8)}, targets)
+    assert torch.allclose(found, F.cross_entropy(output, wanted, ignore_index=IGNORED))
+    centre = F.cross_entropy(output, targets[:, :, 2:6, 3:5].long(), ignore_index=IGNORED)
+    assert not torch.allclose(found, centre, rtol=1e-3)
+    assert make("maps", grids).weights == {"coarse": 0.5, "fine": 1.0}
 
 
 @pytest.mark.parametrize("name", ["cross_entropy", "dice", "dice_cross_entropy", "focal"])
