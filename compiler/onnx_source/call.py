@@ -16,7 +16,7 @@ from compiler.onnx_source.file.names import name_node
 from compiler.onnx_source.node import FileNode
 from compiler.onnx_source.ops.foreign import Dims, Elementwise, Foreign
 from compiler.onnx_source.ops.moves import Rearrange
-from compiler.onnx_source.samples import MixedSamplesError, Samples, agree
+from compiler.onnx_source.samples import MixedSamplesError, SampleAxis, agree
 from compiler.onnx_source.turned import TurnedRow, turn_row
 from compiler.onnx_source.values import Constant, FileValue, Operand
 from compiler.onnx_source.writer import GraphWriter
@@ -83,7 +83,7 @@ class NodeCall(FileNode):
             ordered = (x.ordered[0], *shape)
         else:
             straight = tuple(range(len(shape) + 1))
-            return FileValue(id, (x.ordered[0], *shape), straight, x.type, Samples(0) if x.samples else None)
+            return FileValue(id, (x.ordered[0], *shape), straight, x.type, SampleAxis(0) if x.samples else None)
         return replace(x, id=id, shape=tuple(ordered[axis] for axis in x.order))
 
     def foreign(
@@ -94,7 +94,7 @@ class NodeCall(FileNode):
         *,
         order: Dims | None = None,
         stored: Mapping[str, Constant] | None = None,
-        samples: Samples | None = None,
+        samples: SampleAxis | None = None,
         **fields: Any,
     ) -> FileValue:
         """Add a foreign operation, and return its result, of this shape in the file; `stored` are its weights, those
@@ -125,12 +125,12 @@ class NodeCall(FileNode):
         return self.foreign(Elementwise, xs, shape, order=order, stored=self.stored_values(), **fields)
 
     def move(
-        self, function: str, x: FileValue, shape: Sequence[int], *, samples: Samples | None = None, **fields: Any
+        self, function: str, x: FileValue, shape: Sequence[int], *, samples: SampleAxis | None = None, **fields: Any
     ) -> FileValue:
         """Add an operation that puts the numbers of a value at other places."""
         return self.foreign(Rearrange, [x], shape, function=function, samples=samples, **fields)
 
-    def align(self, xs: Iterable[FileValue], rank: int) -> Samples | None:
+    def align(self, xs: Iterable[FileValue], rank: int) -> SampleAxis | None:
         """Find where the samples lie in a result of so many axes, which are those of the operands from the last one
         on."""
         return agree(replace(x.samples, axis=rank - len(x.shape) + x.samples.axis) for x in xs if x.samples)

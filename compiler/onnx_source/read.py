@@ -27,7 +27,7 @@ from compiler.onnx_source.names import Names
 from compiler.onnx_source.node import FileNode
 from compiler.onnx_source.ops.foreign import Input, Unknown
 from compiler.onnx_source.rules import RULES
-from compiler.onnx_source.samples import MixedSamplesError, Samples
+from compiler.onnx_source.samples import MixedSamplesError, SampleAxis
 from compiler.onnx_source.shapes import LostShapeError
 from compiler.onnx_source.simplify.blocks import mark_blocks
 from compiler.onnx_source.simplify.recognize import recognize
@@ -141,7 +141,7 @@ class GraphReader:
             order = tuple(range(len(shape)))
             if name in turned and len(shape) in (4, 5):  # read as channels first, and by nothing else
                 order = (0, *range(2, len(shape)), 1)
-            samples = Samples(0) if inputs.batch > 1 and shape[:1] == (inputs.batch,) else None
+            samples = SampleAxis(0) if inputs.batch > 1 and shape[:1] == (inputs.batch,) else None
             value = FileValue("", shape, order, inputs.types[name], samples)
             at = self.writer.per_sample(value)
             dims = tuple(dim for _, dim in sorted(zip(order, inputs.dims[name], strict=True), key=lambda x: x[0]))

@@ -16,14 +16,14 @@ class MixedSamplesError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Samples:
+class SampleAxis:
     """The place of samples that lie along an axis of the file's value, `apart` positions from each to the next."""
 
     axis: int
     apart: int = 1
 
 
-def follow_reshape(samples: Samples | None, count: int, old: Sequence[int], new: Sequence[int]) -> Samples | None:
+def follow_reshape(samples: SampleAxis | None, count: int, old: Sequence[int], new: Sequence[int]) -> SampleAxis | None:
     """Find where the samples lie when the same numbers are laid out in another shape."""
     if samples is None:
         return None
@@ -33,11 +33,11 @@ def follow_reshape(samples: Samples | None, count: int, old: Sequence[int], new:
         if inner <= apart and apart * count <= inner * extent:
             if apart % inner or (inner * extent) % (apart * count):
                 break
-            return Samples(axis, apart // inner)
+            return SampleAxis(axis, apart // inner)
     raise MixedSamplesError
 
 
-def agree(places: Iterable[Samples | None]) -> Samples | None:
+def agree(places: Iterable[SampleAxis | None]) -> SampleAxis | None:
     """Find the one place that all values with samples say."""
     found = {place for place in places if place}
     if len(found) > 1:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement, pairwise
 from math import prod
 
-from compiler.onnx_source.samples import Samples
+from compiler.onnx_source.samples import SampleAxis
 from compiler.onnx_source.values import FileValue
 
 BATCH, DIRECTION, HIDDEN, STEP = range(4)
@@ -66,5 +66,5 @@ class TurnedRow:
 
 def turn_row(x: FileValue) -> TurnedRow:
     """A row of tokens in any order that the graph has."""
-    row = replace(x, shape=x.ordered, order=(0, 1, 2), samples=x.samples and Samples(0))
+    row = replace(x, shape=x.ordered, order=(0, 1, 2), samples=x.samples and SampleAxis(0))
     return TurnedRow(row, tuple(AXES[axis] for axis in x.order))

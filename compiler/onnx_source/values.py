@@ -9,7 +9,7 @@ from archspec.arrays import Array
 from compiler.onnx_file.nodes import write_shortest
 from compiler.onnx_source.file.types import is_floating
 from compiler.onnx_source.ops.foreign import Dims
-from compiler.onnx_source.samples import Samples
+from compiler.onnx_source.samples import SampleAxis
 
 
 class UnknownOpError(Exception):
@@ -29,7 +29,7 @@ class FileValue:
     shape: Dims
     order: Dims
     type: str = "float32"
-    samples: Samples | None = None
+    samples: SampleAxis | None = None
 
     @property
     def straight(self) -> bool:

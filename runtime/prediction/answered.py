@@ -13,7 +13,7 @@ from runtime.tasks.task import Answer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SourceFile:
+class AnsweredFile:
     """A file, and how many images it holds."""
 
     path: str
@@ -25,7 +25,7 @@ class InputImage:
     """One image of a file, by its number there, as the network reads it, (C, *extents), and where its own pixels lie on
     that; `reading` says how it was read if it is a picture."""
 
-    source: SourceFile
+    source: AnsweredFile
     number: int
     image: Array
     frame: Frame

@@ -18,7 +18,7 @@ from runtime.pictures.file import Ground
 from runtime.pictures.frame import Frame
 from runtime.pictures.preprocess import Preprocess
 from runtime.pictures.reading import FaintNote
-from runtime.prediction.answered import Answered, InputImage, RawOutputs, SourceFile, Unanswered
+from runtime.prediction.answered import Answered, AnsweredFile, InputImage, RawOutputs, Unanswered
 from runtime.prediction.network_outputs import run_images
 from runtime.prediction.reader import Failure, Reader, attempt, list_files, naming, only_input
 from runtime.prediction.task_spec import TaskSpec, explain_missing, find_task_spec, read_preprocess
@@ -201,7 +201,7 @@ def _load(reader: Reader, paths: Iterable[str | Path]) -> Iterator[InputImage | 
         images, reading = found
         if reading:
             note(str(path), reading)
-        source = SourceFile(str(path), len(images))
+        source = AnsweredFile(str(path), len(images))
         for number, image in enumerate(images):
             frame = reading.frame if reading else Frame.whole(image.shape[1:])
             yield InputImage(source, number, image, frame, reading)

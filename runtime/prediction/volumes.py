@@ -17,7 +17,7 @@ from runtime.data.volumes.samples import read_for
 from runtime.data.volumes.volume import Volume
 from runtime.data.volumes.volume_file import ENDINGS, find_ending, open_volume
 from runtime.pictures.preprocess import Preprocess
-from runtime.prediction.answered import Answered, InputImage, SourceFile
+from runtime.prediction.answered import Answered, AnsweredFile, InputImage
 from runtime.prediction.network_outputs import run_images
 from runtime.prediction.reader import Failure, attempt, only_input
 from runtime.prediction.sliding import Slide, decide, slide
@@ -105,7 +105,7 @@ class _Window:
         names = self._names()
         dtype = np.min_scalar_type(max(1, len(names) - 1))
         labels = volume.space.orientation.to_file(decide(blocks, plan, frame, self.classes, dtype))
-        image = VolumeImage(SourceFile(str(path), 1), 0, levels, frame, None, volume)
+        image = VolumeImage(AnsweredFile(str(path), 1), 0, levels, frame, None, volume)
         return Answered(image, {}, names, ClassMap(str(path), labels, _count_shares(labels, names)))
 
     def _run(self, windows: Float32Array) -> Array:

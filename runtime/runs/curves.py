@@ -31,7 +31,7 @@ MAX_LETTERS = 48
 
 
 @dataclass(frozen=True)
-class Curve:
+class RunCurve:
     """A line: which part of the data it speaks of, and its points by step."""
 
     part: str
@@ -48,7 +48,7 @@ def draw_curves(runs: Sequence[RunRecord]) -> str:
     if len(runs) > MAX_RUNS:
         raise InputError(f"a picture has at most {MAX_RUNS} runs, not {len(runs)}")
     metrics = dict.fromkeys(run.metric for run in runs if run.metric)
-    panels: list[tuple[str, Callable[[RunRecord], list[Curve]], bool]] = [("loss", _find_losses, True)]
+    panels: list[tuple[str, Callable[[RunRecord], list[RunCurve]], bool]] = [("loss", _find_losses, True)]
     panels += [(metric.replace("_", " "), partial(_find_scores, metric=metric), False) for metric in metrics]
     panels += [("learning rate", partial(_find_steps, name="learning_rate"), False)]
     panels += [("gradient norm", partial(_find_steps, name="gradient_norm"), True)]
@@ -65,7 +65,7 @@ def draw_curves(runs: Sequence[RunRecord]) -> str:
 def _plot(
     figure: Figure,
     runs: Sequence[RunRecord],
-    panels: Sequence[tuple[str, Callable[[RunRecord], list[Curve]], bool]],
+    panels: Sequence[tuple[str, Callable[[RunRecord], list[RunCurve]], bool]],
 ) -> None:
     places = figure.subplots(-(-len(panels) // 2), 2, squeeze=False).ravel()
     for axes, (title, find, log) in zip(places, panels, strict=False):
@@ -90,35 +90,35 @@ def _plot(
         figure.legend(handles=lines, loc="outside lower center", ncols=2)
 
 
-def _draw(axes: Axes, curve: Curve, hue: str) -> None:
+def _draw(axes: Axes, curve: RunCurve, hue: str) -> None:
     marker = "o" if len(curve.steps) < 30 and curve.part != "training" else None
     axes.plot(
         curve.steps, curve.values, color=hue, linestyle=DASHES[curve.part], linewidth=1.6, marker=marker, markersize=3
     )
 
 
-def _find_losses(run: RunRecord) -> list[Curve]:
+def _find_losses(run: RunRecord) -> list[RunCurve]:
     return [*_find_steps(run, "loss"), *_find_parts(run, "loss")]
 
 
-def _find_scores(run: RunRecord, metric: str) -> list[Curve]:
+def _find_scores(run: RunRecord, metric: str) -> list[RunCurve]:
     return [*_make("training", run.evaluations, metric), *_find_parts(run, metric)]
 
 
-def _find_parts(run: RunRecord, name: str) -> Iterator[Curve]:
+def _find_parts(run: RunRecord, name: str) -> Iterator[RunCurve]:
     for part in PARTS:
         yield from _make(part, run.evaluations, f"{part}_{name}")
 
 
-def _find_steps(run: RunRecord, name: str) -> list[Curve]:
+def _find_steps(run: RunRecord, name: str) -> list[RunCurve]:
     return list(_make("training", run.steps, name))
 
 
-def _make(part: str, rows: Sequence[Mapping[str, Any]], name: str) -> Iterator[Curve]:
+def _make(part: str, rows: Sequence[Mapping[str, Any]], name: str) -> Iterator[RunCurve]:
     """Make the curve of what some rows have under a name; none where they have nothing."""
     points = [(float(row["step"]), float(row[name])) for row in rows if isinstance(row.get(name), int | float)]
     if points:
-        yield Curve(part, *map(_thin, zip(*points, strict=True)))
+        yield RunCurve(part, *map(_thin, zip(*points, strict=True)))
 
 
 def _thin(values: Sequence[float]) -> list[float]:
@@ -128,7 +128,7 @@ def _thin(values: Sequence[float]) -> list[float]:
     return [sum(piece) / len(piece) for piece in pieces]
 
 
-def _is_positive(found: Iterator[list[Curve]]) -> bool:
+def _is_positive(found: Iterator[list[RunCurve]]) -> bool:
     return all(value > 0 for curves in found for curve in curves for value in curve.values)
 
 

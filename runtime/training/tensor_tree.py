@@ -1,4 +1,4 @@
-"""Nested states, as torch's optimizers give them, as tensors by name and the rest as JSON: nothing is pickled."""
+"""Nested states, as torch's optimizers give them, as tensors by name and the rest as JSON: nothing of Python itself."""
 
 from __future__ import annotations
 

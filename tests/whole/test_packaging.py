@@ -95,7 +95,15 @@ def test_metadata(distribution: Distribution) -> None:
     assert (metadata["Name"], metadata["Version"]) == ("archspec-compiler", PROJECT["version"])
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata.get_all("License-File") == ["LICENSE"]
-    assert set(metadata.get_all("Provides-Extra") or ()) == {"train", "run", "pictures", "volumes", "all", "dev"}
+    assert set(metadata.get_all("Provides-Extra") or ()) == {
+        "train",
+        "run",
+        "pictures",
+        "volumes",
+        "tensorboard",
+        "all",
+        "dev",
+    }
     assert [(entry.group, entry.name, entry.value) for entry in distribution.entry_points] == [
         ("console_scripts", "archspec", "archspec.cli.main:main")
     ]
@@ -151,7 +159,7 @@ def test_constraints_are_exact_and_free_of_local_versions() -> None:
 
 def test_every_requirement_is_pinned_within_its_range() -> None:
     pinned = pins()
-    for item in requirements("train", "run", "pictures", "volumes", "dev"):
+    for item in requirements("train", "run", "pictures", "volumes", "tensorboard", "dev"):
         (specifier,) = pinned[canonicalize_name(item.name)].specifier
         assert item.specifier.contains(specifier.version), item
 

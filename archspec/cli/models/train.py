@@ -180,7 +180,7 @@ def _launch(folder: Path, processes: int, threads: int | None) -> None:
 
 
 def _list_callbacks(folder: Path, *, tensorboard: bool) -> list[TrainingCallback]:
-    """What hears of the training, beside those who look at the terminal."""
+    """List what hears of the training, beside those who look at the terminal."""
     if not tensorboard:
         return []
     from runtime.runs.watching import EventWriter

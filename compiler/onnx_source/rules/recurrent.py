@@ -12,7 +12,7 @@ from archspec.ops import Gru, Lstm
 from archspec.wording import write_shape
 from compiler.onnx_source.call import NodeCall, NodeRule, build
 from compiler.onnx_source.ops.sequences import LAYERS, Recurrent
-from compiler.onnx_source.samples import MixedSamplesError, Samples
+from compiler.onnx_source.samples import MixedSamplesError, SampleAxis
 from compiler.onnx_source.turned import AXES, BATCH, DIRECTION, HIDDEN, STEP, Parts, TurnedRow, turn_row
 from compiler.onnx_source.values import Constant, FileValue, Operand
 
@@ -111,7 +111,7 @@ def _add_foreign(call: NodeCall) -> list[Operand]:
     if x.samples and x.samples.axis != (0 if late else 1):
         raise MixedSamplesError
     shape = (batch, steps, directions, hidden) if late else (steps, directions, batch, hidden)
-    samples = x.samples and Samples(0 if late else 2, x.samples.apart)
+    samples = x.samples and SampleAxis(0 if late else 2, x.samples.apart)
     fields: dict[str, Any] = {"inner": inner, "hidden": hidden, "gates": gates, "bias": "bias" in weights}
     fields["sizes"] = tuple((name, item.shape) for name, item in weights.items())
     fields["details"] = call.tell("direction", "activations", "clip", "linear_before_reset", "input_forget")

@@ -21,7 +21,7 @@ from compiler.analysis.unknown import find_unknown
 from compiler.graph import Graph
 from compiler.graph_check import verify
 from compiler.onnx_source.read import read_graph
-from compiler.onnx_source.samples import MixedSamplesError, Samples, follow_reshape
+from compiler.onnx_source.samples import MixedSamplesError, SampleAxis, follow_reshape
 from tests.support.foreign_models import count_macs, export_torch, run_shapes
 from tests.support.models import build_model, save
 
@@ -193,14 +193,14 @@ def follow_numbers(chance: np.random.Generator) -> bool:
     count = int(chance.integers(2, 4))
     shape = [count, *(int(extent) for extent in chance.choice([1, 2, 3, 4], 3))]
     owner = np.broadcast_to(np.arange(count).reshape(-1, 1, 1, 1), shape)
-    samples: Samples | None = Samples(0)
+    samples: SampleAxis | None = SampleAxis(0)
     for _ in range(4):
         assert samples
         if chance.random() < 0.5:
             perm = chance.permutation(len(shape))
             owner, samples = (
                 owner.transpose(perm),
-                Samples(int(np.argwhere(perm == samples.axis).item()), samples.apart),
+                SampleAxis(int(np.argwhere(perm == samples.axis).item()), samples.apart),
             )
             shape = list(owner.shape)
         else:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.onnx_source.samples import Samples
+from compiler.onnx_source.samples import SampleAxis
 from compiler.onnx_source.turned import AXES, BATCH, DIRECTION, HIDDEN, STEP, TurnedRow, turn_row
 from compiler.onnx_source.values import FileValue
 
-ROW = FileValue("row", (2, 12, 7), (0, 1, 2), samples=Samples(0))
+ROW = FileValue("row", (2, 12, 7), (0, 1, 2), samples=SampleAxis(0))
 
 
 @pytest.mark.parametrize("perm", [(0, 1, 2), (0, 2, 1)])
 def test_a_row_is_itself_in_the_orders_of_the_graph(perm: tuple[int, ...]) -> None:
     settled = turn_row(ROW).permute(perm).settle()
-    assert settled == FileValue("row", tuple(ROW.shape[axis] for axis in perm), perm, samples=Samples(0))
+    assert settled == FileValue("row", tuple(ROW.shape[axis] for axis in perm), perm, samples=SampleAxis(0))
     assert settled is not None
     assert turn_row(settled) == TurnedRow(ROW, tuple(AXES[axis] for axis in perm))
 

@@ -14,7 +14,7 @@ from runtime.pictures.frame import Frame
 from runtime.pictures.preprocess import Preprocess
 from runtime.pictures.reading import read_picture
 from runtime.prediction.answer_pictures import check_folder, remove_drawn, save_answer, save_key, save_map, stretch
-from runtime.prediction.answered import Answered, InputImage, SourceFile
+from runtime.prediction.answered import Answered, AnsweredFile, InputImage
 from runtime.prediction.overlays import colour_of
 from runtime.tasks.class_map import UNANSWERED
 from runtime.tasks.joints import Joint, Pose
@@ -46,7 +46,7 @@ def test_what_has_no_picture_is_refused(tmp_path: Path) -> None:
     image = GRAY.astype(np.float32)
 
     def answer(image: np.ndarray, found: Prediction | Pose | ClassMap) -> Answered:
-        return Answered(InputImage(SourceFile("x.npy", 1), 0, image, Frame.whole(image.shape[1:])), {}, ("a",), found)
+        return Answered(InputImage(AnsweredFile("x.npy", 1), 0, image, Frame.whole(image.shape[1:])), {}, ("a",), found)
 
     with pytest.raises(ArchspecError, match="a label has no picture"):
         save_answer(tmp_path, "x", answer(image, label), None)
@@ -89,7 +89,7 @@ def test_what_is_drawn_has_the_pictures_own_pixels(tmp_path: Path) -> None:
     Image.fromarray(pixels).save(tmp_path / "a.png")
     preprocess = Preprocess(1, (8, 8), (0.0,), (1.0,))
     image, reading = read_picture(tmp_path / "a.png", preprocess)
-    given = InputImage(SourceFile(str(tmp_path / "a.png"), 1), 0, image, reading.frame, reading)
+    given = InputImage(AnsweredFile(str(tmp_path / "a.png"), 1), 0, image, reading.frame, reading)
     classes = np.zeros((300, 400), np.int8)
     classes[100:200, 50:60] = 1
     found = ClassMap(given.path, classes, (Share(0, "ground", 0.9), Share(1, "tree", 0.1)))

@@ -9,16 +9,16 @@ import numpy as np
 from archspec.errors import InputError
 from runtime.pictures.frame import Frame
 from runtime.pictures.reading import PictureReading
-from runtime.prediction.answered import Answered, InputImage, RawOutputs, SourceFile, Unanswered
+from runtime.prediction.answered import Answered, AnsweredFile, InputImage, RawOutputs, Unanswered
 from runtime.tasks.maps import ClassMap, Share
 
 FRAME = Frame((4, 6), (8, 12), (8, 12))
-IMAGE = InputImage(SourceFile("a.png", 1), 0, np.zeros((1, 8, 12)), FRAME, PictureReading(FRAME))
+IMAGE = InputImage(AnsweredFile("a.png", 1), 0, np.zeros((1, 8, 12)), FRAME, PictureReading(FRAME))
 
 
 def test_an_image_of_several_has_its_number() -> None:
     assert IMAGE.path == "a.png"
-    assert InputImage(SourceFile("a.npy", 3), 2, np.zeros((1, 2, 2)), Frame.whole((2, 2))).path == "a.npy[2]"
+    assert InputImage(AnsweredFile("a.npy", 3), 2, np.zeros((1, 2, 2)), Frame.whole((2, 2))).path == "a.npy[2]"
     assert Unanswered(IMAGE, InputError("why")).input is IMAGE
 
 

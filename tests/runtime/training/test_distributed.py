@@ -11,7 +11,6 @@ import pytest
 
 from archspec.errors import InputError
 from runtime.training.distributed import choose_after_restart, is_launched, is_main, joining
-from runtime.training.launching import strip_words
 from tests.support.killed_training import compare, read_result
 from tests.support.metrics import read_metrics
 from tests.support.together import train_together, write_task
@@ -86,8 +85,3 @@ def test_what_a_restart_begins_with(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "manifest.json").touch()
     assert choose_after_restart(tmp_path, "never", force=False) == ("auto", False)
-
-
-def test_words_of_the_command_are_taken_out() -> None:
-    words = ["train", "net", "-o", "a b", "--processes=2", "--output=x", "--seed", "1"]
-    assert strip_words(words, {"-o": 1, "--output": 1, "--processes": 1}) == ["train", "net", "--seed", "1"]
