@@ -80,12 +80,23 @@ def open_source(word: str | Path, task: str | None = None, on_step: OnStep = ign
     kind, colon, rest = text.partition(":")
     if kind in KNOWN and (colon or not rest):
         return open_known(kind, Path(rest) if colon else None, on_step)
+    if text in DATASETS:
+        return make_source(DATASETS[text]())
     if not os.path.isdir(folder):
         names = [*DATASETS, *KNOWN]
         near = suggest(str(word), names)
         raise InputError(f"no data set '{word}'{near} (available: {', '.join(names)}), and no folder of that name")
     listing = list_data(folder)
     return choose_layout(listing, task).read(listing, str(word), on_step)
+
+
+def make_source(data: Dataset) -> DataSource:
+    """List the samples of a data set whose parts are known, of arrays in memory."""
+    names = [f"{data.name}[{index}]" for index in range(len(data.train) + len(data.test))]
+    parts = [TRAIN] * len(data.train) + [TEST] * len(data.test)
+    pairs = [samples[index] for samples in (data.train, data.test) for index in range(len(samples))]
+    arrays = ArraySamples(np.stack([image for image, _ in pairs]), np.stack([target for _, target in pairs]))
+    return DataSource(data.name, data.task, arrays, data.classes, names, parts=parts, strata=_list_strata(data))
 
 
 def choose_layout(listing: FolderListing, task: str | None = None) -> DataLayout:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from archspec.cli.commands import PlainCommand, PlainGroup
+from archspec.cli.completion import complete_data
+from archspec.cli.ending import FINDINGS
 from archspec.cli.examples import tell_examples
-from archspec.cli.options import JsonOption, shared_option
-from archspec.cli.output import print_json
+from archspec.cli.options import GroundOption, JsonOption, names_file, shared_option
+from archspec.cli.output import print_json, tell
 
 data = typer.Typer(
     name="data",
@@ -43,3 +46,59 @@ def list_(
     from archspec.cli.tables.data import print_sets
 
     print_sets(found)
+
+
+@data.command(cls=PlainCommand, epilog=tell_examples("data check"))
+def check(
+    where: Annotated[
+        str, typer.Argument(metavar="DIR", help="A folder of data, or a name.", autocompletion=complete_data)
+    ],
+    task: Annotated[
+        str | None,
+        typer.Option("--task", metavar="TASK", help="What the data are for, where they could be for several."),
+    ] = None,
+    fold: Annotated[
+        str | None, typer.Option("--fold", metavar="K/N", help="Hold out part K of N of the images, as in 2/5.")
+    ] = None,
+    ground: GroundOption = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            "--pictures",
+            metavar="FILE.png",
+            parser=names_file("samples.png"),
+            help="A sheet of 16 samples and answers.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read everything once, and tell what is wrong before an hour of training is lost: broken files, masks of another
+    size, the same image in two parts, classes without images.
+
+    Exits 0 if nothing is, 1 if something is, and 2 if the data cannot be looked at.
+    """
+    from archspec.cli.progress import follow_steps
+    from runtime.data.check import check_data
+    from runtime.data.opening import open_source
+    from runtime.data.source import lay_on
+    from runtime.recipes.data import DataSection
+
+    section = DataSection(fold=fold)
+    with follow_steps("reading") as on_step:
+        source = open_source(where, task, on_step)
+        source = source if ground is None else replace(source, samples=lay_on(source.samples, ground))
+        found = check_data(source, section, on_step)
+    if pictures is not None:
+        from runtime.prediction.sample_sheet import save_samples
+
+        save_samples(pictures, source, found)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        from archspec.cli.tables.data import print_findings
+
+        print_findings(found)
+        if pictures is not None:
+            tell(f"wrote {pictures}")
+    if found.is_bad:
+        raise typer.Exit(FINDINGS)
