@@ -98,7 +98,7 @@ class AugmentSection(RecipeSection):
         None, description="least and largest share of the area that RandomResizedCrop keeps"
     )
     ratio: Range | None = Field(None, description="least and largest aspect of RandomResizedCrop; null: 3/4 to 4/3")
-    elastic: Magnitude = Field(0.0, description="alpha of ElasticTransform, in pixels")
+    elastic: Magnitude = Field(0.0, description="alpha of ElasticTransform; pixels move by a 60th of it (deviation)")
     brightness: Magnitude = Field(0.0, description="ColorJitter's brightness")
     contrast: Magnitude = Field(0.0, description="ColorJitter's contrast")
     saturation: Magnitude = Field(0.0, description="ColorJitter's saturation")

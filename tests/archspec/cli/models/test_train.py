@@ -195,3 +195,20 @@ def test_a_recipe_by_name_with_changed_keys(tmp_path: Path) -> None:
 def test_recipes_that_do_not_fit_are_refused(tmp_path: Path, words: list[str], expected: str) -> None:
     refuse(expected, "train", "resnet_digits", "--data", "digits", "-o", tmp_path / "run", *words)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("spec", "data", "recipe", "settings"),
+    [
+        ("resnet_digits", "digits", "he2015", ["widths=[4,4,4]", "batch=8"]),
+        ("resnet_digits", "digits", "fashion_mnist", ["widths=[4,4,4]", "batch=8"]),
+        ("unet_bn", "digit_maps", "unet", ["channels=1", "classes=11", "widths=[4]"]),
+        ("hourglass2", "digit_points", "hourglass", ["features=8", "joints=3", "batch=2"]),
+    ],
+)
+def test_each_recipe_runs_by_name(spec: str, data: str, recipe: str, settings: list[str], tmp_path: Path) -> None:
+    words = [word for setting in ("steps=2", *settings) for word in ("--set", setting)]
+    archspec("train", spec, "--data", data, "--recipe", recipe, "-o", tmp_path / "run", *words)
+    given, used = read_recipe(recipe).to_dict(), read_recipe(tmp_path / "run" / "recipe.yaml").to_dict()
+    assert {key for key in given if given[key] != used[key]} <= {"steps", "epochs", "batch"}
