@@ -18,6 +18,7 @@ from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.write import to_bytes
 from tests.support.lowering import TOLERANCE, Arrays, difference, run_onnx, run_torch, sample_inputs, stir
+from tests.support.processors import needs_whole_sums
 from tests.support.transformers import build_swin, build_vit
 
 GRAPHS = {"vit": build_vit(), "swin": build_swin("H", "W", H=8, W=12)}
@@ -58,6 +59,7 @@ def test_half_precision(name: str) -> None:
 
 @pytest.mark.parametrize("recipe", ["u8s8", "s8s8"])
 @pytest.mark.parametrize("name", GRAPHS)
+@needs_whole_sums
 def test_int8_of_projections(name: str, recipe: Int8Recipe) -> None:
     """Projections are computed in integers; the products of attention, whose operands are both values, stay float."""
     model, inputs, expected = build(GRAPHS[name])

@@ -21,6 +21,7 @@ from runtime.int8.quantize import Quantization, quantize
 from runtime.pictures.preprocess import Preprocess
 from tests.support.documents import graph_from
 from tests.support.lowering import stir
+from tests.support.processors import needs_whole_sums
 
 PREPARED = Preprocess(2, (8, 8), (0.5, 0.4), (0.25, 0.2))
 """A picture's numbers lie in -2…2 and in -2…3."""
@@ -110,6 +111,7 @@ def test_one_large_number_of_many_is_no_range(tmp_path: Path) -> None:
         calibrate(prepared(), save(tmp_path / "one.npy", images))
 
 
+@needs_whole_sums
 @pytest.mark.parametrize(
     ("change", "note"),
     [

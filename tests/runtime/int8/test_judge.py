@@ -24,6 +24,7 @@ from runtime.int8.folds import Sketches, deal
 from runtime.int8.quantize import Quantized, quantize
 from tests.support.documents import graph_from
 from tests.support.lowering import stir
+from tests.support.processors import needs_whole_sums
 
 
 def build(body: list[Any], shape: list[Any], *, stirred: bool = True) -> OnnxModel:
@@ -119,6 +120,7 @@ def test_few_images_are_judged_by_their_own_ranges(tmp_path: Path) -> None:
     assert quantized.report.loss.last.sqnr_db == pytest.approx(noise, abs=0.02)
 
 
+@needs_whole_sums
 def test_figures_hold_on_images_that_gave_no_ranges(tmp_path: Path) -> None:
     """On average of six draws; the control is what a file itself loses on the images that gave its ranges."""
 
@@ -152,6 +154,7 @@ def sparse(lit: int, seed: int = 0) -> Array:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("lit", [1, 16, 256])
+@needs_whole_sums
 def test_sparse_images_are_as_good_as_with_whole_ranges(lit: int, method: str, tmp_path: Path) -> None:
     body = [{"conv": 8}, "relu", {"conv": 8}, "relu", "global_max_pool", "flatten", {"linear": 4}]
     model = build(body, [1, "H", "W"], stirred=False)
@@ -162,6 +165,7 @@ def test_sparse_images_are_as_good_as_with_whole_ranges(lit: int, method: str, t
 
 @pytest.mark.parametrize("target", ["any", "tensorrt"])
 @pytest.mark.parametrize("behind", [["relu"], [{"max_pool": 2}], [{"max_pool": 2}, {"conv": {"out": 6, "kernel": 1}}]])
+@needs_whole_sums
 def test_small_pieces_of_a_concatenation_keep_their_digits(behind: list[Any], target: Any, tmp_path: Path) -> None:
     boxes, scores = [{"conv": {"out": 4, "kernel": 1}}, {"scale": 640}], [{"conv": {"out": 4, "kernel": 1}}, "sigmoid"]
     model = build([{"concat": [boxes, scores]}, *behind], [3, "H", "W"], stirred=False)
@@ -219,6 +223,7 @@ def test_nothing_like_the_float_model_is_refused(tmp_path: Path) -> None:
     assert loss.last.worst.sqnr_db > 10
 
 
+@needs_whole_sums
 def test_a_poor_channel_is_said(tmp_path: Path) -> None:
     images = np.random.default_rng(0).standard_normal((32, 4, 16, 16))
     for spread, poor in ((100, True), (1, False)):
@@ -241,6 +246,7 @@ def draw_cameras(seed: int, count: int) -> Array:
     return images
 
 
+@needs_whole_sums
 def test_the_order_of_images_is_no_reason_to_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = build([*POOLED, "flatten", {"linear": 10}], [3, "H", "W"], stirred=False)
     images, others = draw_cameras(0, 64), draw_cameras(1, 400)

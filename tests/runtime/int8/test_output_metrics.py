@@ -12,9 +12,11 @@ from runtime.int8.data import open_calibration_data
 from runtime.int8.quantize import quantize
 from tests.support.documents import graph_from
 from tests.support.lowering import stir
+from tests.support.processors import needs_whole_sums
 
 
 @pytest.mark.parametrize("task", ["digit_maps", "digit_points"])
+@needs_whole_sums
 def test_other_tasks_are_judged_by_their_own_metric(task: str) -> None:
     dataset = load_data(task)
     channels, classes = dataset.preprocess.channels, len(dataset.classes)

@@ -25,6 +25,7 @@ from compiler.onnx_target.write import to_bytes, write_model
 from runtime.int8.running import run_exposed
 from tests.support.documents import graph_from
 from tests.support.lowering import stir
+from tests.support.processors import needs_whole_sums
 from tests.support.strategies import MODERATE, specs
 
 RESIDUAL = """
@@ -133,6 +134,7 @@ EIGHT_BITS = 0.05
 
 @pytest.mark.parametrize("text", [RESIDUAL, PRE_ACTIVATION, OTHERS])
 @pytest.mark.parametrize("recipe", ["u8s8", "s8s8"])
+@needs_whole_sums
 def test_little_is_lost(text: str, recipe: Int8Recipe, tmp_path: Path) -> None:
     model = build(text, tmp_path)
     images = sample(model)
@@ -146,6 +148,7 @@ def test_little_is_lost(text: str, recipe: Int8Recipe, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("recipe", ["u8s8", "s8s8"])
+@needs_whole_sums
 def test_a_channel_of_zeros_keeps_its_bias(recipe: Int8Recipe, tmp_path: Path) -> None:
     """ONNX Runtime rounds a float bias to steps of the channel's scale, and must not run out of integers."""
     path = tmp_path / "net.yaml"
@@ -158,6 +161,7 @@ def test_a_channel_of_zeros_keeps_its_bias(recipe: Int8Recipe, tmp_path: Path) -
     assert noise(run(model, images), run(quantize(model, images, recipe), images)) < EIGHT_BITS
 
 
+@needs_whole_sums
 def test_runtime_computes_what_the_file_says(tmp_path: Path) -> None:
     """ONNX Runtime's integer kernels against the definitions of the operators in float."""
     model = build(RESIDUAL, tmp_path)
@@ -169,6 +173,7 @@ def test_runtime_computes_what_the_file_says(tmp_path: Path) -> None:
     assert noise(expected, run(model, images)) > 5e-3  # the control
 
 
+@needs_whole_sums
 def test_one_layer_is_exact_in_integers(tmp_path: Path) -> None:
     text = "archspec: 1\ninputs: {x: [32]}\nnetwork: [{linear: 10}]\n"
     model = build(text, tmp_path)
@@ -281,6 +286,7 @@ def test_bytes_and_metadata(tmp_path: Path) -> None:
     ]
 
 
+@needs_whole_sums
 def test_an_output_inside_is_given_and_read(tmp_path: Path) -> None:
     text = """
 archspec: 1
@@ -299,6 +305,7 @@ network:
 
 
 @pytest.mark.parametrize("rank", [1, 3])
+@needs_whole_sums
 def test_other_ranks(rank: int, tmp_path: Path) -> None:
     extents = ", ".join(["8"] * rank)
     text = f"""
