@@ -156,6 +156,10 @@ SPEC_HASH = _Text("archspec.spec")
 SETTINGS = _Object("archspec.settings")
 """The recipe that the network was trained by: the fields of `runtime.recipes.recipe.Recipe`."""
 
+TRAINED_INT8 = _Object("archspec.trained_int8")
+"""The scales by which the network was trained in integers (runtime/int8/trained.py): an export in int8 takes them over,
+and says in INT8 what it did."""
+
 # What is written where several networks, or less than one, became a model.
 COMBINE = _Text("archspec.combine")
 """The way in which the answers of an ensemble's members become one: mean or vote."""

@@ -107,6 +107,10 @@ class ModelEmitter:
             batch, channels, *space = self.shapes[node]
             yield value.name, [batch, *space, channels] if rows else self.shapes[node]
 
+    def name_results(self) -> dict[str, str]:
+        """List the nodes of the graph by the names of their results, in rows and in planes."""
+        return {value.name: node for (node, _), value in self._values.items()}
+
     def store(self, name: str, array: WeightArray) -> OnnxValue:
         """Store a tensor; it is the same one for all that ask for its name."""
         if name not in self._stored:

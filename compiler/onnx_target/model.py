@@ -72,7 +72,7 @@ def build_model(
         **(metadata or {}),
     }
     onnx.helper.set_model_props(head, dict(sorted(facts.items())))
-    return OnnxModel(head, model.tensors, network, steps, rows)
+    return OnnxModel(head, model.tensors, network, steps, rows, model.name_results())
 
 
 def _round(array: np.ndarray[Any, Any], what: str) -> np.ndarray[Any, Any]:

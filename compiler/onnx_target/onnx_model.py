@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
@@ -23,7 +23,7 @@ class OnnxModel:
     `tensors` by name.
 
     `graph` is the network as it was written, after `steps`; the results of the nodes in `rows` have their channels
-    last.
+    last. `values` are the ids of its nodes by the names of their results, which may be there in rows and in planes.
     """
 
     head: onnx.ModelProto
@@ -31,6 +31,7 @@ class OnnxModel:
     graph: Graph
     steps: tuple[AppliedPass, ...] = ()
     rows: frozenset[str] = frozenset()
+    values: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def metadata(self) -> Mapping[str, str]:

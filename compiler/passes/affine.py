@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from archspec.errors import ArchspecError
 from archspec.ops import BatchNorm, Flatten, Op, Scale, Shape, Shift
 from compiler.graph import Node
-from compiler.passes.weight_arrays import WeightArrays
+from compiler.passes.weight_arrays import WeightArrays, take_double
 
 ChannelVector: TypeAlias = NDArray[np.float64]
 
@@ -69,13 +69,13 @@ def read_affine(node: Node, weights: WeightArrays) -> Affine:
     """
 
     def stored(name: str) -> ChannelVector:
-        return np.asarray(weights[f"{node.id}.{name}"], np.float64)
+        return take_double(weights[f"{node.id}.{name}"])
 
     op, channels = node.op, node.shape.channels
     if isinstance(op, Scale):
-        return Affine(np.full(channels, stored("factor") if op.trainable else op.value), np.zeros(channels))
+        return Affine(np.ones(channels) * (stored("factor") if op.trainable else op.value), np.zeros(channels))
     if isinstance(op, Shift):
-        return Affine(np.ones(channels), np.full(channels, stored("term") if op.trainable else op.value))
+        return Affine(np.ones(channels), np.ones(channels) * (stored("term") if op.trainable else op.value))
     assert isinstance(op, BatchNorm)
     variance = stored("running_var") + op.eps
     if variance.min() <= 0:
@@ -89,7 +89,7 @@ def move_behind(op: Op, affine: Affine, x: Shape) -> Affine | None:
     """Find what does to the result of `op` as `affine` does to its operand, of shape `x`; None where nothing does."""
     if isinstance(op, Flatten):
         positions = x.elements // x.channels
-        return Affine(np.repeat(affine.factor, positions), np.repeat(affine.term, positions))
+        return Affine(affine.factor.repeat(positions), affine.term.repeat(positions))
     return affine if _commutes(op, affine) else None
 
 

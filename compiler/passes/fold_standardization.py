@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from archspec.ops import Conv
 from compiler.graph import Graph, Node
 from compiler.passes.base import Journal, Pass
-from compiler.passes.weight_arrays import LazyArray, WeightArray, WeightArrays
+from compiler.passes.weight_arrays import WeightArray, WeightArrays, compute_later, take_double
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,16 @@ def _take_plain(op: Conv) -> Conv:
 def _fold(id: str, op: Conv, arrays: dict[str, WeightArray]) -> None:
     """Replace a layer's numbers by its kernel, and remove the lengths."""
     name = f"{id}.weight"
-    given, length = arrays[name], arrays.pop(f"{id}.length", None)
+    given, lengths = arrays[name], [arrays.pop(other) for other in (f"{id}.length",) if other in arrays]
 
-    def compute() -> NDArray[Any]:
-        kernel = standardize(np.asarray(given, np.float64), op.eps)
-        if length is not None:
-            factor = np.asarray(length, np.float64) / np.sqrt(kernel[0].size)
-            kernel *= factor.reshape(-1, *[1] * (kernel.ndim - 1))
-        return kernel.astype(given.dtype)
+    def compute(values: NDArray[Any], *lengths: NDArray[Any]) -> NDArray[Any]:
+        kernel = standardize(take_double(values), op.eps)
+        for length in lengths:
+            factor = take_double(length) / np.sqrt(kernel[0].size)
+            kernel = kernel * factor.reshape(-1, *[1] * (kernel.ndim - 1))
+        return kernel.astype(values.dtype)
 
-    arrays[name] = LazyArray(given.shape, given.dtype, compute)
+    arrays[name] = compute_later(compute, given, *lengths)
 
 
 def standardize(kernel: NDArray[np.float64], eps: float) -> NDArray[np.float64]:

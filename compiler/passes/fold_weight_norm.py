@@ -12,7 +12,7 @@ from archspec.errors import ArchspecError
 from archspec.ops import ConvTranspose, Kernel
 from compiler.graph import Graph, Node
 from compiler.passes.base import Journal, Pass
-from compiler.passes.weight_arrays import LazyArray, WeightArray, WeightArrays
+from compiler.passes.weight_arrays import WeightArray, WeightArrays, compute_later, take_double
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,12 @@ class FoldWeightNorm(Pass):
 def _fold(id: str, op: Kernel, arrays: dict[str, WeightArray]) -> None:
     """Replace a layer's direction by its kernel, and remove the lengths."""
     name = f"{id}.weight"
-    direction, length = arrays[name], np.asarray(arrays.pop(f"{id}.length"), np.float64)
     groups = op.groups if isinstance(op, ConvTranspose) else 0
 
-    def compute() -> NDArray[Any]:
-        return lengthen(name, np.asarray(direction, np.float64), length, groups).astype(direction.dtype)
+    def compute(direction: NDArray[Any], length: NDArray[Any]) -> NDArray[Any]:
+        return lengthen(name, take_double(direction), take_double(length), groups).astype(direction.dtype)
 
-    arrays[name] = LazyArray(direction.shape, direction.dtype, compute)
+    arrays[name] = compute_later(compute, arrays[name], arrays.pop(f"{id}.length"))
 
 
 def lengthen(

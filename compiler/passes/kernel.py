@@ -9,10 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archspec.errors import ArchspecError
-from archspec.ops import Conv, ConvTranspose, Kernel, Shape
+from archspec.ops import Conv, ConvTranspose, DeformConv, Kernel, Shape
 from compiler.graph import Node
 from compiler.passes.affine import Affine, ChannelVector
-from compiler.passes.weight_arrays import LazyArray, WeightArray, WeightArrays
+from compiler.passes.weight_arrays import (
+    WeightArray,
+    WeightArrays,
+    compute_later,
+    is_recorded,
+    take_array,
+    take_double,
+)
 
 
 def takes_before(op: Kernel, affine: Affine, x: Shape) -> bool:
@@ -35,13 +42,13 @@ def take_before(node: Node, op: Kernel, affine: Affine, arrays: dict[str, Weight
     """Make the layer that computes its result from `affine` of its operand: w a, and b + Σ w · term."""
     kernel, bias = arrays[f"{node.id}.weight"], _read_bias(node, op, arrays)
     if not affine.scales:
-        terms = np.asarray(kernel) * _along_inputs(affine.term, op, kernel.shape)
+        terms = take_array(kernel) * _along_inputs(affine.term, op, kernel.shape)
         bias = bias + _sum_inputs(terms, op)
     return _store(node, op, kernel, _along_inputs(affine.factor, op, kernel.shape), bias, arrays)
 
 
 def _read_bias(node: Node, op: Kernel, arrays: WeightArrays) -> ChannelVector:
-    return np.asarray(arrays[f"{node.id}.bias"], np.float64) if op.bias else np.zeros(op.out)
+    return take_double(arrays[f"{node.id}.bias"]) if op.bias else np.zeros(op.out)
 
 
 def _store(
@@ -53,11 +60,7 @@ def _store(
     arrays: dict[str, WeightArray],
 ) -> Node:
     name = f"{node.id}.weight"
-
-    def compute() -> NDArray[Any]:
-        return _scale(np.asarray(kernel), factor, name)
-
-    arrays[name] = LazyArray(kernel.shape, kernel.dtype, compute)
+    arrays[name] = compute_later(lambda values, by: _scale(values, by, name), kernel, factor)
     if not op.bias and not bias.any():
         return node
     arrays[f"{node.id}.bias"] = round_to(kernel.dtype, bias, f"{node.id}.bias")
@@ -66,6 +69,8 @@ def _store(
 
 def _scale(values: NDArray[Any], factor: ChannelVector, name: str) -> NDArray[Any]:
     """The nearest numbers, of the type of `values`, to their products in float64, which are never all in memory."""
+    if is_recorded(values, factor):
+        return round_to(values.dtype, take_double(values) * factor, name)
     scaled = np.empty_like(values)
     try:
         with np.errstate(over="raise"):
@@ -93,7 +98,7 @@ def _along_outputs(factor: ChannelVector, op: Kernel, shape: tuple[int, ...]) ->
     if not isinstance(op, ConvTranspose):
         return factor.reshape(-1, 1, *ones)
     by_group = factor.reshape(op.groups, 1, -1)
-    return np.repeat(by_group, shape[0] // op.groups, axis=1).reshape(shape[0], -1, *ones)
+    return by_group.repeat(shape[0] // op.groups, axis=1).reshape(shape[0], -1, *ones)
 
 
 def _along_inputs(factor: ChannelVector, op: Kernel, shape: tuple[int, ...]) -> ChannelVector:
@@ -101,9 +106,9 @@ def _along_inputs(factor: ChannelVector, op: Kernel, shape: tuple[int, ...]) -> 
     ones = (1,) * (len(shape) - 2)
     if isinstance(op, ConvTranspose):
         return factor.reshape(-1, 1, *ones)
-    groups = op.groups if isinstance(op, Conv) else 1
+    groups = op.groups if isinstance(op, Conv | DeformConv) else 1
     by_group = factor.reshape(groups, 1, -1)
-    return np.repeat(by_group, shape[0] // groups, axis=1).reshape(shape[0], -1, *ones)
+    return by_group.repeat(shape[0] // groups, axis=1).reshape(shape[0], -1, *ones)
 
 
 def _sum_inputs(terms: ChannelVector, op: Kernel) -> ChannelVector:

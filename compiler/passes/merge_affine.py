@@ -94,7 +94,7 @@ def _express(affine: Affine, dtype: np.dtype[Any]) -> tuple[Op, Mapping[str, Cha
         return _one_part(Scale, "factor", affine.factor, dtype)
     if (affine.factor == 1).all():
         return _one_part(Shift, "term", affine.term, dtype)
-    op, ones = BatchNorm(), np.ones_like(affine.factor)
+    op, ones = BatchNorm(), np.ones(affine.factor.shape)
     weight = affine.factor * np.sqrt(1 + op.eps)
     return op, {"weight": weight, "bias": affine.term, "running_mean": 0 * ones, "running_var": ones}
 

@@ -6,12 +6,10 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-import numpy as np
-
 from archspec.ops import Op
 from compiler.graph import Graph, Node
 from compiler.passes.base import Journal, Pass
-from compiler.passes.weight_arrays import WeightArrays
+from compiler.passes.weight_arrays import WeightArrays, see_numbers
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class _DuplicateSearch:
         if node.id not in self.digests:
             digest = hashlib.sha256()
             for name in self.graph.weights_of(node):
-                array = np.asarray(self.weights[name])
+                array = see_numbers(self.weights[name])
                 digest.update(array.dtype.str.encode())
                 digest.update(array.tobytes())
             self.digests[node.id] = digest.digest()

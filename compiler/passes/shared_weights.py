@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from compiler.graph import Graph, Node
-from compiler.passes.weight_arrays import WeightArray, WeightArrays
+from compiler.passes.weight_arrays import WeightArray, WeightArrays, see_numbers
 
 Homes: TypeAlias = Mapping[str, str]
 """The homes of shared weights, by the ids of the nodes that share them."""
@@ -75,5 +75,5 @@ def _are_same(one: WeightArray | None, other: WeightArray | None) -> bool:
     """Tell whether two arrays have the same numbers to the bit."""
     if one is None or other is None or (one.shape, one.dtype) != (other.shape, other.dtype):
         return False
-    first, second = (np.ascontiguousarray(np.asarray(array)) for array in (one, other))
+    first, second = (np.ascontiguousarray(see_numbers(array)) for array in (one, other))
     return bool((first.view(np.uint8) == second.view(np.uint8)).all()) if first.ndim else bool(first == second)

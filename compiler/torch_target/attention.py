@@ -22,6 +22,12 @@ Partition: TypeAlias = tuple[tuple[int, int], ...]
 class Attention(nn.Module):
     """Means of the values for each position of the query; all operands are (N, C, *S), and so is the result."""
 
+    logit_scale: Tensor
+    table: Tensor
+    inner: Tensor
+    inner_bias: Tensor
+    outer: Tensor
+
     def __init__(self, op: ops.Attention, query: Shape) -> None:
         super().__init__()
         self.op = op
@@ -33,7 +39,7 @@ class Attention(nn.Module):
         q, k, v = (split_heads(x, op.heads, self._cut(x), grid=op.grid) for x in (query, key, value))
         scale = op.scale
         if op.similarity == "cosine":
-            factor = self.get_parameter("logit_scale").clamp(max=MAX_LOGIT_SCALE).exp()
+            factor = self.logit_scale.clamp(max=MAX_LOGIT_SCALE).exp()
             q, k, scale = F.normalize(q, dim=-1) * factor[:, None, None], F.normalize(k, dim=-1), 1.0
         terms = self._list_terms(query, cut)
         if op.causal and terms:
@@ -60,11 +66,11 @@ class Attention(nn.Module):
     def _add_distances(self, sizes: tuple[int, ...], query: Tensor) -> Tensor:
         """The term of each distance, for each head and pair of positions: (heads, L, L)."""
         if self.op.bias == "relative":
-            table: Tensor = self.get_parameter("table")
+            table = self.table
         else:
             distances = list_distances(sizes).to(query)
-            hidden = F.relu(F.linear(distances, self.get_parameter("inner"), self.get_parameter("inner_bias")))
-            table = 16 * torch.sigmoid(F.linear(hidden, self.get_parameter("outer")))
+            hidden = F.relu(F.linear(distances, self.inner, self.inner_bias))
+            table = 16 * torch.sigmoid(F.linear(hidden, self.outer))
         places = number_distances(sizes, query.device)
         return table[places].permute(2, 0, 1)
 

@@ -14,6 +14,10 @@ class DeformConv(nn.Module):
     """A convolution whose taps stand where offsets say: what they take, sampled between positions, and a product with
     the kernel. Operands and result are (N, C, H, W). Places are computed in at least single precision."""
 
+    weight: Tensor
+    length: Tensor
+    bias: Tensor
+
     def __init__(self, op: ops.DeformConv, x: Shape) -> None:
         super().__init__()
         self.op = op
@@ -21,10 +25,10 @@ class DeformConv(nn.Module):
             self.register_parameter(name, nn.Parameter(torch.empty(weight.shape)))
 
     def forward(self, x: Tensor, offset: Tensor, mask: Tensor | None = None) -> Tensor:
-        kernel = self.get_parameter("weight").flatten(1)
+        kernel = self.weight.flatten(1)
         if self.op.weight_norm:
-            kernel = self.get_parameter("length")[:, None] * F.normalize(kernel, eps=0)
-        bias = self.get_parameter("bias") if self.op.bias else None
+            kernel = self.length[:, None] * F.normalize(kernel, eps=0)
+        bias = self.bias if self.op.bias else None
         return F.conv2d(self.sample(x, offset, mask), kernel[..., None, None], bias, groups=self.op.groups)
 
     def sample(self, x: Tensor, offset: Tensor, mask: Tensor | None) -> Tensor:

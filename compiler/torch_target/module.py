@@ -35,6 +35,13 @@ def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], TorchRule]
     are those of a caller's own operations. torch's global random state is neither used nor changed. The module is on
     the CPU, of torch's default type; in another than float32 other numbers are drawn.
     """
+    module = lower(graph, rules=rules).to_empty(device="cpu")
+    initialize(module, graph, seed)
+    return module
+
+
+def lower(graph: Graph, *, rules: Mapping[type[Op], TorchRule] | None = None) -> fx.GraphModule:
+    """Build the module of `to_torch` on the meta device: it says how to compute, and has no numbers."""
     wanted = sum(weight.numel for weight in graph.weights.values())
     if wanted > MAX_PARAMETERS:
         raise ArchspecError(f"{graph.name} has {wanted:,} weights; at most {MAX_PARAMETERS:,} are built")
@@ -61,9 +68,7 @@ def to_torch(graph: Graph, *, seed: int = 0, rules: Mapping[type[Op], TorchRule]
     outputs = {name: values[id] for name, id in graph.outputs.items()}
     flow.output(next(iter(outputs.values())) if len(outputs) == 1 else outputs)
     flow.lint()
-    module = fx.GraphModule(root, flow, class_name=_class_name(graph.name))
-    initialize(module.to_empty(device="cpu"), graph, seed)
-    return module
+    return fx.GraphModule(root, flow, class_name=_class_name(graph.name))
 
 
 def build_module(

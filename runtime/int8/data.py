@@ -17,6 +17,7 @@ from archspec.ops import Input, OpError
 from archspec.wording import list_some
 from compiler.graph import INTEGERS, Graph
 from compiler.onnx_file.metadata import DATA, PREPROCESS, read_sizes
+from runtime.data.dataset import Dataset
 from runtime.data.registry import DATASETS, load_data
 from runtime.pictures.file import Ground
 from runtime.pictures.folder import find_pictures
@@ -100,6 +101,19 @@ def open_calibration_data(
     else:
         data = _open_dataset(str(where), metadata)
     return replace(data, sizes=_find_sizes(data, graph, metadata), bounds=_find_bounds(data, metadata))
+
+
+def take_training_images(dataset: Dataset, graph: Graph, metadata: Mapping[str, str]) -> CalibrationData:
+    """Take the training images of a data set, read and prepared when they are needed, for a network and the metadata of
+    its model. Raises InputError where they do not fit the network."""
+    data = CalibrationData(
+        name=dataset.name,
+        shape=dataset.preprocess.shape,
+        numbers=_spread(len(dataset.train), MAX_IMAGES),
+        read=lambda numbers: dataset.prepare(dataset.train, numbers).images,
+    )
+    prepared = {**metadata, str(PREPROCESS): dataset.preprocess.to_json()}
+    return replace(data, sizes=_find_sizes(data, graph, metadata), bounds=_find_bounds(data, prepared))
 
 
 def _open_dataset(name: str, metadata: Mapping[str, str]) -> CalibrationData:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal
 
-Judged = Literal["held out", "by ranges of others", "by their own ranges"]
+Judged = Literal["held out", "by ranges of others", "by their own ranges", "by ranges of training"]
 """The images that a loss is of: those that have labels and gave no ranges; those of the calibration, each fold of them
-by the ranges of the other folds; or all of them by the ranges of all, where they are few."""
+by the ranges of the other folds; all of them by the ranges of all, where they are few; or any, by the ranges that
+weights were trained with."""
 
 MIN_CHANNEL_DB = 10.0
 """The smallest signal-to-noise ratio of a channel, in dB, that is not told: a tenth of its variance is noise."""
@@ -104,7 +105,7 @@ class OutputLoss:
 
 @dataclass(frozen=True, slots=True)
 class QuantizationLoss:
-    """The loss of int8 on so many `images`, in each output."""
+    """The loss of int8 on so many `images`, in each output; in none where there were no images to judge it on."""
 
     images: int
     judged: Judged
@@ -126,4 +127,5 @@ class QuantizationLoss:
 
     def to_dict(self) -> dict[str, Any]:
         outputs = [output.to_dict() for output in self.outputs]
-        return {"images": self.images, "judged": self.judged, "drop": self.drop, "outputs": outputs}
+        drop = self.drop if self.outputs else None
+        return {"images": self.images, "judged": self.judged, "drop": drop, "outputs": outputs}

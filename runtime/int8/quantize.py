@@ -10,7 +10,7 @@ from typing import Any
 from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import InputError
 from compiler.onnx_file.metadata import INT8
-from compiler.onnx_target.int8.quantize import QuantizationPlan, plan_quantization, quantize_model
+from compiler.onnx_target.int8.quantize import plan_quantization, quantize_model
 from compiler.onnx_target.int8.scheme import RECIPES, Scheme
 from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.options import Target
@@ -38,6 +38,8 @@ class Quantization:
     """The report of how a model was quantized and what it lost.
 
     `cut` says whether the ranges are cut as the method has it: where that loses more than whole ranges, they are whole.
+    The method `training` takes those that the weights were trained with; then `loss` is of no images unless some were
+    given.
     So many `layers` are int8, those of `kept` float. `images` is how many gave the ranges; `different` of them are no
     near copies. `own` is what all layers in int8 lose on these images by their own ranges, where they lose too much by
     the ranges of others. `errors` has the most sensitive layer first, and is empty where nobody had to ask. `notes` are
@@ -109,16 +111,13 @@ def quantize(
     InputError where the model has no layer to quantize, the data is not what the model takes, or, without
     `max_drop`, an output would be nothing like the float model's.
     """
+    if max_drop is not None and not 0 <= max_drop <= 1:
+        raise InputError(f"the drop of a metric lies between 0 and 1, found {max_drop:g}")
     recipe = RECIPES[target]
-    plan = plan_quantization(model, recipe)
-    _check(model, plan, max_drop)
-    metrics = choose_metrics(model, data)
-    measured = measure_ranges(model, plan.values, data, method, recipe, on_step)
-    judge = Judge(model, data, measured, metrics)
-    floats = measured.find_floats()
+    calibrated = calibrate(model, data, method=method, target=target, reduce_range=reduce_range, on_step=on_step)
+    measured, floats = calibrated.measured, calibrated.measured.find_floats()
     wanted = plan_quantization(model, recipe, floats=frozenset(floats)).layers
-    scheme = Scheme(recipe, {}, floats=frozenset(floats), reduce_range=reduce_range)
-    found = _search(_choose_ranges(model, scheme, judge, method), judge, wanted, max_drop, on_step)
+    found = _search(calibrated.draft, calibrated.judge, wanted, max_drop, on_step)
     kept = found.draft.scheme.kept
     int8 = set(wanted) - kept
     report = Quantization(
@@ -129,7 +128,7 @@ def quantize(
         images=len(data),
         different=measured.different,
         layers=len(int8),
-        kept=tuple(name for name in plan.layers if name not in int8),
+        kept=tuple(name for name in plan_quantization(model, recipe).layers if name not in int8),
         loss=found.loss,
         own=found.own,
         errors=tuple(replace(item, kept=item.layer in kept) for item in found.errors),
@@ -138,11 +137,42 @@ def quantize(
     return Quantized(found.draft.build(measured.ranges, report.to_metadata()), report)
 
 
-def _check(model: OnnxModel, plan: QuantizationPlan, max_drop: float | None) -> None:
-    if max_drop is not None and not 0 <= max_drop <= 1:
-        raise InputError(f"the drop of a metric lies between 0 and 1, found {max_drop:g}")
+@dataclass(frozen=True, eq=False, slots=True)
+class Calibrated:
+    """A float model with the ranges that images show of it: a draft with all layers in int8, what was measured, and the
+    judge who chose how the ranges are cut."""
+
+    draft: Draft
+    measured: MeasuredRanges
+    judge: Judge
+
+    @property
+    def scheme(self) -> Scheme:
+        """The scheme of the draft, with the ranges of all images."""
+        ranges = self.measured.ranges
+        return replace(self.draft.scheme, ranges=ranges.cut if self.draft.cut else ranges.whole)
+
+
+def calibrate(
+    model: OnnxModel,
+    data: CalibrationData,
+    *,
+    method: str = "mse",
+    target: Target = "any",
+    reduce_range: bool = False,
+    on_step: OnStep = ignore_step,
+) -> Calibrated:
+    """Measure the ranges of a float model's values on images, and choose whether those that `method` cuts are taken, or
+    the whole ones. Raises InputError where the model has no layer to quantize, or the data is not what it takes."""
+    recipe = RECIPES[target]
+    plan = plan_quantization(model, recipe)
     if not plan.layers:
         raise InputError(f"{model.graph.name} has no convolution and no linear layer to quantize")
+    metrics = choose_metrics(model, data)
+    measured = measure_ranges(model, plan.values, data, method, recipe, on_step)
+    judge = Judge(model, data, measured, metrics)
+    scheme = Scheme(recipe, {}, floats=frozenset(measured.find_floats()), reduce_range=reduce_range)
+    return Calibrated(_choose_ranges(model, scheme, judge, method), measured, judge)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

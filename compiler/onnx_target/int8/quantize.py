@@ -6,6 +6,8 @@ and dequantized for whoever reads it.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -60,6 +62,20 @@ class QuantizationPlan:
     layers: tuple[str, ...]
     values: tuple[str, ...]
     same: Mapping[str, str]
+
+    def scaled_as(self, value: str) -> str:
+        """Find the value whose scale a value has: mostly its own."""
+        return self.same.get(value, value)
+
+    @property
+    def scaled(self) -> frozenset[str]:
+        """The values that have scales of their own."""
+        return frozenset(map(self.scaled_as, self.values))
+
+    def digest(self) -> str:
+        """Compute the SHA-256 of what becomes integers, by names."""
+        rows = [self.layers, [(value, self.scaled_as(value)) for value in self.values]]
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def plan_quantization(
@@ -190,7 +206,7 @@ class _NodeWriter:
     def __init__(self, model: OnnxModel, scheme: Scheme, plan: QuantizationPlan) -> None:
         self.model, self.scheme, self.wiring = model, scheme, _Wiring(model)
         self.layers = frozenset(plan.layers)
-        self.params = {value: scheme.quant_params(plan.same.get(value, value)) for value in plan.values}
+        self.params = {value: scheme.quant_params(plan.scaled_as(value)) for value in plan.values}
         self.outputs = frozenset(value.name for value in model.head.graph.output)
         self.tensors: dict[str, WeightArray] = {}
 

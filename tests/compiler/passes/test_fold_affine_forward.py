@@ -170,6 +170,17 @@ def test_only_what_is_convolved_is_scaled(place: int, function: Op) -> None:
     assert worst < FOLDED_TOLERANCE
 
 
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_a_group_takes_the_factors_of_its_own_channels(groups: int) -> None:
+    drawing = Drawing(Shape(4, 5, 6))
+    maps = drawing.add(Scale(trainable=True, per="channel"), "x")
+    offsets = drawing.add(Conv(out=8, kernel=1), "x")
+    drawing.add(DeformConv(out=8, kernel=(2, 2), padding=(1, 1), groups=groups), maps, *_fit(drawing, [offsets]))
+    after, _, worst = run(FoldAffineForward(), drawing.graph())
+    assert "scale" not in kinds(after)
+    assert worst < FOLDED_TOLERANCE
+
+
 def _fit(drawing: Drawing, values: list[str]) -> list[str]:
     """Pad offsets and mask to the result's extents, one more than the map's."""
     return [drawing.add(Pad(before=1, after=0, mode="edge"), value) for value in values]
