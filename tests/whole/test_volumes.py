@@ -49,7 +49,7 @@ def stored(path: Path) -> Array:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the page's spec and recipe, with its file."""
     folder = tmp_path_factory.mktemp("volumes")
-    spec, recipe = re.findall(r"^```yaml\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    spec, recipe, *_ = re.findall(r"^```yaml\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     (folder / "unet3d_same.yaml").write_text(spec)
     (folder / "patches.yaml").write_text(recipe)
     put(folder / "data", 4)
