@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import ArchspecError, InputError
@@ -18,7 +19,7 @@ from runtime.data.splits import PART_NAMES, TEST
 from runtime.data.volumes.description import VolumeFacts, read_facts
 from runtime.data.volumes.label_classes import LabelClasses, choose_classes, find_values
 from runtime.data.volumes.samples import VolumeCase, VolumeSamples
-from runtime.data.volumes.volume_file import find_ending, name_case, open_volume
+from runtime.data.volumes.volume_file import OTHERS, find_ending, name_case, open_volume
 from runtime.pictures.preprocess import Preprocess
 
 IMAGE_FOLDERS = ("images", "imagestr", "volumes")
@@ -108,7 +109,18 @@ def _pair(listing: FolderListing, name: str) -> tuple[list[VolumeCase], tuple[st
         for noun, names in alone.items()
         if names
     ]
-    return sorted(cases, key=lambda case: case.name), tuple(notes)
+    return sorted(cases, key=lambda case: case.name), (*notes, *_tell_others(listing, name))
+
+
+def _tell_others(listing: FolderListing, name: str) -> Iterator[str]:
+    """Tell of volumes of kinds that are not read, a line for each kind."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for pair in _find_pairs(listing):
+        for file in listing.list_in(pair.images, listing.files):
+            if (ending := PurePosixPath(file).suffix.lower()) in OTHERS:
+                found[OTHERS[ending]].append(file)
+    for kind, files in found.items():
+        yield f"{tell_count(len(files), 'file')} of {name} ({list_some(files, 3, ', ')}) not read: {kind}"
 
 
 def _index(listing: FolderListing, folder: str) -> dict[str, str]:

@@ -84,6 +84,14 @@ def test_what_has_no_counterpart_is_said(tmp_path: Path) -> None:
     )
 
 
+def test_volumes_of_other_kinds_are_told_of(tmp_path: Path) -> None:
+    put(tmp_path, "images/a.npy")
+    put(tmp_path, "labels/a.npy", labels=True)
+    (tmp_path / "images" / "b.dcm").write_bytes(b"")
+    (note,) = open_folder(tmp_path).notes
+    assert note.startswith("1 file of data (images/b.dcm) not read: DICOM: convert each series to NIfTI")
+
+
 def test_labels_that_cannot_be_read(tmp_path: Path) -> None:
     put(tmp_path, "images/a.npy", "images/b.npy")
     put(tmp_path, "labels/a.npy", labels=True)
