@@ -27,7 +27,7 @@ from tests.support.task_models import ask
 
 PAGE = ROOT / "docs" / "training" / "volumes.md"
 
-STATED = 0.95
+STATED = 0.9
 """The mean Dice that the page says is passed."""
 
 
