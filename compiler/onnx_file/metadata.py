@@ -178,8 +178,8 @@ SHARES = "shares"
 QUESTION: tuple[MetadataKey[Any], ...] = (CLASSES, PREPROCESS, TASK, STRIDE)
 """The keys of what a model is asked: the names of its answers, how it reads a picture, its task, its stride."""
 
-CARRIED: tuple[MetadataKey[Any], ...] = (*QUESTION, DATA, EPOCH)
-"""The keys that a model takes over from its weights."""
+CARRIED: tuple[MetadataKey[Any], ...] = (*QUESTION, DATA, EPOCH, TRAINED_INT8)
+"""The keys that an export takes over from weights; of the last it says in INT8 what it did by it."""
 
 EXPORTED = (NAME, GRAPH, WEIGHTS, SIZES, ROWS, PRECISION, TARGET, CONTENT, INT8, OPTIMIZED)
 """The keys that the export alone writes; more of each may follow behind a dot."""

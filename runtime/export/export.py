@@ -20,9 +20,9 @@ from archspec.wording import list_some
 from compiler.graph import Graph
 from compiler.onnx_file.companions import find_older_data
 from compiler.onnx_file.extents import list_inputs, list_outputs
-from compiler.onnx_file.metadata import PRECISION, tell_epoch
+from compiler.onnx_file.metadata import PRECISION, TRAINED_INT8, tell_epoch
 from compiler.passes.cast_weights import CastWeights
-from runtime.export.plan import Calibration, ExportPlan, LoweringRules, tell_large_drop
+from runtime.export.plan import TRAINING, Calibration, ExportPlan, LoweringRules, tell_large_drop
 from runtime.verification.proof.cases import proof_cases
 from runtime.verification.static.metadata_fit import check_answers
 from runtime.weights.in_memory import tell_rounding
@@ -35,6 +35,7 @@ with extra("run"):
 if TYPE_CHECKING:
     from runtime.int8.data import CalibrationData
     from runtime.int8.quantize import Quantization
+    from runtime.int8.trained import TrainedScheme
     from runtime.verification.proof.proof import Proof
 
 PLAN = ExportPlan()
@@ -97,7 +98,8 @@ def export(graph: Graph, weights: Mapping[str, Any], path: str | Path, plan: Exp
 
     # First, so that a place that cannot be written is no surprise at the end.
     with write_whole(path, lambda older: _find_useless(older, optimized)) as temporary:
-        model = build_model(graph, weights, metadata=plan.metadata, rules=plan.rules, options=plan.options)
+        facts = {key: text for key, text in plan.metadata.items() if key != TRAINED_INT8}
+        model = build_model(graph, weights, metadata=facts, rules=plan.rules, options=plan.options)
         check_answers(model.metadata, list_inputs(model.head.graph), list_outputs(model.head.graph))
         _tell_losses(weights, model)
         model, proof, quantization = _write_proven(model, temporary, prove, plan)
@@ -133,11 +135,21 @@ def _write_proven(
     if plan.calibration is None:
         write_model(model, path)
         return model, prove(path) if prove else None, None
+    if plan.calibration.method == TRAINING:
+        _read_trained(plan).plan_for(model, plan.options.target)  # before the proof too
     images = _open_images(model, plan.calibration)  # before the proof, so that images that do not fit cost no time
     proof = _prove_float(model, path, prove) if prove else None
     quantized, report = _quantize(model, images, plan.calibration, plan)
     write_model(quantized, path)
     return quantized, proof, report
+
+
+def _read_trained(plan: ExportPlan) -> TrainedScheme:
+    from runtime.int8.trained import TrainedScheme
+
+    trained = TrainedScheme.read(plan.metadata)
+    assert trained is not None
+    return trained
 
 
 def _tell_losses(weights: Mapping[str, Any], model: OnnxModel) -> None:
@@ -173,21 +185,29 @@ def _prove(path: Path, graph: Graph, weights: Mapping[str, Any], rules: Lowering
     return proof
 
 
-def _open_images(model: OnnxModel, calibration: Calibration) -> CalibrationData:
-    """Raises ArchspecError where the network does not take the images, or they ask what it does not answer."""
+def _open_images(model: OnnxModel, calibration: Calibration) -> CalibrationData | None:
+    """The images of a calibration, if it has any. Raises ArchspecError where the network does not take them, or they
+    ask what it does not answer."""
     from runtime.int8.data import open_calibration_data
     from runtime.int8.output_metrics import choose_metrics
 
+    if calibration.data is None:
+        return None
     images = open_calibration_data(calibration.data, model.graph, model.metadata, calibration.ground)
     choose_metrics(model, images)
     return images
 
 
 def _quantize(
-    model: OnnxModel, images: CalibrationData, calibration: Calibration, plan: ExportPlan
+    model: OnnxModel, images: CalibrationData | None, calibration: Calibration, plan: ExportPlan
 ) -> tuple[OnnxModel, Quantization]:
     from runtime.int8.quantize import quantize
+    from runtime.int8.trained import quantize_trained
 
+    if calibration.method == TRAINING:
+        done = quantize_trained(model, _read_trained(plan), images, target=plan.options.target, on_step=plan.on_step)
+        return done.model, done.report
+    assert images is not None
     quantized = quantize(
         model,
         images,

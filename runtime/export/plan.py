@@ -11,6 +11,7 @@ from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import InputError
 from archspec.log import warn
 from archspec.ops import Op
+from compiler.onnx_file.metadata import TRAINED_INT8
 from compiler.onnx_target.options import PLAIN, ExportOptions
 
 if TYPE_CHECKING:
@@ -23,17 +24,37 @@ MAX_MEANT_DROP = 0.05
 """The largest share of a metric that somebody may mean int8 to lose; who writes 0.5 for half a percent says more."""
 
 
+TRAINING = "training"
+"""The method that takes over the ranges of training."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """The images from which an int8 model learns the ranges of its values (a data set by name, a folder, a .npy), the
     method, and how much of the task's metric it may lose before layers stay in float (None: any). `ground` is the
-    colour on which transparent pictures lie."""
+    colour on which transparent pictures lie.
 
-    data: str | Path
+    The method `training` takes the ranges with which the weights were trained in integers, by their metadata; then the
+    images, which there need not be, only show what is lost. Raises InputError where it has a choice of its own, and
+    where another method has no images.
+    """
+
+    data: str | Path | None = None
     method: str = "mse"
     max_drop: float | None = None
     reduce_range: bool = False
     ground: Ground | None = None
+
+    def __post_init__(self) -> None:
+        if self.method == TRAINING:
+            if self.max_drop is not None or self.reduce_range:
+                raise InputError("weights that were trained in integers have their layers and bits from training")
+        elif self.data is None:
+            raise InputError(f"the calibration {self.method} needs images: a data set by name, a folder, a .npy")
+
+
+TRAINED = Calibration(method=TRAINING)
+"""The calibration of weights that were trained in integers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +78,13 @@ class ExportPlan:
     on_step: OnStep = ignore_step
 
     def __post_init__(self) -> None:
-        if (self.options.precision == "int8") != (self.calibration is not None):
+        int8 = self.options.precision == "int8"
+        if int8 and self.calibration is None and TRAINED_INT8 in self.metadata:
+            object.__setattr__(self, "calibration", TRAINED)
+        if int8 != (self.calibration is not None):
             raise InputError("int8 needs calibration data, and calibration data is for int8 alone")
+        if self.calibration is not None and self.calibration.method == TRAINING and TRAINED_INT8 not in self.metadata:
+            raise InputError("these weights were not trained in integers: their metadata have no ranges")
 
 
 class ExportKeywords(TypedDict, total=False):

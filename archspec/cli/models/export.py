@@ -111,6 +111,7 @@ def export(
     """Write an ONNX model for inference: BatchNorm folded, batch and sizes dynamic, proven against torch."""
     from archspec import api
     from archspec.cli.progress import follow_steps
+    from compiler.onnx_file.metadata import TRAINED_INT8
     from compiler.onnx_target.options import ExportOptions
     from runtime.export.answers import AnswerWords
     from runtime.export.members import Members, MembersError, read_network
@@ -118,7 +119,9 @@ def export(
     loaded = api.load(spec, parse_params(set_), extensions=load_allowed(allow))
     path = output or Path(f"{loaded.name}.onnx")
     refuse_idle("--data", data, precision != "int8" and monte_carlo is None, "--precision int8 and by --monte-carlo T")
-    chosen = _choose_calibration(precision, data, calibration, max_drop, reduce_range, ground)
+    int8 = {"--calibration": calibration, "--max-drop": max_drop, "--reduce-range": reduce_range, "--ground": ground}
+    for option, value in int8.items():
+        refuse_idle(option, value or None, precision != "int8", "--precision int8")
     with refusing(MembersError):
         members = Members(
             files=weights or [],
@@ -132,6 +135,10 @@ def export(
     _check_place(path, precision, optimized=optimized, force=force)
     words = AnswerWords(preprocess=preprocess, classes=classes, task=task)
     network = _describe_answers(read_network(loaded, members, parse_sizes(size), max_nodes=max_nodes), spec, words)
+    trained = TRAINED_INT8 in network.metadata and not (calibration or max_drop or reduce_range)
+    chosen = None
+    if precision == "int8":
+        chosen = _choose_calibration(data, calibration, max_drop, reduce_range, ground, trained=trained)
     with follow_steps("calibrating") as on_step, on_threads(threads):
         done = api.to_onnx(
             network.graph,
@@ -204,26 +211,21 @@ def _print(done: Export, network: Network, members: Members, path: Path, *, expl
 
 
 def _choose_calibration(
-    precision: str,
     data: str | None,
     method: str | None,
     max_drop: str | None,
     reduce_range: bool,
     ground: Ground | None,
-) -> Calibration | None:
-    """Read what the options say of int8, which alone reads them. Raises typer.BadParameter."""
-    from runtime.export.plan import Calibration
+    *,
+    trained: bool,
+) -> Calibration:
+    """Read what the options say of int8. Weights that were `trained` in integers have their ranges from there. Raises
+    typer.BadParameter."""
+    from runtime.export.plan import TRAINING, Calibration
 
-    given = {
-        "--calibration": method,
-        "--max-drop": max_drop,
-        "--reduce-range": reduce_range,
-        "--ground": ground,
-    }
-    for option, value in given.items():
-        refuse_idle(option, value or None, precision != "int8", "--precision int8")
-    if precision != "int8":
-        return None
+    if trained:
+        refuse_idle("--ground", ground, not data, "--data DIR")
+        return Calibration(data=data or None, method=TRAINING, ground=ground)
     if not data:
         raise typer.BadParameter("int8 learns its ranges from images: --data DIR, FILE.npy or the NAME of a data set")
     drop = None if max_drop is None else parse_share(max_drop, "--max-drop")

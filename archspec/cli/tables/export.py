@@ -67,6 +67,8 @@ def _print_quantization(found: Quantization) -> None:
     loss = found.loss
     whole = "" if found.cut or found.method == "minmax" else f": whole, since what {found.method} cuts off loses more"
     tell(f"  {found.recipe}, ranges by {found.method} from {tell_count(found.images, 'image')} of {found.data}{whole}")
+    if not loss.outputs:
+        tell("  what int8 loses was not measured: --data SOURCE gives images for that")
     for output in loss.outputs:
         tell(f"  {_tell_loss(output, loss)}")
     floats = f", in float: {', '.join(found.kept)}" if found.kept else ""
