@@ -47,7 +47,7 @@ def read_report(path: Path) -> Mapping[str, Any]:
     facts = {item.key: item.value for item in onnx.load(path).metadata_props}
     assert PRECISION.read(facts) == "int8"
     assert TRAINED_INT8 not in facts
-    return json.loads(facts[INT8])  # type: ignore[no-any-return]
+    return json.loads(facts[INT8])
 
 
 def test_python_needs_no_calibration(weights: Path, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_choices_that_contradict_training(weights: Path, tmp_path: Path) -> None
     arrays, facts = read_weights(weights)
     for options in ({"max_drop": 0.01}, {"reduce_range": True}):
         with pytest.raises(InputError, match="from training"):
-            Calibration(method="training", **options)  # type: ignore[arg-type]
+            Calibration(method="training", **options)
     with pytest.raises(InputError, match="needs images"):
         Calibration()
     with pytest.raises(InputError, match="not trained in integers"):
