@@ -45,6 +45,9 @@ LoaderSteps: TypeAlias = Sequence[list[SampleDraw]] | StepSampler
 class Fetcher(Protocol[Read]):
     """A function of a step's samples that gives what is read of them all, or why it cannot."""
 
+    @property
+    def samples(self) -> SizedSamples: ...
+
     def __len__(self) -> int: ...
 
     def __getitems__(self, draws: Sequence[SampleDraw], /) -> Read | ReadFailure: ...

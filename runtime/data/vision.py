@@ -197,14 +197,14 @@ class Vision:
         return made, target
 
     def _add_noise(self, image: Tensor) -> Tensor:
-        levels = image.dtype == torch.uint8
-        noisy: Tensor = self._v2.functional.gaussian_noise(image, sigma=self.section.noise, clip=levels)
-        return noisy
+        """Add noise; torchvision's own does so to values alone in its older versions, and rounds levels down."""
+        noise = self.section.noise * torch.randn(image.shape)
+        return (image + 255 * noise).round_().clamp_(0, 255).to(torch.uint8) if _is_levels(image) else image + noise
 
     def _erase(self, image: Tensor) -> Tensor:
         """Erase to the mean, which is what networks read as 0."""
         mean = np.array(self.preprocess.mean[:: -1 if self.preprocess.order == "bgr" else 1]) / self.preprocess.scale
-        whole = 255 if image.dtype == torch.uint8 else 1
+        whole = 255 if _is_levels(image) else 1
         values = [round(value) if whole > 1 else value for value in (mean * whole).tolist()]
         erased: Tensor = self._v2.RandomErasing(self.section.erase, value=values)(image)
         return erased
@@ -221,6 +221,10 @@ class Vision:
 
     def _as_map(self, mask: Tensor) -> Array:
         return mask.as_subclass(Tensor).numpy()
+
+
+def _is_levels(image: Tensor) -> bool:
+    return image.dtype == torch.uint8
 
 
 def _as_tensor(array: Array) -> Tensor:

@@ -22,6 +22,9 @@ METRICS = "metrics.jsonl"
 PICTURE = "predictions.png"
 SAMPLES = "samples"
 
+SHEET = "samples.png"
+"""The picture of the first training images as the network sees them."""
+
 CHECKPOINTS = "checkpoints"
 """The folder of a run's checkpoints."""
 

@@ -40,7 +40,7 @@ def save_sample_sheet(path: str | Path, data: Dataset, samples: SizedSamples, re
     if len(data.preprocess.size) == 1:
         return
     batch = make_loader(data, samples, recipe, training=True, workers=Workers(0)).peek(min(SHOWN, len(samples)))
-    task, pictures, tiles = find_task(data.task), [], []
+    task, pictures, tiles = find_task(data.task), list[Array](), list[Tile]()
     for image, label, index in zip(batch.images.numpy(), batch.targets.numpy(), batch.indices.tolist(), strict=True):
         picture, overlay = _shrink(*_slice(scale_levels(image), label, task), task)
         named = label.ndim == 0 and label.dtype.kind == "i" and 0 <= label < len(data.classes)

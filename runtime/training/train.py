@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from archspec.errors import InputError
 from archspec.extras import extra
@@ -27,6 +28,7 @@ from runtime.training.optimizer import build_optimizer
 from runtime.training.precision import lay_out
 from runtime.training.resume import TakenUp
 from runtime.training.roles import WeightRole
+from runtime.training.sample_sheet import save_sample_sheet
 from runtime.training.schedule import check_schedule
 from runtime.training.state import TrainState
 from runtime.training.step import StepTaker, StepTask
@@ -65,6 +67,9 @@ def train(
             loop = TrainingLoop(parts, around)
             if taken_up is not None:
                 loop.restore(taken_up.snapshot, taken_up.chosen)
+            elif around.keeper is not None:
+                samples = parts.open_loader(0).fetcher.samples
+                around.keeper.add_sheet(partial(save_sample_sheet, data=data, samples=samples, recipe=recipe))
             return loop.run()
 
 

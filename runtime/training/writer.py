@@ -4,14 +4,14 @@ process ends."""
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from archspec.files import check_can_write, write_text, write_whole
+from archspec.files import check_can_write, scratch_folder, write_text, write_whole
 from archspec.log import warn
 from compiler.onnx_file.metadata import EPOCH, SPEC_HASH
 from runtime.training.checkpoint import CheckpointStore
@@ -24,6 +24,7 @@ from runtime.training.run_folder import (
     MADE,
     METRICS,
     RECIPE,
+    SHEET,
     SPEC,
     WEIGHTS,
     check_vacant,
@@ -85,7 +86,7 @@ class RunWriter:
         self._made = not folder.exists()
         self._replaces = not self.goes_on and bool(list_trained(folder))
         self._rows = [*earlier]  # as long as there is no file for them
-        self._begun = False
+        self._begun, self._sheet = False, b""
         self.step, self.kept = max((row["step"] for row in earlier), default=0), 0
         self.store = CheckpointStore(folder / CHECKPOINTS, manifest or Manifest(run.settings), run.keep)
         self._lock = RunLock(folder / CHECKPOINTS)
@@ -98,6 +99,18 @@ class RunWriter:
         except BaseException:
             self._leave()
             raise
+
+    def add_sheet(self, draw: Callable[[Path], None]) -> None:
+        """Write the picture of training images that a function draws into a file, or nothing where it draws none; a run
+        that goes on has its own."""
+        if self.goes_on:
+            return
+        with scratch_folder() as folder:
+            draw(folder / SHEET)
+            if (folder / SHEET).exists():
+                self._sheet = (folder / SHEET).read_bytes()
+        if not self._replaces:
+            self._write_sheet()
 
     def add_row(self, row: Mapping[str, Any]) -> None:
         """Write a line of the metrics."""
@@ -126,6 +139,11 @@ class RunWriter:
         """Write the weights that training ends with."""
         self._write_weights(weights, None)
 
+    def _write_sheet(self) -> None:
+        if self._sheet:
+            with write_whole(self.folder / SHEET) as temporary:
+                temporary.write_bytes(self._sheet)
+
     def _write_weights(self, weights: Mapping[str, Any], epoch: int | None) -> None:
         """Write the weights of an epoch, or of the whole training."""
         facts = self.facts if epoch is None else self.facts | EPOCH.write((epoch, self.run.epochs))
@@ -150,6 +168,7 @@ class RunWriter:
         self._begun = True
         self._rows.clear()
         if self._replaces:
+            self._write_sheet()
             self.store.clear_out()
             self._tell_older()
 
@@ -182,8 +201,8 @@ class RunWriter:
 
     def _withdraw(self) -> None:
         """Remove what a new folder got before anything was saved."""
-        if self._begun and not self._replaces and not self.goes_on and not self.kept:
-            for name in (SPEC, RECIPE, METRICS):
+        if not self._replaces and not self.goes_on and not self.kept:
+            for name in (*((SPEC, RECIPE, METRICS) if self._begun else ()), *((SHEET,) if self._sheet else ())):
                 (self.folder / name).unlink(missing_ok=True)
 
     def __enter__(self) -> RunWriter:

@@ -2,40 +2,18 @@
 
 import warnings
 from collections.abc import Callable
-from functools import cache, partial
-from importlib import import_module
+from functools import partial
 from types import ModuleType
 
 import torch
 from torch import nn
 
-_DECLARED: list[torch.library.Library] = []
-"""Declarations end with the object that made them, so it is kept."""
+from runtime.data.torchvision_import import import_torchvision
 
 
-@cache
 def import_torchvision_models() -> ModuleType:
-    """The module `torchvision.models`.
-
-    The wheel on PyPI is built for one CUDA version; beside any other torch its operators are missing, and importing it
-    fails where it refers to two of them. The models call neither, so declaring their schemas is enough.
-    """
-    try:
-        return import_module("torchvision.models")
-    except RuntimeError as error:
-        if "torchvision::nms does not exist" not in str(error):
-            raise
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    _DECLARED.append(library)
-    return import_module("torchvision.models")
-
-
-def import_torchvision_datasets() -> ModuleType:
-    """The module `torchvision.datasets`, which needs none of the operators either."""
-    import_torchvision_models()
-    return import_module("torchvision.datasets")
+    """The module `torchvision.models`."""
+    return import_torchvision("torchvision.models")
 
 
 def find_torchvision_model(name: str) -> Callable[..., nn.Module]:

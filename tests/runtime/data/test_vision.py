@@ -151,6 +151,18 @@ def test_colours_change_and_eight_bits_stay(section: dict[str, Any], dtype: Any)
         assert np.abs(values - vary("float32")).max() < 4 / 255
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_noise_has_its_deviation_and_no_mean(dtype: Any) -> None:
+    """Within five standard errors, in shares of white; levels are rounded to the nearest."""
+    image = np.full((3, *SIZE), 128, np.uint8)
+    given = image if dtype == np.uint8 else image.astype(np.float32) / 255
+    with drawing_torch_by(3):
+        found = make("labels", noise=0.05).colour(given).astype(np.float64)
+    off = (found - given) / (255 if dtype == np.uint8 else 1)
+    assert abs(off.mean()) < 5 * 0.05 / np.sqrt(off.size)
+    assert off.std() == pytest.approx(0.05, rel=5 / np.sqrt(2 * off.size))
+
+
 def test_an_erased_part_is_the_mean() -> None:
     erased = make("labels", erase=1.0)
     with drawing_torch_by(1):

@@ -23,7 +23,7 @@ from archspec.errors import ArchspecError
 from compiler.onnx_file.metadata import EPOCH
 from runtime.data.registry import load_data
 from runtime.recipes.recipe import Recipe
-from runtime.runs.page import CURVES, PAGE
+from runtime.runs.page import CURVES, PAGE, SHEET
 from runtime.training.callbacks import TrainingCallback
 from runtime.training.loop import Attendance
 from runtime.training.metrics import Progress
@@ -81,7 +81,8 @@ def train_until(step: int, error: BaseException, folder: Path, **options: Any) -
 
 def test_a_whole_run(epochs: list[Weights], tmp_path: Path) -> None:
     result = train_into(NET, "digits", SETTINGS, folder=tmp_path / "run")
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == sorted([*TRAINED, CHECKPOINTS, CURVES, PAGE])
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names == {*TRAINED, CHECKPOINTS, CURVES, PAGE, SHEET}
     weights, facts = load_weights(tmp_path / "run" / WEIGHTS)
     assert same(weights, epochs[-1])
     assert not same(weights, epochs[-2])
@@ -195,7 +196,7 @@ def test_a_run_is_not_replaced_unasked(
     assert told.endswith(f"nothing of it is kept, and the earlier run in {tmp_path} is as it was")
     train_until(STEPS + 1, KeyboardInterrupt(), tmp_path, force=True)
     after = contents(tmp_path)
-    assert {name.partition("/")[0] for name in after} == {*TRAINED, CHECKPOINTS, CURVES, PAGE, "notes.txt"}
+    assert {name.partition("/")[0] for name in after} == {*TRAINED, CHECKPOINTS, CURVES, PAGE, SHEET, "notes.txt"}
     assert after[name] != before[name]
     assert after["notes.txt"] == before["notes.txt"]
 
@@ -280,3 +281,18 @@ def test_a_process_that_is_stopped(what: str, code: int, epochs: list[Weights], 
     assert said[3] == f"ended by {what}"
     words = shlex.split(said[1].removeprefix("to go on: "))
     assert words[-4:] == ["--resume", "auto", "-o", str(tmp_path / "run")]
+
+
+def test_the_picture_of_training_images_is_there_from_the_beginning(tmp_path: Path) -> None:
+    """It goes with a run that failed before anything was saved, and a run that goes on keeps its own."""
+    seen: list[bool] = []
+
+    def look(progress: Progress) -> None:
+        seen.append((tmp_path / "run" / SHEET).is_file())
+        if progress.step == 2:
+            raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011
+        train_into(NET, "digits", SETTINGS, folder=tmp_path / "run", on_step=look)
+    assert seen == [True, True]
+    assert not (tmp_path / "run" / SHEET).exists()
