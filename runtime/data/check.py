@@ -218,7 +218,7 @@ class _Reading:
 
 
 def _find_labelled(pose: Array) -> Array:
-    """Which joints are labelled: by their visibility, or where there is none, by having a place."""
+    """Find which joints are labelled: by their visibility, or where there is none, by having a place."""
     return np.asarray(pose[:, 2] > 0 if pose.shape[1] > 2 else np.isfinite(pose).all(1))
 
 
