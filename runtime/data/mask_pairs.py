@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.arrays import Array
 from archspec.callbacks import OnStep, ignore_step
@@ -25,12 +25,12 @@ from runtime.data.csv_table import (
 from runtime.data.description import DATA_YAML, DataDescription, read_description
 from runtime.data.listing import FolderListing, cut_ending
 from runtime.data.mask_values import MaskValues, choose_values, scan_masks
-from runtime.data.reading import peek_image
 from runtime.data.source import DataSource, PictureSamples
 from runtime.data.splits import PART_NAMES
 from runtime.data.stored import StoredImage
-from runtime.pictures.file import FindShown, PictureSize
-from runtime.pictures.mask import open_mask
+
+if TYPE_CHECKING:
+    from runtime.pictures.file import FindShown, PictureSize
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "jpegimages")
 """What the folder of the images is called, in small letters."""
@@ -84,12 +84,16 @@ class MaskedPictures(PictureSamples):
     def read_target(self, index: int, /) -> Array:
         """Read the classes of one picture's pixels, (H, W) in uint8. Raises InputError where the mask cannot be read,
         or a value stands for no class."""
+        from runtime.pictures.mask import open_mask  # here, since it needs Pillow, and volumes do not
+
         path = self.folder / self.masks[index]
         return self.values.decode(open_mask(path), path)
 
     def peek(self, index: int, /) -> StoredImage:
         """Tell what the head of the picture's file says. Raises InputError where it or the mask's cannot be read, or
         they are of two sizes."""
+        from runtime.data.reading import peek_image  # here, as above
+
         stored, mask = super().peek(index), peek_image(self.folder / self.masks[index])
         if mask.extents != stored.extents:  # or a PNG says behind its pixels that it is turned
             return StoredImage(stored.channels, self[index][1].shape)

@@ -15,7 +15,6 @@ from archspec.arrays import Array
 from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import ArchspecError, InputError
 from archspec.wording import list_some, tell_count
-from runtime.pictures.mask import open_mask
 from runtime.tasks.maps import IGNORED
 
 MAX_CLASSES = 255
@@ -104,6 +103,8 @@ def parse_value(text: str | int) -> Value:
 def scan_masks(paths: Sequence[Path], on_step: OnStep = ignore_step) -> MaskScan:
     """Read all masks once, and count which values they have. Raises InputError where they have more colours than could
     be classes."""
+    from runtime.pictures.mask import open_mask  # here, since it needs Pillow, and volumes do not
+
     scan = MaskScan()
     for done, path in enumerate(paths, 1):
         try:

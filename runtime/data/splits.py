@@ -55,7 +55,7 @@ def split_samples(
     A part that the data call validation is held out where they have no test part. With a fold, a part that the data
     hold out stays so, and the fold is the validation part.
 
-    Raises InputError, which calls the data `name`, where a part would be empty or the shares leave nothing.
+    Raises InputError, which calls the data `name`, where a part would be empty.
     """
     said = np.array(given if given is not None else [""] * len(groups), object)
     held = TEST if (said == TEST).any() else VALIDATION
@@ -77,10 +77,6 @@ def split_samples(
     shares |= {} if chooses else {VALIDATION: section.validation}
     if not has_test and not section.test:
         raise InputError(f"nothing of {name} is held out: data.test is 0, and it has no test part of its own")
-    if sum(shares.values()) >= 1:
-        raise InputError(
-            f"data.test and data.validation leave nothing to train on: they add up to {sum(shares.values()):g}"
-        )
     drawn = _draw_shares(groups, strata, rest, [(part, share) for part, share in shares.items() if share], section.seed)
     test, validation = drawn.get(TEST, test), drawn.get(VALIDATION, validation)
     return _gather(rest, validation, test, _tell_shares(has_test, chooses, section), name)
@@ -180,10 +176,14 @@ def _apportion(sizes: Sequence[int], room: Sequence[int], wanted: int) -> list[i
     total = sum(sizes)
     counts = [min(wanted * size // total, free) for size, free in zip(sizes, room, strict=True)]
     remainders = sorted(range(len(sizes)), key=lambda number: (-(wanted * sizes[number] % total), number))
-    for least in (1, 0):
+    more: set[int] = set()
+    for least, again in ((1, False), (0, False), (0, True)):
         for number in remainders:
-            if sum(counts) < wanted and room[number] - counts[number] > least:
+            first = number not in more and wanted * sizes[number] % total > 0
+            free = room[number] - counts[number] > least and (again or first)
+            if sum(counts) < wanted and free:
                 counts[number] += 1
+                more.add(number)
     return counts
 
 

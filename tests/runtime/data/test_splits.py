@@ -63,7 +63,7 @@ def test_a_new_file_moves_few_others() -> None:
     validation=st.floats(0, 0.4),
     seed=st.integers(0, 5),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_shares_are_stratified_as_scikit_learn_does(
     counts: list[int], test: float, validation: float, seed: int
 ) -> None:
@@ -145,11 +145,8 @@ def test_a_fold_beside_a_test_part_chooses() -> None:
     ("section", "given", "message"),
     [
         (DataSection(test=0), None, "nothing of data is held out: data.test is 0"),
-        (DataSection(test=0.6, validation=0.5), None, r"leave nothing to train on: they add up to 1\.1"),
         (DataSection(), ["test"] * 60, "data has no training images"),
         (DataSection(fold="1/61"), None, "data has 60 images to split, fewer than 61 folds"),
-        (DataSection(fold="3/2"), None, "a fold is K/N, as 2/5 for the second of five"),
-        (DataSection(fold="1/1"), None, "a fold is K/N"),
     ],
 )
 def test_parts_that_cannot_be(section: DataSection, given: list[str] | None, message: str) -> None:
