@@ -29,7 +29,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "train resnet20 --recipe he2015 --data cifar10 --set steps=2000 --set optimizer.lr=0.05",
     ),
     "data list": ("data list", "data list --data-dir ~/data --json"),
-    "data check": ("data check ~/data/cells", "data check ~/data/pets --fold 2/5 --pictures samples.png"),
+    "data check": ("data check ~/data/cells", "data check ~/data/pets --fold 2/5 --sheet samples.png"),
     "runs": ("runs", "runs --folder experiments --json"),
     "runs compare": ("runs compare runs/plain runs/residual -o curves.svg",),
     "runs draw": ("runs draw runs/resnet_digits",),

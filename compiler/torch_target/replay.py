@@ -23,7 +23,7 @@ class _Result:
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _ReplayedStep:
     function: str
     operands: tuple[Any, ...]
     options: Mapping[str, Any]
@@ -37,7 +37,7 @@ class Replay:
     """
 
     def __init__(self, arrays: Mapping[str, Any]) -> None:
-        self.steps: list[_Step] = []
+        self.steps: list[_ReplayedStep] = []
         self.given: set[str] = set()
         places: dict[int, int] = {}
         self.results = {name: self._add(array, places) for name, array in arrays.items()}
@@ -72,7 +72,7 @@ class Replay:
             if isinstance(last, RecordedArray) and id(last) not in places:
                 operands = tuple(self._refer(operand, places) for operand in last.operands)
                 places[id(last)] = len(self.steps)
-                self.steps.append(_Step(last.function, operands, last.options))
+                self.steps.append(_ReplayedStep(last.function, operands, last.options))
                 if last.function == RecordedArray.GIVEN:
                     self.given.add(last.operands[0])
         return self._refer(array, places)

@@ -57,7 +57,7 @@ def _is_readable(source: DataSource, index: int) -> bool:
 
 
 def _describe(source: DataSource, label: Array, size: tuple[int, int], name: str) -> tuple[Areas | Points, str]:
-    """What is drawn on an image, and the caption beneath."""
+    """Give what is drawn on an image, and the caption beneath."""
     last = cut(name.rpartition("/")[2], 18)
     if source.task == "maps":
         return Areas(np.where(label == IGNORED, 0, label), OutputGrid(size, size)), last

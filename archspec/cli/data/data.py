@@ -55,7 +55,7 @@ def check(
     ],
     task: Annotated[
         str | None,
-        typer.Option("--task", metavar="TASK", help="What the data are for, where they could be for several."),
+        shared_option("--task", metavar="TASK", note="where the data could be for several"),
     ] = None,
     fold: Annotated[
         str | None, typer.Option("--fold", metavar="K/N", help="Hold out part K of N of the images, as in 2/5.")
@@ -64,7 +64,7 @@ def check(
     pictures: Annotated[
         Path | None,
         typer.Option(
-            "--pictures",
+            "--sheet",
             metavar="FILE.png",
             parser=names_file("samples.png"),
             help="A sheet of 16 samples and answers.",

@@ -51,7 +51,7 @@ def list_runs(
 
 @runs.command(cls=PlainCommand, epilog=tell_examples("runs compare"))
 def compare(
-    folders: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="The folders of runs, two or more.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN", help="The folders of runs, two or more.")],
     output: PictureOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -82,7 +82,7 @@ def compare(
 
 @runs.command(cls=PlainCommand, epilog=tell_examples("runs draw"))
 def draw(
-    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="The folders of runs.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN", help="The folders of runs.")],
 ) -> None:
     """Draw the curves and the page of runs anew, also of one that goes on: curves.svg and index.html in its folder."""
     from runtime.runs.drawing import draw_run

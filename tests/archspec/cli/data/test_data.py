@@ -26,7 +26,7 @@ def test_sets_are_listed_with_what_brings_them(tmp_path: Path) -> None:
 def test_sound_data_are_told_and_drawn(tmp_path: Path) -> None:
     masks = write_mask_pairs(tmp_path / "d", [f"{number}" for number in range(10)])
     out = tmp_path / "sheet.png"
-    shown = run("data", "check", str(tmp_path / "d"), "--pictures", str(out))
+    shown = run("data", "check", str(tmp_path / "d"), "--sheet", str(out))
     assert "10 images for the task maps (train 8, test 2; 0.2 held out by seed 0)" in shown
     assert "nothing is wrong" in shown
     with Image.open(out) as picture:
