@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from archspec.callbacks import OnStep, ignore_step
+from archspec.extras import extra
 from archspec.log import warn
 from archspec.wording import list_some
 from compiler.graph import Graph
@@ -17,6 +18,9 @@ from runtime.int8.fake_quantized import INT8, FakeQuantized, prepare_fake_quanti
 from runtime.int8.quantize import calibrate
 from runtime.int8.trained import TrainedScheme
 from runtime.weights.in_memory import take_weights
+
+with extra("train"):
+    from torch import nn
 
 
 def measure_scheme(
@@ -52,3 +56,24 @@ def prepare_aware_training(graph: Graph, weights: Mapping[str, Any], trained: Tr
     if idle:
         warn(f"{list_some(idle)} change nothing in the int8 file as they are: they stay so in this training")
     return module
+
+
+def quantize_module(
+    graph: Graph,
+    module: nn.Module,
+    data: Dataset,
+    recipe: Int8Recipe = "u8s8",
+    *,
+    reduce_range: bool = False,
+    earlier: Mapping[str, str] | None = None,
+) -> tuple[FakeQuantized, dict[str, str]]:
+    """Make of a module with its weights the one that is trained in integers, and what the metadata of its weights say
+    of that. The scales are those of `earlier` metadata where these have some, as a training that goes on needs, and
+    else are measured on the training images.
+
+    Raises what `measure_scheme` and `prepare_aware_training` do, and ModelError where the metadata are malformed.
+    """
+    weights = {name: value.detach().cpu() for name, value in module.state_dict().items()}
+    trained = TrainedScheme.read(earlier or {})
+    trained = trained or measure_scheme(graph, weights, data, recipe, reduce_range=reduce_range)
+    return prepare_aware_training(graph, weights, trained), trained.to_metadata()

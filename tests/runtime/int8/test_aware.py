@@ -12,7 +12,7 @@ from compiler.onnx_target.int8.scheme import Int8Recipe
 from compiler.onnx_target.model import build_model
 from compiler.onnx_target.options import Target
 from runtime.data.registry import load_data
-from runtime.int8.aware import measure_scheme, prepare_aware_training
+from runtime.int8.aware import measure_scheme, prepare_aware_training, quantize_module
 from runtime.int8.data import open_calibration_data
 from runtime.int8.quantize import calibrate
 from tests.support.documents import graph_from
@@ -53,3 +53,18 @@ def test_weights_that_learn_nothing_are_named(caplog: pytest.LogCaptureFixture) 
     moved = {**weights, "scale_0.factor": torch.tensor(0.5)}
     prepare_aware_training(graph, moved, measure_scheme(graph, moved, data))
     assert not caplog.text
+
+
+def test_a_module_becomes_one_in_integers() -> None:
+    graph, data = graph_from(NETWORK), load_data("digits")
+    module = stir(to_torch(graph))
+    found, facts = quantize_module(graph, module, data, "s8s8", reduce_range=True)
+    trained = measure_scheme(graph, module.state_dict(), data, "s8s8", reduce_range=True)
+    assert facts == trained.to_metadata()
+    images = torch.from_numpy(data.held_out.images[:4])
+    with torch.no_grad():
+        expected = prepare_aware_training(graph, module.state_dict(), trained)(images)
+        assert torch.equal(found(images), expected)
+        again, same = quantize_module(graph, stir(to_torch(graph), seed=1), data, earlier=facts)
+        assert same == facts  # the scales of a training that goes on, whatever the weights are now
+        assert not torch.equal(again(images), expected)
