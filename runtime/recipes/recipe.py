@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from archspec.errors import InputError
 from runtime.recipes.data import AugmentSection, DataSection
 from runtime.recipes.objective import LossSection, MixSection
-from runtime.recipes.optimization import Cosine, EarlyStopping, Muon, Optimizer, Schedule, Sgd
+from runtime.recipes.optimization import Cosine, EarlyStopping, Optimizer, Schedule, Sgd
 from runtime.recipes.section import (
     MAX_ENTRIES,
     Count,
@@ -94,8 +94,12 @@ class Recipe(RecipeSection):
     ramp_drop: bool = Field(
         False, description="whether survival in stochastic depth and ShakeDrop falls from 1 to its value"
     )
-    sync_batch_norm: bool = Field(False, description="whether batch statistics are of all processes together")
-    fsdp: bool = Field(False, description="whether weights are shared out among the processes, by residual block")
+    sync_batch_norm: bool = Field(
+        False, description="whether BatchNorm trains on the statistics of all processes together"
+    )
+    fsdp: bool = Field(
+        False, description="not there yet, only `false`: whether weights are shared out among the processes"
+    )
     evaluate_every: Count | None = Field(None, description="steps between evaluations; null: each epoch")
     checkpoint_every: Count | None = Field(None, description="steps between checkpoints; null: each evaluation")
     keep_checkpoints: Count = Field(2, description="newest checkpoints that are kept, beside the best")
@@ -153,8 +157,8 @@ def _find_contradictions(recipe: Recipe) -> Iterator[tuple[str, str]]:
     batch, parts = recipe.batch, recipe.accumulate
     if isinstance(batch, int) and batch % parts:
         yield "accumulate", f"has `accumulate: {parts}`, which does not divide `batch: {batch}` into equal parts"
-    if recipe.fsdp and isinstance(recipe.optimizer, Muon):
-        yield "fsdp", "has `fsdp: true` and Muon, which needs whole matrices: take the optimizer `sgd` or `adamw`"
+    if recipe.fsdp:
+        yield "fsdp", "has `fsdp: true`, which is not there yet: leave it out, and each process has all weights"
     if len(set(recipe.test_time_augmentation)) < len(recipe.test_time_augmentation):
         yield "test_time_augmentation", "mirrors an axis twice in `test_time_augmentation`: once is all there is"
     if recipe.task is not None:

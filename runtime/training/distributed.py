@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -54,17 +55,31 @@ class ProcessRanks(Ranks):
         self._reduce(total, dist.ReduceOp.SUM)
         return total.cpu().numpy()
 
+    def add_up_slopes(self, values: Tensor) -> Tensor:
+        """Add up tensors (C,) of all processes, whose gradients are added up likewise."""
+        total: Tensor = _Sum.apply(values)  # type: ignore[no-untyped-call]
+        return total
+
+    def least(self, count: int) -> int:
+        """Find the least count of any process."""
+        found = torch.tensor(count, device=self.device)
+        self._reduce(found, dist.ReduceOp.MIN)
+        return int(found.item())
+
     def agree(self, wanted: bool) -> bool:
         """Tell whether any process wants something: each gets the same answer."""
         asked = torch.tensor(int(wanted), device=self.device)
         self._reduce(asked, dist.ReduceOp.MAX)
         return bool(asked.item())
 
-    def share_buffers(self, module: nn.Module) -> None:
-        """Give all processes the first one's buffers: each has statistics of its own images alone."""
+    def share_buffers(self, module: nn.Module, average: Mapping[str, Tensor] | None = None) -> None:
+        """Give all processes the first one's buffers, and what it has in a moving average of these: each has statistics
+        of its own images alone."""
         with telling_of_others():
-            for buffer in module.buffers():
+            for name, buffer in module.named_buffers():
                 dist.broadcast(buffer, 0)
+                if average is not None and name in average:
+                    dist.broadcast(average[name], 0)
 
     def wrap(self, module: nn.Module) -> Callable[..., Any]:
         """Wrap a module so that the gradients of all processes are averaged while they are computed."""
@@ -90,12 +105,29 @@ class ProcessRanks(Ranks):
             dist.all_reduce(values, how)
 
 
+class _Sum(torch.autograd.Function):
+    """The sum over all processes: each loss depends on it, so its gradient is the sum of the gradients of all."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.contiguous().clone()
+        with telling_of_others():
+            dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> Tensor:
+        return _Sum.forward(ctx, slopes[0])
+
+
 @contextmanager
 def telling_of_others() -> Iterator[None]:
     """Raise RuntimeFailure where torch's process group ends in the block because another process did."""
     try:
         yield
-    except RuntimeError as error:  # gloo's and nccl's errors are of this class
+    except RuntimeError as error:
+        if not isinstance(error, dist.DistError) and "gloo" not in str(error):
+            raise  # gloo's errors have no class of their own
         raise RuntimeFailure(
             f"another process of this training has ended, so this one ends too ({_shorten(error)})"
         ) from error
@@ -153,6 +185,15 @@ def joining() -> Iterator[Ranks]:
         backend = "nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     try:
-        yield ProcessRanks(rank, size, device)
-    finally:
-        dist.destroy_process_group()
+        with telling_of_others():  # also in the backward pass, whose gradients torch averages
+            yield ProcessRanks(rank, size, device)
+    except BaseException:
+        _leave_undone()
+        raise
+    dist.destroy_process_group()
+
+
+def _leave_undone() -> None:
+    """Have torch's process group be there until the process has ended. When one with unfinished work is destroyed,
+    torch 2.13 waits for its threads and keeps Python's lock, for which these may wait: the process would never end."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(dist.group.WORLD))

@@ -148,7 +148,8 @@ class TrainingLoop:
         step, ranks = self.state.step, self.around.ranks
         evaluated, interrupted = self.clock.is_evaluated(step), ranks.agree(self.around.interruption.wanted)
         if evaluated or interrupted or self.clock.is_saved(step):
-            ranks.share_buffers(self.state.module)
+            average = self.state.average
+            ranks.share_buffers(self.state.module, None if average is None else average.average)
         best = evaluated and self._evaluate()
         if best or interrupted or self.is_over or self.clock.is_saved(step):
             self._save(best=best)

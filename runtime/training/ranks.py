@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -33,12 +33,21 @@ class Ranks:
         """Add up the counts of all processes: each gets the sum."""
         return counts
 
+    def add_up_slopes(self, values: Tensor) -> Tensor:
+        """Add up tensors of all processes, whose gradients are added up likewise."""
+        return values
+
+    def least(self, count: int) -> int:
+        """Find the least count of any process."""
+        return count
+
     def agree(self, wanted: bool) -> bool:
         """Tell whether any process wants something: each gets the same answer."""
         return wanted
 
-    def share_buffers(self, module: nn.Module) -> None:
-        """Give all processes the first one's buffers, such as BatchNorm's statistics."""
+    def share_buffers(self, module: nn.Module, average: Mapping[str, Tensor] | None = None) -> None:
+        """Give all processes the first one's buffers, such as BatchNorm's statistics, and what it has in a moving
+        average of these."""
 
     def wrap(self, module: nn.Module) -> Callable[..., Any]:
         """Give a form of a module whose gradients are the mean over all processes."""

@@ -101,6 +101,8 @@ class StepTaker:
     def _add_gradients(self, batch: Batch, seed: Callable[[int], int]) -> tuple[float, ScoreCounts]:
         """Compute the gradients of the step's parts, which add up to that of all its images."""
         parts = min(self.recipe.accumulate, len(batch))
+        if self.recipe.accumulate > 1:  # each part is a meeting, where BatchNorm's statistics are shared
+            parts = self.ranks.least(parts)
         alone = parts == 1 and self.ranks.size == 1
         whole = None if alone else self.ranks.add_up(self.objective.weigh(batch.targets))
         loss, counts, done = 0.0, np.zeros(()), 0

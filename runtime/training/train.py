@@ -16,6 +16,7 @@ from runtime.data.loader import Loader, make_loader
 from runtime.recipes.recipe import Recipe
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.registry import find_task
+from runtime.training.batch_statistics import sharing_statistics
 from runtime.training.clock import StepClock
 from runtime.training.drop_ramp import DropRamp
 from runtime.training.ema import MovingAverage
@@ -62,7 +63,8 @@ def train(
     own_generators = [device] if device.type == "cuda" else []
     with limited_to(recipe.threads), torch.random.fork_rng(devices=own_generators):
         grids = grids or find_grids(module, data)
-        with DropRamp(module, recipe.ramp_drop) as ramp:
+        synchronized = sharing_statistics(module, around.ranks, wanted=recipe.sync_batch_norm)
+        with DropRamp(module, recipe.ramp_drop) as ramp, synchronized:
             parts = _prepare(module, data, recipe, Objective.of(data, grids, recipe.loss), ramp, around, roles)
             loop = TrainingLoop(parts, around)
             if taken_up is not None:

@@ -1,21 +1,42 @@
-"""A training in two processes, as torchrun starts them; `python -m tests.support.together FOLDER RESUME KILL_AT` is one
-of the two."""
+"""A training in two processes that torchrun could have started, each forked from one that has torch loaded already."""
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
+import multiprocessing
 import os
 import signal
-import socket
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
+from torch import distributed as dist
 
-PATIENCE = 180
+from archspec.api import load
+from archspec.errors import RuntimeFailure
+from runtime.recipes.recipe import Recipe
+from runtime.training.distributed import RANK, RESTARTS, WORLD_SIZE, ProcessRanks
+from runtime.training.training_run import TrainingChoices, train_network
+from tests.support.killed_training import EVENTS, make_images
+
+PATIENCE = 240
 """The seconds after which processes that wait for each other are ended."""
+
+LAUNCHES = itertools.count()
+"""The number of the next launch: all meet in one store, as processes do that torchrun starts anew."""
+
+
+class Kill(NamedTuple):
+    """A process, by its rank, and at which of its moments it is killed: at each step there is one, and of the first
+    process at whatever it does in its folder."""
+
+    rank: int
+    moment: int
+
+
+NOBODY = Kill(-1, 0)
 
 
 def write_task(folder: Path, network: list[Any], recipe: dict[str, Any]) -> Path:
@@ -27,51 +48,64 @@ def write_task(folder: Path, network: list[Any], recipe: dict[str, Any]) -> Path
     return folder
 
 
-def train_together(folder: Path, resume: str = "never", kill_at: int = 0, size: int = 2) -> list[int]:
-    """Train in some processes, of which the first is killed at its event of this number in the folder, where one is
-    given; their exit codes."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = str(taken.getsockname()[1])
-    words = [sys.executable, "-m", "tests.support.together", str(folder), resume]
+def train_together(folder: Path, resume: str = "never", kill: Kill = NOBODY, size: int = 2) -> list[int | None]:
+    """Train in some processes, of which one may be killed; their exit codes, None for one that had to be ended."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.support.loaded_for_training"])
+    place = {
+        WORLD_SIZE: str(size),
+        RESTARTS: str(next(LAUNCHES)),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(_serve_store().port),
+    }
     processes = []
     for rank in range(size):
-        place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
-        environment = {**os.environ, **place, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        killed = str(0 if rank else kill_at)
-        processes.append(subprocess.Popen([*words, killed], cwd=ROOT, env=environment, stderr=subprocess.PIPE))
-    try:
-        for process in processes:
-            process.communicate(timeout=PATIENCE)
-    finally:
-        for process in processes:
-            process.kill()
-    return [process.returncode for process in processes]
+        moment = kill.moment if kill.rank == rank else 0
+        given = (str(folder), resume, {**place, RANK: str(rank), "LOCAL_RANK": str(rank)}, moment)
+        processes.append(context.Process(target=_train_here, args=given))
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(PATIENCE)
+    codes = [process.exitcode for process in processes]
+    for process in processes:
+        process.kill()
+        process.join()
+    return codes
 
 
-def _main(folder: str, resume: str, kill_at: int) -> None:
-    from archspec.api import load, train
-    from archspec.errors import RuntimeFailure
-    from runtime.recipes.recipe import Recipe
-    from tests.support.killed_training import EVENTS, make_images
+@functools.cache
+def _serve_store() -> dist.TCPStore:
+    return dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
 
-    events = 0
+
+def _train_here(folder: str, resume: str, place: dict[str, str], kill_at: int) -> None:
+    os.environ.update(place)
+    moments = 0
+
+    def pass_by() -> None:
+        nonlocal moments
+        moments += 1
+        if moments == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def hear(event: str, given: tuple[Any, ...]) -> None:
-        nonlocal events
         if event in EVENTS and any(folder in str(name) for name in given if isinstance(name, str | os.PathLike)):
-            events += 1
-            if events == kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
+            pass_by()
 
-    sys.addaudithook(hear)
+    def agree(ranks: ProcessRanks, wanted: bool) -> bool:
+        pass_by()
+        return agree_as_before(ranks, wanted)
+
+    if os.environ[RANK] == "0":
+        sys.addaudithook(hear)
+    agree_as_before, ProcessRanks.agree = ProcessRanks.agree, agree  # type: ignore[method-assign]
     recipe = Recipe.model_validate(json.loads(Path(folder).with_name("recipe.json").read_text(encoding="utf-8")))
-    spec = load(str(Path(folder).with_name("spec.json")))
+    spec, choices = load(str(Path(folder).with_name("spec.json"))), TrainingChoices(resume=resume)
     try:
-        train(spec, make_images(), recipe, folder=folder, resume=resume)
+        train_network(
+            spec, make_images(), recipe, folder, choices, ()
+        )  # what draws pictures takes longer than all else
     except RuntimeFailure as error:
         sys.exit(f"ended with the other: {error}")
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
