@@ -2,5 +2,9 @@
 
 from __future__ import annotations
 
+import safetensors.numpy  # noqa: F401
+import torch._dynamo  # noqa: F401  (DistributedDataParallel loads it)
+
+import compiler.torch_target.rules  # noqa: F401
 import tests.support.killed_training
 import tests.support.together  # noqa: F401

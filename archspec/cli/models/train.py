@@ -141,6 +141,8 @@ def train(
     refuse_idle("--force", force or None, output is None, "-o RUN")
     if resume == "auto" and output is None:
         raise typer.BadParameter("--resume auto goes on with the run in -o RUN: name it")
+    if is_launched() and output is None:
+        raise typer.BadParameter("processes that torchrun started need one folder for all: name it with -o RUN")
     data = locate(data, data_dir)
     with _find_folder(output, loaded.name) as folder, follow_training() as on_step:
         if processes and processes > 1 and not is_launched():

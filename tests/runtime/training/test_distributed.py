@@ -7,13 +7,15 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from archspec.errors import InputError
 from runtime.training.distributed import choose_after_restart, is_launched, is_main, joining
 from tests.support.killed_training import compare, read_result
 from tests.support.metrics import read_metrics
-from tests.support.together import train_together, write_task
+from tests.support.together import Kill, train_together, write_task
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
@@ -31,6 +33,10 @@ PLAIN: list[Any] = [{"conv": 8}, "relu", "flatten", {"linear": 3}]
 NORMALIZED: list[Any] = [{"conv": 8}, "norm", "relu", {"dropout": 0.2}, "flatten", {"linear": 3}]
 
 
+def load_weights(folder: Path) -> dict[str, np.ndarray[Any, Any]]:
+    return load_file(folder / "weights.safetensors")
+
+
 def read_losses(folder: Path) -> list[float]:
     return [row["loss"] for row in read_metrics(folder / "metrics.jsonl") if row["kind"] == "step"]
 
@@ -42,22 +48,41 @@ def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path) -> None:
         folder = write_task(tmp_path / str(size) / "run", PLAIN, RECIPE | {"accumulate": 3})
         assert train_together(folder, size=size) == [0] * size
         curves.append(read_losses(folder))
-    other = write_task(tmp_path / "other" / "run", PLAIN, RECIPE | {"seed": 1})
-    assert train_together(other, size=1) == [0]
     assert len(curves[0]) == 14
     assert curves[1] == pytest.approx(curves[0], rel=1e-5)
+    other = write_task(tmp_path / "other" / "run", PLAIN, RECIPE | {"seed": 1})
+    assert train_together(other, size=1) == [0]
     assert read_losses(other) != pytest.approx(curves[0], rel=1e-2), "the control: another order of images"
 
 
+def test_two_processes_with_batch_norm_of_all_are_one(tmp_path: Path) -> None:
+    """Losses and statistics; the control are processes of which each normalizes its own images. Not with AdamW, which
+    makes whole steps of a gradient that is rounding alone, as that of the bias before a normalization."""
+    network = [{"conv": 8}, "norm", "relu", "flatten", {"linear": 3}]
+    recipe, found = RECIPE | {"optimizer": {"name": "sgd", "lr": 0.05}}, {}
+    for name, size, shared in (("one", 1, True), ("two", 2, True), ("apart", 2, False)):
+        folder = write_task(tmp_path / name / "run", network, recipe | {"sync_batch_norm": shared})
+        assert train_together(folder, size=size) == [0] * size
+        statistics = {key: value for key, value in load_weights(folder).items() if "running" in key}
+        found[name] = read_losses(folder), statistics
+    assert len(found["one"][1]) == 2
+    assert found["two"][0] == pytest.approx(found["one"][0], rel=1e-4)
+    for key, value in found["one"][1].items():
+        np.testing.assert_allclose(found["two"][1][key], value, rtol=1e-4, atol=1e-6)
+    assert found["apart"][0] != pytest.approx(found["one"][0], rel=1e-2)
+
+
 def test_processes_that_are_killed_end_the_same(tmp_path: Path) -> None:
-    """The statistics of normalization differ by process: the first one's count, in checkpoints and evaluations."""
+    """The statistics of normalization differ by process: the first one's count, in checkpoints, evaluations and the
+    moving average. Of two processes one or the other is killed, the first while it saves."""
     whole = write_task(tmp_path / "whole" / "run", NORMALIZED, RECIPE)
     assert train_together(whole) == [0, 0]
     killed, resume = write_task(tmp_path / "killed" / "run", NORMALIZED, RECIPE), "never"
-    for kill_at in (60, 25, 40):
-        codes = train_together(killed, resume, kill_at)
-        assert codes[0] == -signal.SIGKILL
-        assert codes[1] != 0
+    for kill in (Kill(0, 110), Kill(1, 3), Kill(0, 60)):
+        codes = train_together(killed, resume, kill)
+        assert codes[kill.rank] == -signal.SIGKILL
+        assert codes[1 - kill.rank] == 1, "it says that the other has ended"
+        assert (killed / "checkpoints" / "manifest.json").exists()
         resume = "auto"
     assert train_together(killed, resume) == [0, 0]
     expected = read_result(whole)
