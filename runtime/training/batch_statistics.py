@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any, cast
 
 from archspec.errors import InputError
 from archspec.extras import extra
@@ -43,10 +44,10 @@ def sharing_statistics(module: nn.Module, ranks: Ranks, *, wanted: bool) -> Iter
             part.__dict__.pop("forward", None)
 
 
-def _normalize(part: _BatchNorm, ranks: Ranks, x: Tensor) -> Tensor:
+def _normalize(part: Any, ranks: Ranks, x: Tensor) -> Tensor:
     """Normalize (N, C, ...) as torch's own does a batch of all processes' images, however many each has."""
     if not part.training:
-        return type(part).forward(part, x)
+        return cast(Tensor, type(part).forward(part, x))
     axes, shape = [0, *range(2, x.dim())], [1, -1, *[1] * (x.dim() - 2)]
     values = x.float()
     count = ranks.add_up(torch.tensor(x.numel() / x.shape[1], dtype=torch.float64))
@@ -57,11 +58,12 @@ def _normalize(part: _BatchNorm, ranks: Ranks, x: Tensor) -> Tensor:
     scale = torch.rsqrt(variance + part.eps)
     scale = scale if part.weight is None else scale * part.weight
     normal = centred * scale.view(shape)
-    return (normal if part.bias is None else normal + part.bias.view(shape)).to(x.dtype)
+    shifted = normal if part.bias is None else normal + part.bias.view(shape)
+    return shifted.to(x.dtype)
 
 
 @torch.no_grad()
-def _move(part: _BatchNorm, mean: Tensor, variance: Tensor, count: float) -> None:
+def _move(part: Any, mean: Tensor, variance: Tensor, count: float) -> None:
     """Move the running statistics as torch does, towards the unbiased variance."""
     if part.running_mean is None or part.running_var is None:
         return

@@ -25,6 +25,8 @@ with extra("train"):
     import torch
     from torch import Tensor, nn
     from torch import distributed as dist
+    from torch._C._distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
     from torch.nn.parallel import DistributedDataParallel
 
 PATIENCE = timedelta(minutes=30)
@@ -179,9 +181,9 @@ def joining() -> Iterator[Ranks]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     with telling_of_others():
-        store, rank, size = next(dist.rendezvous("env://"))
+        store, rank, size = next(rendezvous("env://"))
         # the store outlives processes that are started anew, and has the addresses of those before: each time its own
-        store = dist.PrefixStore(f"start_{count_restarts()}", store)
+        store = PrefixStore(f"start_{count_restarts()}", store)
         backend = "nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     try:

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from torch import distributed as dist
+from torch._C._distributed_c10d import TCPStore
 
 from archspec.api import load
 from archspec.errors import RuntimeFailure
@@ -76,8 +76,8 @@ def train_together(folder: Path, resume: str = "never", kill: Kill = NOBODY, siz
 
 
 @functools.cache
-def _serve_store() -> dist.TCPStore:
-    return dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+def _serve_store() -> TCPStore:
+    return TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
 
 
 def _train_here(folder: str, resume: str, place: dict[str, str], kill_at: int) -> None:
@@ -100,7 +100,7 @@ def _train_here(folder: str, resume: str, place: dict[str, str], kill_at: int) -
 
     if os.environ[RANK] == "0":
         sys.addaudithook(hear)
-    agree_as_before, ProcessRanks.agree = ProcessRanks.agree, agree  # type: ignore[method-assign]
+    agree_as_before, ProcessRanks.agree = ProcessRanks.agree, agree  # type: ignore[method-assign,assignment]
     recipe = Recipe.model_validate(json.loads(Path(folder).with_name("recipe.json").read_text(encoding="utf-8")))
     spec, choices = load(str(Path(folder).with_name("spec.json"))), TrainingChoices(resume=resume)
     try:
