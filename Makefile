@@ -50,6 +50,7 @@ bench: $(INSTALLED) ## measure against peers, in one run
 	$(BIN)/python benchmarks/forms.py
 	$(BIN)/python benchmarks/int8.py
 	$(BIN)/python benchmarks/inference.py
+	$(BIN)/python benchmarks/training.py
 
 clean: ## remove the environment, builds and caches; runs/ stays
 	rm -rf .venv .runtimes build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
