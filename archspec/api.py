@@ -260,13 +260,11 @@ def train(
     (360, ['accuracy'])
     """
     from runtime.recipes.recipe import Recipe
-    from runtime.runs.watching import RunPainter
     from runtime.training.callbacks import StepCallback
     from runtime.training.training_run import TrainingChoices, train_network
 
     choices = take_keywords(TrainingChoices, "train", more)
     heard = [*callbacks, *([StepCallback(on_step)] if on_step else [])]
-    heard += [RunPainter(Path(folder))] if folder is not None else []
     return train_network(network, data, recipe or Recipe(), folder, choices, heard)
 
 

@@ -183,11 +183,9 @@ def _launch(folder: Path, processes: int, threads: int | None) -> None:
 
 def _list_callbacks(folder: Path, *, tensorboard: bool) -> list[TrainingCallback]:
     """List what hears of the training, beside those who look at the terminal."""
-    if not tensorboard:
-        return []
-    from runtime.runs.watching import EventWriter
+    from runtime.runs.watching import EventWriter, RunPainter
 
-    return [EventWriter(folder)]
+    return [RunPainter(folder), *([EventWriter(folder)] if tensorboard else [])]
 
 
 def _choose(

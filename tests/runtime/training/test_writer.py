@@ -23,7 +23,6 @@ from archspec.errors import ArchspecError
 from compiler.onnx_file.metadata import EPOCH
 from runtime.data.registry import load_data
 from runtime.recipes.recipe import Recipe
-from runtime.runs.page import CURVES, PAGE, SHEET
 from runtime.training.callbacks import TrainingCallback
 from runtime.training.loop import Attendance
 from runtime.training.metrics import Progress
@@ -82,7 +81,7 @@ def train_until(step: int, error: BaseException, folder: Path, **options: Any) -
 def test_a_whole_run(epochs: list[Weights], tmp_path: Path) -> None:
     result = train_into(NET, "digits", SETTINGS, folder=tmp_path / "run")
     names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert names == {*TRAINED, CHECKPOINTS, CURVES, PAGE, SHEET}
+    assert names == {*TRAINED, CHECKPOINTS, SHEET}
     weights, facts = load_weights(tmp_path / "run" / WEIGHTS)
     assert same(weights, epochs[-1])
     assert not same(weights, epochs[-2])
@@ -196,7 +195,7 @@ def test_a_run_is_not_replaced_unasked(
     assert told.endswith(f"nothing of it is kept, and the earlier run in {tmp_path} is as it was")
     train_until(STEPS + 1, KeyboardInterrupt(), tmp_path, force=True)
     after = contents(tmp_path)
-    assert {name.partition("/")[0] for name in after} == {*TRAINED, CHECKPOINTS, CURVES, PAGE, SHEET, "notes.txt"}
+    assert {name.partition("/")[0] for name in after} == {*TRAINED, CHECKPOINTS, SHEET, "notes.txt"}
     assert after[name] != before[name]
     assert after["notes.txt"] == before["notes.txt"]
 

@@ -17,7 +17,6 @@ from archspec.api import evaluate, load
 from archspec.api import train as train_into
 from archspec.errors import ArchspecError
 from runtime.recipes.recipe import Recipe
-from runtime.runs.page import CURVES, PAGE, SHEET
 from runtime.training.run import Run
 from runtime.training.run_folder import CHECKPOINTS, METRICS, MODEL, RECIPE, SPEC, TRAINED, WEIGHTS
 from tests.support.commands import refuse
@@ -94,7 +93,7 @@ def test_a_run_is_replaced_as_one_and_nothing_else_is(
     with MOMENTS.watching(run) as moments:
         train_into(NEW, "digits", SETTINGS, folder=run, force=True)
     new = read_files(run)
-    assert sorted(name for name in new if CHECKPOINTS not in name) == sorted([*TRAINED, *OTHERS, CURVES, PAGE, SHEET])
+    assert sorted(name for name in new if CHECKPOINTS not in name) == sorted([*TRAINED, *OTHERS, SHEET])
     assert all({name: files[name] for name in OTHERS} == {name: old[name] for name in OTHERS} for files in moments)
     assert len({files[WEIGHTS] for files in moments}) == 4  # the old ones, those of two epochs, and the last
     told = "model.onnx and predictions.png and samples from before this run: export and evaluate make new ones"
