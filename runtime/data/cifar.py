@@ -34,14 +34,14 @@ DESCRIBED = (
 
 class CifarKind(NamedTuple):
     """One of the two sets: its files by part, the labels before each image, of which the last counts, the number of
-    classes, and the file of their names. `pickles` are the files of the version for Python."""
+    classes, and the file of their names. `for_python` are the files of the version for Python."""
 
     train: tuple[str, ...]
     test: tuple[str, ...]
     labels: int
     classes: int
     names: str
-    pickles: tuple[str, ...]
+    for_python: tuple[str, ...]
 
 
 CIFAR10 = CifarKind(
@@ -50,7 +50,7 @@ CIFAR10 = CifarKind(
     labels=1,
     classes=10,
     names="batches.meta.txt",
-    pickles=("data_batch_1", "test_batch", "batches.meta"),
+    for_python=("data_batch_1", "test_batch", "batches.meta"),
 )
 
 CIFAR100 = CifarKind(
@@ -59,7 +59,7 @@ CIFAR100 = CifarKind(
     labels=2,
     classes=100,
     names="fine_label_names.txt",
-    pickles=("train", "test", "meta"),
+    for_python=("train", "test", "meta"),
 )
 
 KINDS = (CIFAR10, CIFAR100)
@@ -67,7 +67,7 @@ KINDS = (CIFAR10, CIFAR100)
 
 def recognize(listing: FolderListing) -> bool:
     """Tell whether a folder has files of one of the two sets, also those for Python, which are refused."""
-    return any(_find_folder(listing, names) is not None for kind in KINDS for names in (kind.test, kind.pickles))
+    return any(_find_folder(listing, names) is not None for kind in KINDS for names in (kind.test, kind.for_python))
 
 
 def read(
@@ -77,11 +77,11 @@ def read(
     is missing or damaged, or there are only those for Python."""
     found = [(kind, _find_folder(listing, kind.test)) for kind in kinds]
     there = [(kind, folder) for kind, folder in found if folder is not None]
-    if not there and not any(_find_folder(listing, kind.pickles) is not None for kind in kinds):
+    if not there and not any(_find_folder(listing, kind.for_python) is not None for kind in kinds):
         raise InputError(f"{listing.folder} holds none of CIFAR's binary files: expected {DESCRIBED}")
     if not there:
         raise InputError(
-            f"{name} holds CIFAR as Python's pickles, which may run any code when they are read: give the binary "
+            f"{name} holds CIFAR as Python's own objects, which may run any code when they are read: give the binary "
             "version, cifar-10-binary.tar.gz or cifar-100-binary.tar.gz"
         )
     kind, folder = there[0]

@@ -11,10 +11,11 @@ from typing import Any
 
 from archspec.wording import cut
 from runtime.runs.curves import draw_curves
-from runtime.runs.record import PARTS, RECIPE, RunRecord
+from runtime.runs.record import PARTS, RunRecord
+from runtime.training.run_folder import RECIPE, SHEET
 
-PAGE, CURVES, SHEET = "index.html", "curves.svg", "samples.png"
-"""The files of a run's page, of its curves, and of samples of its varied training images."""
+PAGE, CURVES = "index.html", "curves.svg"
+"""The files of a run's page, and of its curves."""
 
 MAX_SHEET_BYTES = 16 << 20
 """The largest picture of samples that a page holds, in bytes."""

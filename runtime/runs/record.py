@@ -13,8 +13,7 @@ from typing import Any
 from archspec.errors import ArchspecError, InputError
 from archspec.spec.text import read_file
 from archspec.strict_json import read_json
-
-METRICS, RECIPE, SPEC = "metrics.jsonl", "recipe.yaml", "spec.yaml"
+from runtime.training.run_folder import METRICS, RECIPE, SPEC
 
 MAX_METRICS_BYTES = 1 << 30
 """The largest file of metrics that is read, in bytes."""

@@ -51,10 +51,12 @@ def test_classes_have_the_names_that_the_files_say(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [CIFAR10, CIFAR100])
 def test_pickles_are_refused_unread(tmp_path: Path, kind: object) -> None:
-    for name in kind.pickles:  # type: ignore[attr-defined]
+    for name in kind.for_python:  # type: ignore[attr-defined]
         (tmp_path / name).write_bytes(b"cos\nsystem\n(S'touch gone'\ntR.")
     assert recognize(list_data(tmp_path))
-    with pytest.raises(InputError, match="holds CIFAR as Python's pickles, which may run any code when they are read"):
+    with pytest.raises(
+        InputError, match="holds CIFAR as Python's own objects, which may run any code when they are read"
+    ):
         read(list_data(tmp_path), "data")
 
 

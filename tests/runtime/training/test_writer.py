@@ -26,7 +26,7 @@ from runtime.recipes.recipe import Recipe
 from runtime.training.callbacks import TrainingCallback
 from runtime.training.loop import Attendance
 from runtime.training.metrics import Progress
-from runtime.training.run_folder import CHECKPOINTS, METRICS, SPEC, TRAINED, WEIGHTS, claim_folder
+from runtime.training.run_folder import CHECKPOINTS, METRICS, SHEET, SPEC, TRAINED, WEIGHTS, claim_folder
 from runtime.training.train import train
 from runtime.weights.safetensors_file import load_weights
 from tests.support.commands import archspec, refuse

@@ -18,7 +18,7 @@ from archspec.api import train as train_into
 from archspec.errors import ArchspecError
 from runtime.recipes.recipe import Recipe
 from runtime.training.run import Run
-from runtime.training.run_folder import CHECKPOINTS, METRICS, MODEL, RECIPE, SPEC, TRAINED, WEIGHTS
+from runtime.training.run_folder import CHECKPOINTS, METRICS, MODEL, RECIPE, SHEET, SPEC, TRAINED, WEIGHTS
 from tests.support.commands import refuse
 from tests.support.training import change
 
