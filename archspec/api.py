@@ -249,6 +249,8 @@ def train(
     Keywords, each with its default:
         resume="never": "auto" goes on with the run in `folder` from its newest checkpoint, a path from any one.
         force=False: whether an earlier run there is replaced, which is refused otherwise.
+        init=None, reset=(): the file of weights to begin from, and which are drawn anew: "head", or patterns of names.
+        device=None: "cpu", "cuda" or "cuda:1"; the first GPU where there is one.
         sizes=None, max_nodes=100_000: dynamic sizes other than the images' extents, and how far a spec may expand.
         command=None: the command that goes on, as the log says it.
 

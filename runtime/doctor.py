@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import platform
 import shutil
 import subprocess
@@ -35,6 +36,9 @@ NAMESAKE = "archspec"
 """A distribution of other people (it names processors, and conda brings it along), whose package has our name: what was
 installed later has replaced files of what was there."""
 
+COMPILERS = ("g++", "clang++", "c++", "cl")
+"""The programs that torch.compile may use, in the order in which they are looked for."""
+
 TRIED = ("tensorrt", "cuda", "cpu")
 PATIENCE = 10.0
 
@@ -55,8 +59,8 @@ class Diagnosis:
 
     `gpus` has nvidia-smi's lines (name, driver, memory); `cpu` the instructions that matter to inference, where the
     system tells; `cores` how many may be used, and what of them a quota allows; `telemetry` whether ONNX Runtime tells
-    what it runs, and `silencer` the variable for which it does not; `advice` one line for everything that is missing or
-    in the way.
+    what it runs, and `silencer` the variable for which it does not; `compiler` the C++ compiler, which torch.compile
+    needs; `advice` one line for everything that is missing or in the way.
     """
 
     python: str
@@ -68,6 +72,7 @@ class Diagnosis:
     gpus: tuple[str, ...]
     cpu: tuple[str, ...]
     cores: str
+    compiler: str | None
     telemetry: Literal["on", "off"]
     silencer: str | None
     advice: tuple[str, ...]
@@ -88,6 +93,7 @@ def examine() -> Diagnosis:
         *_advise_runtimes(runtimes, available, gpus),
         *smi_advice,
         *(_advise_attempts(attempts, gpus) if runtimes and versions["onnx"] else ()),
+        *_advise_compiler(versions),
     ]
     silencer = find_silencer()
     return Diagnosis(
@@ -100,10 +106,18 @@ def examine() -> Diagnosis:
         gpus=gpus,
         cpu=read_instructions(),
         cores=str(read_cores()),
+        compiler=find_compiler(),
         telemetry="on" if silencer is None else "off",
         silencer=silencer,
         advice=tuple(advice),
     )
+
+
+def find_compiler() -> str | None:
+    """Find the C++ compiler of this machine, as torch.compile does: that of the variable CXX, or one of COMPILERS."""
+    named = os.environ.get("CXX")
+    found = (shutil.which(name) for name in ([named] if named else COMPILERS))
+    return next((path for path in found if path), None)
 
 
 def _find_version(distribution: str) -> str | None:
@@ -183,6 +197,13 @@ def _advise_namesake(version: str | None) -> list[str]:
         "pip uninstall -y archspec && pip install --force-reinstall --no-deps archspec-compiler; "
         "what needs both wants an environment for each"
     ]
+
+
+def _advise_compiler(versions: Mapping[str, str | None]) -> list[str]:
+    """Write a line where torch is there, and nothing that compiles for it."""
+    if versions["torch"] is None or find_compiler():
+        return []
+    return ["no C++ compiler (g++): recipes with `compile: true` need one; apt-get install g++ brings it"]
 
 
 def _advise_packages(versions: Mapping[str, str | None]) -> list[str]:

@@ -16,7 +16,6 @@ from runtime.data.batches import mix_seed
 from runtime.data.dataset import Dataset
 from runtime.data.fetching import Batch
 from runtime.data.loader import Loader
-from runtime.data.sized import SizedSamples
 from runtime.recipes.recipe import Recipe
 from runtime.training.callbacks import TrainingCallback
 from runtime.training.choice import Choice
@@ -47,11 +46,13 @@ class TrainResult:
     """The weights that training ends with, by name, on the CPU: of the best evaluation where validation images chose
     it, else of the last step; with a moving average they are its. The test images chose nothing.
 
-    `history` are the evaluations, `best` is the step of the one whose weights these are, `test` what was measured of
-    the test images, None where there are none.
+    `recipe` is the one by which it was trained, with what it left open filled in; `history` are the evaluations, `best`
+    is the step of the one whose weights these are, `test` what was measured of the test images, None where there are
+    none.
     """
 
     state: dict[str, Tensor]
+    recipe: Recipe
     history: tuple[EvaluatedStep, ...]
     steps: int
     epochs: int
@@ -94,13 +95,14 @@ class Attendance:
 @dataclass(frozen=True, eq=False)
 class TrainingParts:
     """The parts of a training: what it changes, what it learns from and how, what takes a step, what opens the
-    batches of all steps from one on, and what drops more and more."""
+    batches of all steps from one on, what names a training image, and what drops more and more."""
 
     state: TrainState
     data: Dataset
     recipe: Recipe
     taker: StepTaker
     open_loader: Callable[[int], Loader[Batch]]
+    name_sample: Callable[[int], str]
     ramp: DropRamp
 
 
@@ -121,7 +123,6 @@ class TrainingLoop:
         self.history: list[EvaluatedStep] = []
         self.chosen: dict[str, Tensor] | None = None
         self.saved: int | None = None
-        self.samples: SizedSamples
         self.earlier, self.start, self.first_step = 0.0, time.perf_counter(), self.state.step
 
     @property
@@ -137,7 +138,7 @@ class TrainingLoop:
     def run(self) -> TrainResult:
         """Take all steps that are left, and measure what came of them."""
         with self.parts.open_loader(self.state.step) as loader:
-            self.samples, batches = loader.fetcher.samples, iter(loader)
+            batches = iter(loader)
             while not self.is_over:
                 self._go_on(next(batches))
         return self._finish()
@@ -182,7 +183,7 @@ class TrainingLoop:
         if error.images is not None:
             images = error.images
             chosen = batch.indices[error.first : error.first + len(images)].tolist()
-            names = [self.samples.name(index) for index in chosen]
+            names = [parts.name_sample(index) for index in chosen]
             with parts.taker.precision.computing():
                 place = find_nonfinite(self.state.module, images, lambda: torch.manual_seed(seed(error.part)))
             said += [place.describe(names)] if place else []
@@ -268,6 +269,7 @@ class TrainingLoop:
                 test = self.evaluator.measure(self.state.module, data.test) if len(data.test) else None
         result = TrainResult(
             state=weights,
+            recipe=self.parts.recipe,
             history=tuple(self.history),
             steps=self.state.step,
             epochs=self.clock.epoch_of(self.state.step),

@@ -46,12 +46,12 @@ def lay_out(module: nn.Module, recipe: Recipe) -> None:
     if recipe.memory_format == "auto":
         raise InputError("memory_format: auto is found by archspec.train; write one here")
     for weight in module.parameters():
-        if weight.ndim in FORMATS:
-            weight.data = lay_images(weight.data, recipe)
+        weight.data = lay_images(weight.data, recipe)
 
 
 def lay_images(images: Tensor, recipe: Recipe) -> Tensor:
-    """Lay images (N, C, *extents) out in memory as a recipe says."""
-    if recipe.memory_format != "channels_last" or images.ndim not in FORMATS:
+    """Lay images (N, C, *extents) out in memory as a recipe says. Those of one channel stay: they count as laid out
+    either way, and torch 2.13 takes them for what they are not."""
+    if recipe.memory_format != "channels_last" or images.ndim not in FORMATS or images.shape[1] == 1:
         return images
     return images.contiguous(memory_format=FORMATS[images.ndim])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +14,11 @@ from archspec.extras import extra
 from archspec.files import as_argument
 from archspec.log import warn
 from archspec.wording import list_some, tell_count
+from compiler.onnx_file.metadata import DATA
+from runtime.data.dataset import Dataset
+from runtime.data.registry import describe_data
+from runtime.data.sized import list_files
+from runtime.recipes.recipe import Recipe
 from runtime.training.checkpoint import Snapshot, read_checkpoint, read_newest
 from runtime.training.manifest import EMA, MANIFEST, WEIGHTS, Manifest, is_checkpoint_name, name_checkpoint
 from runtime.training.metrics import read_metrics
@@ -82,6 +88,30 @@ def take_up(folder: str | Path, how: str, settings: Mapping[str, Any]) -> TakenU
     manifest = replace(manifest, checkpoints=whole, best=best)
     rows = read_metrics(run / METRICS, snapshot.step)
     return TakenUp(run, manifest, snapshot, _read_chosen(run, manifest, snapshot), rows)
+
+
+def fill_in(recipe: Recipe, stored: object) -> Recipe:
+    """Fill in what a recipe leaves open (`auto`) with what the run that is gone on with chose."""
+    if not isinstance(stored, dict):
+        return recipe
+    names = [name for name in ("batch", "precision", "memory_format") if getattr(recipe, name) == AUTO]
+    found = {name: stored[name] for name in names if stored.get(name) not in (None, AUTO)}
+    return Recipe.model_validate({**recipe.to_dict(), **found}) if found else recipe
+
+
+def identify_data(data: Dataset) -> dict[str, Any]:
+    """Tell by what a training that goes on knows its data: what is asked, how images are prepared, how many there are
+    in each part, and, of files, their names and lengths as one digest, wherever they lie."""
+    facts: dict[str, Any] = {**describe_data(data)}
+    for part, samples in (("train", data.train), ("validation", data.validation), ("test", data.test)):
+        facts[part] = 0 if samples is None else len(samples)
+    files = [path for index in range(len(data.train)) for path in list_files(data.train, index)]
+    if files:
+        digest = hashlib.sha256()
+        for path in files:
+            digest.update(f"{path.parent.name}/{path.name}\0{os.stat(path).st_size}\0".encode(errors="surrogateescape"))
+        facts = {name: fact for name, fact in facts.items() if name != DATA} | {"files": digest.hexdigest()}
+    return facts
 
 
 def check_settings(run: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from runtime.data.fetching import Batch, normalize_images
 from runtime.pictures.preprocess import Preprocess
 from runtime.recipes.recipe import Recipe
 from runtime.tasks.task import ScoreCounts
+from runtime.training.compiling import telling_of_compiler
 from runtime.training.mixing import mix_batch
 from runtime.training.module_outputs import name_outputs
 from runtime.training.objective import Objective
@@ -137,7 +138,7 @@ class StepTaker:
 
     def _run(self, images: Tensor, count: int) -> dict[str, Tensor]:
         try:
-            with self.precision.computing():
+            with self.precision.computing(), telling_of_compiler():
                 outputs = name_outputs(self.forward(images))
         except ValueError as error:  # batch normalization of one value per channel, which evaluation does not mind
             raise InputError(

@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 
-from archspec.errors import InputError
+from archspec.callbacks import OnStep, ignore_step
 from archspec.extras import extra
-from compiler.torch_target.modes import device_of, limited_to
-from runtime.data.batches import Shard
-from runtime.data.cache import open_samples
+from compiler.torch_target.modes import device_of
+from runtime.data.batches import mix_seed
 from runtime.data.dataset import Dataset
-from runtime.data.fetching import Batch
-from runtime.data.loader import Loader, make_loader
+from runtime.recipes.optimization import Cosine
 from runtime.recipes.recipe import Recipe
 from runtime.tasks.grid import OutputGrid
-from runtime.tasks.registry import find_task
+from runtime.training.assembly import TrainingGround, drawing_apart
 from runtime.training.batch_statistics import sharing_statistics
-from runtime.training.clock import StepClock
 from runtime.training.drop_ramp import DropRamp
-from runtime.training.ema import MovingAverage
-from runtime.training.freezing import freeze
 from runtime.training.grids import find_grids
-from runtime.training.loop import Attendance, TrainingLoop, TrainingParts, TrainResult
-from runtime.training.mixing import check_mixing
+from runtime.training.loop import Attendance, TrainingLoop, TrainResult
 from runtime.training.objective import Objective
-from runtime.training.optimizer import build_optimizer
-from runtime.training.precision import lay_out
+from runtime.training.rate_search import STEPS, RangeTest, RangeTestMeter, rate_of
 from runtime.training.resume import TakenUp
 from runtime.training.roles import WeightRole
 from runtime.training.sample_sheet import save_sample_sheet
-from runtime.training.schedule import check_schedule
-from runtime.training.state import TrainState
-from runtime.training.step import StepTaker, StepTask
+from runtime.training.step import NonfiniteStepError
 
 with extra("train"):
-    import torch
     from torch import nn
 
 
@@ -59,53 +51,39 @@ def train(
     was `taken_up` from a checkpoint.
     """
     recipe, around = recipe or Recipe(), around or Attendance()
-    device = device_of(module)
-    own_generators = [device] if device.type == "cuda" else []
-    with limited_to(recipe.threads), torch.random.fork_rng(devices=own_generators):
-        grids = grids or find_grids(module, data)
-        synchronized = sharing_statistics(module, around.ranks, wanted=recipe.sync_batch_norm)
-        with DropRamp(module, recipe.ramp_drop) as ramp, synchronized:
-            parts = _prepare(module, data, recipe, Objective.of(data, grids, recipe.loss), ramp, around, roles)
-            loop = TrainingLoop(parts, around)
-            if taken_up is not None:
-                loop.restore(taken_up.snapshot, taken_up.chosen)
-            elif around.keeper is not None:
-                samples = parts.open_loader(0).fetcher.samples
-                around.keeper.add_sheet(partial(save_sample_sheet, data=data, samples=samples, recipe=recipe))
-            return loop.run()
+    grids = grids or find_grids(module, data)
+    ground = TrainingGround(data, Objective.of(data, grids, recipe.loss), roles, around.ranks)
+    return run_training(ground, module, ground.settle(module, recipe), around, taken_up)
 
 
-def _prepare(
-    module: nn.Module,
-    data: Dataset,
-    recipe: Recipe,
-    objective: Objective,
-    ramp: DropRamp,
-    around: Attendance,
-    roles: Mapping[str, WeightRole] | None,
-) -> TrainingParts:
-    _check_task(recipe, data)
-    check_schedule(recipe.schedule, StepClock.of(recipe, len(data.train)).steps)
-    lay_out(module, recipe)
-    freezing = freeze(module, recipe.freeze)
-    optimizer = build_optimizer(module, recipe, roles)
-    module.train()
-    freezing.hold()
-    average = None if recipe.ema is None else MovingAverage(module, recipe.ema)
-    scaler = torch.amp.GradScaler(device_of(module).type) if recipe.precision == "fp16" else None
-    state = TrainState(module, optimizer, average, scaler)
-    taker = StepTaker(state, around.ranks.wrap(module), objective, StepTask(recipe, data.preprocess), around.ranks)
-    samples, shard = open_samples(data, data.train, recipe.data), Shard(around.ranks.rank, around.ranks.size)
-
-    def open_loader(step: int) -> Loader[Batch]:
-        return make_loader(data, samples, recipe, training=True, start_step=step, shard=shard)
-
-    return TrainingParts(state, data, recipe, taker, open_loader, ramp)
+def run_training(
+    ground: TrainingGround, module: nn.Module, recipe: Recipe, around: Attendance, taken_up: TakenUp | None = None
+) -> TrainResult:
+    """Train `module` in place by a recipe that leaves nothing open. Raises InputError as `train` does."""
+    synchronized = sharing_statistics(module, around.ranks, wanted=recipe.sync_batch_norm)
+    with drawing_apart(device_of(module), recipe), DropRamp(module, recipe.ramp_drop) as ramp, synchronized:
+        loop = TrainingLoop(ground.assemble(module, recipe, ramp), around)
+        if taken_up is not None:
+            loop.restore(taken_up.snapshot, taken_up.chosen)
+        elif around.keeper is not None:
+            samples = ground.open_samples(recipe)
+            around.keeper.add_sheet(partial(save_sample_sheet, data=ground.data, samples=samples, recipe=recipe))
+        return loop.run()
 
 
-def _check_task(recipe: Recipe, data: Dataset) -> None:
-    """Raises InputError where a recipe is not for what the data ask."""
-    if recipe.task not in (None, data.task):
-        raise InputError(f"the recipe is for the task {recipe.task}, and {data.name} asks for {data.task}")
-    recipe.check_task(data.task)
-    check_mixing(recipe.mix, find_task(data.task))
+def find_rate(ground: TrainingGround, module: nn.Module, recipe: Recipe, on_step: OnStep = ignore_step) -> RangeTest:
+    """Find a learning rate for `module` by a range test, on a copy of it; the recipe leaves nothing open, and `on_step`
+    hears of the steps. Raises InputError as `train` does, and where no rate can be read off the curve."""
+    module, meter = copy.deepcopy(module), RangeTestMeter()
+    short = {"steps": STEPS, "epochs": None, "ema": None, "schedule": Cosine(warmup=0)}
+    recipe = recipe.model_copy(update=short)
+    with drawing_apart(device_of(module), recipe), DropRamp(module, recipe.ramp_drop) as ramp:
+        parts = ground.assemble(module, recipe, ramp)
+        ramp.move(0.0)
+        with parts.open_loader(0) as loader, suppress(NonfiniteStepError):
+            for step, batch in enumerate(loader):
+                figures = parts.taker.take(batch, rate_of(step), partial(mix_seed, recipe.seed, step), measured=False)
+                on_step(step + 1, STEPS)
+                if not meter.add(rate_of(step), figures.loss):
+                    break
+    return meter.finish()

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from archspec.bounds import MAX_NODES
+from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.files import as_argument
@@ -17,25 +20,31 @@ from archspec.spec.text import to_yaml
 from compiler.graph import Graph
 from runtime.data.dataset import Dataset
 from runtime.data.opening import open_data
-from runtime.data.registry import describe_data
 from runtime.recipes.recipe import Recipe
 from runtime.tasks.grid import OutputGrid
+from runtime.training.assembly import TrainingGround
 from runtime.training.callbacks import TrainingCallback
 from runtime.training.clock import StepClock
-from runtime.training.distributed import joining
+from runtime.training.device import find_device
+from runtime.training.distributed import ProcessRanks, joining
 from runtime.training.fitting import FittingKeywords, fit_network, fit_spec
 from runtime.training.grids import find_grids, name_strides
+from runtime.training.initial_weights import begin_from
 from runtime.training.interruption import Interruption
 from runtime.training.loop import Attendance, TrainResult
+from runtime.training.objective import Objective
 from runtime.training.ranks import Ranks
-from runtime.training.resume import NEVER, TakenUp, take_up
+from runtime.training.rate_search import RangeTest
+from runtime.training.resume import NEVER, TakenUp, fill_in, identify_data, read_settings, take_up
 from runtime.training.roles import find_roles
 from runtime.training.run import describe_training
 from runtime.training.run_folder import RECIPE, SPEC, check_vacant
-from runtime.training.train import train
+from runtime.training.train import find_rate, run_training
 from runtime.training.writer import RunText, RunWriter
 
 with extra("train"):
+    from torch import nn
+
     from compiler.torch_target.module import to_torch
 
 
@@ -45,19 +54,99 @@ class TrainKeywords(FittingKeywords, total=False):
 
     resume: str | Path | None
     force: bool
+    init: str | Path | None
+    reset: Sequence[str] | None
+    device: str | None
     command: str | None
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingChoices:
     """How a spec is fitted to the data (`sizes`, `max_nodes`), and what becomes of a run that is in the folder: it is
-    replaced (`force`), or gone on with (`resume`: auto, or the place of a checkpoint). `command` goes on with it."""
+    replaced (`force`), or gone on with (`resume`: auto, or the place of a checkpoint). Training begins from the weights
+    of a file (`init`), but for those that are drawn anew (`reset`), on a `device`. `command` goes on with the run."""
 
     sizes: Mapping[str, int] | None = None
     max_nodes: int = MAX_NODES
     resume: str | Path = NEVER
     force: bool = False
+    init: str | Path | None = None
+    reset: Sequence[str] = ()
+    device: str | None = None
     command: str | None = None
+
+    def check(self, network: Spec | Graph, folder: str | Path | None) -> None:
+        """Raises InputError where the choices contradict each other."""
+        resumes = str(self.resume) != NEVER
+        if folder is None and (resumes or self.force):
+            raise InputError("train: `resume` and `force` are about a run's `folder`: give one")
+        if folder is not None and isinstance(network, Graph):
+            raise InputError("train: a graph has no text to keep in a `folder`: give the spec, or train in memory")
+        if resumes and self.init is not None:
+            raise InputError("train: `resume` goes on with a checkpoint, and `init` begins anew from weights: give one")
+        if self.reset and self.init is None:
+            raise InputError("train: `reset` draws weights anew that `init` would give: give that too")
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedTraining:
+    """A network that is ready to be trained: its spec, where it had one, its graph, the data brought to what it takes,
+    and the module with the weights that it begins from, on its device."""
+
+    spec: Spec | None
+    graph: Graph
+    data: Dataset
+    module: nn.Module
+
+    @cached_property
+    def grids(self) -> dict[str, OutputGrid]:
+        """The place of each output on the images, by its name."""
+        return find_grids(self.module, self.data, name_strides(self.graph))
+
+    @classmethod
+    def prepare(
+        cls, network: Spec | Graph, data: Dataset | str, recipe: Recipe, choices: TrainingChoices, ranks: Ranks
+    ) -> PreparedTraining:
+        """Bring a network and data together, and build the module on its device."""
+        dataset = open_data(data, recipe.data, recipe.task) if isinstance(data, str) else data
+        spec, graph = None, network
+        if isinstance(network, Spec):
+            spec, graph, dataset = _fit(network, dataset, recipe, choices, adapt=isinstance(data, str))
+        assert isinstance(graph, Graph)
+        device = ranks.device if isinstance(ranks, ProcessRanks) else find_device(choices.device)
+        module = to_torch(graph, seed=recipe.seed)
+        if choices.init is not None:
+            begin_from(module, graph, choices.init, choices.reset)
+        return cls(spec, graph, dataset, module.to(device))
+
+    def make_ground(self, recipe: Recipe, ranks: Ranks) -> TrainingGround:
+        """Make the ground of trainings by recipes with this one's loss."""
+        objective = Objective.of(self.data, self.grids, recipe.loss)
+        return TrainingGround(self.data, objective, find_roles(self.graph), ranks)
+
+    def identify(self, recipe: Recipe, ranks: Ranks) -> dict[str, Any]:
+        """Give the settings that a training which goes on has to have too."""
+        return {
+            "network": self.graph.digest(),
+            "data": identify_data(self.data),
+            "recipe": recipe.to_dict(),
+            "processes": ranks.size,
+        }
+
+    def describe(self, recipe: Recipe, ranks: Ranks, command: str | None) -> RunText:
+        """Give what a run by a recipe that leaves nothing open says of itself. It needs the spec."""
+        assert self.spec is not None
+        clock = StepClock.of(recipe, len(self.data.train))
+        return RunText(
+            spec=to_yaml(self.spec.to_data()),
+            recipe=to_yaml(recipe.to_dict()),
+            facts=describe_training(self.graph, self.data, recipe, self.grids),
+            settings=self.identify(recipe, ranks),
+            epochs=clock.epochs,
+            steps=clock.steps,
+            keep=recipe.keep_checkpoints,
+            again=command,
+        )
 
 
 def train_network(
@@ -68,50 +157,51 @@ def train_network(
     choices: TrainingChoices,
     callbacks: Sequence[TrainingCallback],
 ) -> TrainResult:
-    """Train a spec or a graph on a data set or that of a name, as archspec.train says."""
-    resume = str(choices.resume)
-    if folder is None and (resume != NEVER or choices.force):
-        raise InputError("train: `resume` and `force` are about a run's `folder`: give one")
-    if folder is not None and isinstance(network, Graph):
-        raise InputError("train: a graph has no text to keep in a `folder`: give the spec, or train in memory")
-    with joining() as ranks:
-        if folder is not None and resume == NEVER and ranks.is_main:
-            check_vacant(folder, force=choices.force)
-        return _train_together(network, data, recipe, folder, choices, callbacks if ranks.is_main else (), ranks)
-
-
-def _train_together(
-    network: Spec | Graph,
-    data: Dataset | str,
-    recipe: Recipe,
-    folder: str | Path | None,
-    choices: TrainingChoices,
-    callbacks: Sequence[TrainingCallback],
-    ranks: Ranks,
-) -> TrainResult:
-    """Train in one process of those that there are."""
+    """Train a spec or a graph on a data set or that of a name, as archspec.train says; where several processes were
+    started for that, as one of them."""
+    choices.check(network, folder)
     if choices.command is None and folder is not None and isinstance(data, str):
         choices = replace(choices, command=write_command(Path(folder), data, choices.max_nodes))
-    dataset = open_data(data, recipe.data, recipe.task) if isinstance(data, str) else data
-    if isinstance(network, Graph):
-        return _train_graph(network, dataset, recipe, Attendance(callbacks, ranks=ranks))
-    spec, graph, dataset = _fit(network, dataset, recipe, choices, adapt=isinstance(data, str))
-    if folder is None:
-        return _train_graph(graph, dataset, recipe, Attendance(callbacks, ranks=ranks))
-    module = to_torch(graph, seed=recipe.seed)
-    grids = find_grids(module, dataset, name_strides(graph))
-    text = _describe_run(spec, graph, dataset, recipe, grids)
-    text = replace(text, again=choices.command, settings={**text.settings, "processes": ranks.size})
-    resume = str(choices.resume)
-    taken_up = None if resume == NEVER else take_up(folder, resume, text.settings)
-    ranks.wait()  # until all have read what the first one may change
-    interruption = Interruption()
-    opened = _open_writer(Path(folder), text, taken_up, force=choices.force) if ranks.is_main else nullcontext()
+    with joining() as ranks:
+        if folder is not None and str(choices.resume) == NEVER and ranks.is_main:
+            check_vacant(folder, force=choices.force)
+        prepared = PreparedTraining.prepare(network, data, recipe, choices, ranks)
+        around = Attendance(callbacks if ranks.is_main else (), ranks=ranks)
+        if folder is None:
+            ground = prepared.make_ground(recipe, ranks)
+            settled = ground.settle(prepared.module, recipe, prepared.graph)
+            return run_training(ground, prepared.module, settled, around)
+        return _train_into(Path(folder), prepared, recipe, choices, around)
+
+
+def _train_into(
+    folder: Path, prepared: PreparedTraining, recipe: Recipe, choices: TrainingChoices, around: Attendance
+) -> TrainResult:
+    """Train into a folder, of which the main process writes all."""
+    ranks, resume = around.ranks, str(choices.resume)
+    ground = prepared.make_ground(recipe, ranks)
+    taken_up = None
+    if resume != NEVER:
+        recipe = fill_in(recipe, read_settings(folder, resume).get("recipe"))
+        taken_up = take_up(folder, resume, prepared.identify(recipe, ranks))
+    recipe = ground.settle(prepared.module, recipe, prepared.graph)
+    ranks.wait()  # until all have read what the main one may change
+    interruption, text = Interruption(), prepared.describe(recipe, ranks, choices.command)
+    opened = _open_writer(folder, text, taken_up, force=choices.force) if ranks.is_main else nullcontext()
     with opened as writer, interruption:
-        around = Attendance(callbacks, writer, ranks, interruption)
-        result = train(module, dataset, recipe, around, grids=grids, roles=find_roles(graph), taken_up=taken_up)
+        around = replace(around, keeper=writer, interruption=interruption)
+        result = run_training(ground, prepared.module, recipe, around, taken_up)
     interruption.end()  # of a signal that came when all was done but the last lines
     return result
+
+
+def search_rate(
+    network: Spec | Graph, data: Dataset | str, recipe: Recipe, choices: TrainingChoices, on_step: OnStep = ignore_step
+) -> RangeTest:
+    """Find a learning rate for a spec or a graph on a data set or that of a name, by a range test; nothing is kept."""
+    prepared = PreparedTraining.prepare(network, data, recipe, choices, Ranks())
+    ground = prepared.make_ground(recipe, Ranks())
+    return find_rate(ground, prepared.module, ground.settle(prepared.module, recipe, prepared.graph), on_step)
 
 
 def _fit(
@@ -128,12 +218,6 @@ def _fit(
     return fitted.spec, fitted.graph, fitted.data
 
 
-def _train_graph(graph: Graph, data: Dataset, recipe: Recipe, around: Attendance) -> TrainResult:
-    module = to_torch(graph, seed=recipe.seed)
-    grids = find_grids(module, data, name_strides(graph))
-    return train(module, data, recipe, around, grids=grids, roles=find_roles(graph))
-
-
 def write_command(folder: Path, data: str, max_nodes: int = MAX_NODES) -> str:
     """Write the command that goes on with a run."""
     words = ["archspec", "train", as_argument(folder / SPEC), "--data", as_argument(data)]
@@ -147,21 +231,3 @@ def _open_writer(folder: Path, text: RunText, taken_up: TakenUp | None, *, force
         return RunWriter(folder, text, force=force)
     own = folder.resolve() == taken_up.folder.resolve()
     return RunWriter(folder, text, force=force, manifest=taken_up.manifest if own else None, earlier=taken_up.earlier)
-
-
-def _describe_run(spec: Spec, graph: Graph, data: Dataset, recipe: Recipe, grids: Mapping[str, OutputGrid]) -> RunText:
-    clock = StepClock.of(recipe, len(data.train))
-    counts = {"train": len(data.train), "validation": len(data.validation or ()), "test": len(data.test)}
-    return RunText(
-        spec=to_yaml(spec.to_data()),
-        recipe=to_yaml(recipe.to_dict()),
-        facts=describe_training(graph, data, recipe, grids),
-        settings={
-            "network": graph.digest(),
-            "data": {**describe_data(data), **counts},
-            "recipe": recipe.to_dict(),
-        },
-        epochs=clock.epochs,
-        steps=clock.steps,
-        keep=recipe.keep_checkpoints,
-    )

@@ -1,7 +1,7 @@
 """Trainings that are killed by SIGKILL at any moment, also while they save, and taken up again: what they leave is held
 against what an uninterrupted one leaves, bit for bit.
 
-`python -m tests.support.killed_training --count 20` kills at twenty random moments, and tells what it saw.
+`python -m tests.support.kill_often --count 20` kills at twenty random moments, and tells what it saw.
 """
 
 from __future__ import annotations
@@ -159,9 +159,3 @@ def main() -> None:
                 print(f"run {number} differs: {wrong}")
         print(f"{killed} kills in {given.count} runs, {differing} differ; {time.monotonic() - started:.0f} s")
     sys.exit(differing > 0)
-
-
-if __name__ == "__main__":
-    from tests.support import killed_training  # whose functions processes find, whoever runs this
-
-    killed_training.main()

@@ -111,6 +111,7 @@ def print_doctor(report: Diagnosis) -> None:
     for gpu in report.gpus:
         table.add_row("GPU", gpu)
     table.add_row("CPU", report.cores)
+    table.add_row("C++ compiler", report.compiler or "none")
     table.add_row("CPU instructions", ", ".join(report.cpu) or "unknown")
     table.add_row("telemetry", f"{report.telemetry} (ONNX Runtime's{_explain_telemetry(report.silencer)})")
     out.print(table)
