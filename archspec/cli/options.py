@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
+import click
 import typer
 
 from archspec.bounds import MAX_WHOLE, MC_BATCH
@@ -27,6 +28,7 @@ MEANINGS: Mapping[str, str] = {
     "--data": "The images that it learns from",
     "--data-dir": "A folder of data sets that is looked at first",
     "--depth": "Levels of blocks that are shown",
+    "--find-lr": "Try learning rates in a short training, and draw the loss",
     "--force": "Replace what is there, also where it would stay otherwise",
     "--max-drop": "How far a score may fall, as in 0.5% or 0.005",
     "--monte-carlo": "Predict by the batch statistics of T training mini-batches",
@@ -65,6 +67,13 @@ def names_file(example: str) -> Callable[[str], Path]:
 def output_option(metavar: str, example: str, note: str) -> Any:
     """The option by which a command is given the file that it writes, one like `example`."""
     return shared_option("--output", "-o", metavar=metavar, parser=names_file(example), note=note)
+
+
+class CountOrAuto(click.IntRange):
+    """A number within bounds, or the word `auto`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == "auto" else super().convert(value, param, ctx)
 
 
 SpecArgument: TypeAlias = Annotated[

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,11 +15,15 @@ from archspec.cli.allowing import AllowOption, load_allowed
 from archspec.cli.completion import complete_data, complete_recipe
 from archspec.cli.options import (
     GroundOption,
+    CountOrAuto,
     JsonOption,
     MaxNodesOption,
     SizeOption,
     SpecArgument,
     ThreadsOption,
+    check_ending,
+    check_output,
+    names_file,
     parse_params,
     parse_sizes,
     refuse_idle,
@@ -84,11 +88,33 @@ def train(
             help="Go on with the run in -o RUN from its newest checkpoint (auto), or from any one.",
         ),
     ] = "never",
+    init: Annotated[
+        Path | None,
+        typer.Option("--init", metavar="WEIGHTS", help="Begin from these weights: safetensors, or .pth."),
+    ] = None,
+    reset: Annotated[
+        list[str],
+        typer.Option(
+            "--reset",
+            metavar="head|NAME",
+            help="Draw these of them anew: of the layers that give the outputs, or of a name or pattern.",
+        ),
+    ] = [],
+    find_lr: Annotated[
+        Path | None,
+        shared_option("--find-lr", metavar="FILE.svg", parser=names_file("rates.svg")),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Passes over the training images (default: the recipe's).")
     ] = None,
     batch: Annotated[
-        int | None, shared_option("--batch", min=1, max=MAX_WHOLE, metavar="N", note="of a step; default: the recipe's")
+        Any,
+        shared_option(
+            "--batch",
+            click_type=CountOrAuto(1, MAX_WHOLE),
+            metavar="N|auto",
+            note="of a step, auto: as many as memory holds; default: the recipe's",
+        ),
     ] = None,
     learning_rate: Annotated[
         float | None,
@@ -99,6 +125,14 @@ def train(
         typer.Option("--ramp-drop", help="Let survival in stochastic depth and ShakeDrop fall from 1 to its value."),
     ] = False,
     seed: Annotated[int | None, shared_option("--seed", min=0, metavar="N", note="default: the recipe's")] = None,
+    cache: Annotated[
+        Literal["ram", "disk", "off"] | None,
+        typer.Option("--cache", help="Where decoded images are kept for all epochs (default: the recipe's)."),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", metavar="NAME", help="cpu, cuda or cuda:1 (default: a GPU, if any)."),
+    ] = None,
     threads: ThreadsOption = None,
     processes: Annotated[
         int | None,
@@ -136,6 +170,7 @@ def train(
         "--ramp-drop": ("ramp_drop", ramp_drop or None),
         "--seed": ("seed", seed),
         "--threads": ("threads", threads),
+        "--cache": ("data.cache", cache),
     }
     loaded, settings = _choose(spec, recipe, set_, given, allow)
     refuse_idle("--force", force or None, output is None, "-o RUN")
@@ -144,6 +179,11 @@ def train(
     if is_launched() and output is None:
         raise typer.BadParameter("processes that torchrun started need one folder for all: name it with -o RUN")
     data = locate(data, data_dir)
+    fitting = {"sizes": parse_sizes(size), "max_nodes": max_nodes, "init": init, "reset": reset, "device": device}
+    if find_lr is not None:
+        refuse_idle("--output", output, True, "a training, and --find-lr keeps nothing of one")
+        _find_rate(loaded, data, settings, find_lr, fitting, as_json=as_json)
+        return
     with _find_folder(output, loaded.name) as folder, follow_training() as on_step:
         if processes and processes > 1 and not is_launched():
             _launch(folder, processes, threads)
@@ -160,8 +200,7 @@ def train(
             command=again,
             on_step=on_step,
             callbacks=_list_callbacks(folder, tensorboard=tensorboard),
-            sizes=parse_sizes(size),
-            max_nodes=max_nodes,
+            **fitting,
         )
     if not is_main():
         return
@@ -179,6 +218,25 @@ def _launch(folder: Path, processes: int, threads: int | None) -> None:
 
     words = strip_words(sys.argv[1:], {"--processes": 1, "-o": 1, "--output": 1})
     launch([*words, "-o", str(folder)], processes, threads)
+
+
+def _find_rate(spec: Spec, data: str, recipe: Recipe, path: Path, fitting: Mapping[str, Any], *, as_json: bool) -> None:
+    """Find a learning rate by a range test, and draw it."""
+    from archspec.cli.progress import follow_steps
+    from archspec.replacing import PICTURE
+    from runtime.runs.rates import draw_rates
+    from runtime.training.training_run import TrainingChoices, search_rate
+
+    check_ending(path, ".svg")
+    check_output(path, PICTURE, (), option="--find-lr")
+    with follow_steps("learning rates") as on_step:
+        found = search_rate(spec, data, recipe, TrainingChoices(**fitting), on_step)
+    draw_rates(found, path)
+    if as_json:
+        print_json({**found.to_dict(), "picture": str(path)})
+        return
+    tell(f"the loss falls most steeply at a learning rate of {found.steepest:.2g}: --lr {found.steepest:.2g}")
+    tell(f"a tenth of the rate of its least: {found.tenth:.2g}; wrote {path}")
 
 
 def _list_callbacks(folder: Path, *, tensorboard: bool) -> list[TrainingCallback]:
@@ -201,7 +259,8 @@ def _choose(
     from runtime.recipes.document import RecipeDocument
     from runtime.recipes.overrides import apply_overrides, put_value, route_settings
 
-    loaded, extensions = api.load(spec), load_allowed(allow)
+    extensions = load_allowed(allow)
+    loaded = api.load(spec, extensions=extensions)
     for_spec, for_recipe = route_settings(settings, loaded.params)
     loaded = api.load(spec, parse_params(for_spec), extensions=extensions)
     document = RecipeDocument.empty() if recipe is None else RecipeDocument.read(recipe)
