@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-import click
 import typer
 
 from archspec.bounds import MAX_WHOLE, MC_BATCH
@@ -69,11 +68,13 @@ def output_option(metavar: str, example: str, note: str) -> Any:
     return shared_option("--output", "-o", metavar=metavar, parser=names_file(example), note=note)
 
 
-class CountOrAuto(click.IntRange):
-    """A number within bounds, or the word `auto`."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return value if value == "auto" else super().convert(value, param, ctx)
+def read_batch(text: str) -> Any:
+    """Read a number of samples, or the word `auto`. Raises typer.BadParameter."""
+    if text == "auto":
+        return text
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:12]) <= MAX_WHOLE:
+        raise typer.BadParameter(f"it is a whole number from 1 to {MAX_WHOLE}, or auto, found '{cut(text, 40)}'")
+    return int(text)
 
 
 SpecArgument: TypeAlias = Annotated[

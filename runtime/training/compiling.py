@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from archspec.errors import InputError
 from archspec.extras import extra
@@ -27,7 +28,8 @@ def compile_module(module: nn.Module) -> nn.Module:
             "`apt-get install g++`, name yours in the variable CXX, or leave compile out"
         )
     warn("torch.compile: the first step takes from half a minute to several, on few cores longest")
-    compiled: nn.Module = torch.compile(module, backend=BACKEND)
+    compiled: Any = torch.compile(module, backend=BACKEND)
+    assert isinstance(compiled, nn.Module)
     return compiled
 
 

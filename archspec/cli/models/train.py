@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from archspec.bounds import MAX_NODES, MAX_WHOLE
+from archspec.bounds import MAX_NODES
 from archspec.cli.allowing import AllowOption, load_allowed
 from archspec.cli.completion import complete_data, complete_recipe
 from archspec.cli.options import (
     GroundOption,
-    CountOrAuto,
     JsonOption,
     MaxNodesOption,
     SizeOption,
@@ -26,6 +25,7 @@ from archspec.cli.options import (
     names_file,
     parse_params,
     parse_sizes,
+    read_batch,
     refuse_idle,
     shared_option,
 )
@@ -111,7 +111,7 @@ def train(
         Any,
         shared_option(
             "--batch",
-            click_type=CountOrAuto(1, MAX_WHOLE),
+            parser=read_batch,
             metavar="N|auto",
             note="of a step, auto: as many as memory holds; default: the recipe's",
         ),
@@ -179,7 +179,13 @@ def train(
     if is_launched() and output is None:
         raise typer.BadParameter("processes that torchrun started need one folder for all: name it with -o RUN")
     data = locate(data, data_dir)
-    fitting = {"sizes": parse_sizes(size), "max_nodes": max_nodes, "init": init, "reset": reset, "device": device}
+    fitting: dict[str, Any] = {
+        "sizes": parse_sizes(size),
+        "max_nodes": max_nodes,
+        "init": init,
+        "reset": reset,
+        "device": device,
+    }
     if find_lr is not None:
         refuse_idle("--output", output, True, "a training, and --find-lr keeps nothing of one")
         _find_rate(loaded, data, settings, find_lr, fitting, as_json=as_json)

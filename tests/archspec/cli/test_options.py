@@ -15,7 +15,7 @@ import pytest
 import typer
 
 from archspec.bounds import MAX_WHOLE
-from archspec.cli.options import MEANINGS, on_threads, parse_params, parse_share, parse_sizes, refusing
+from archspec.cli.options import MEANINGS, on_threads, parse_params, parse_share, parse_sizes, read_batch, refusing
 from archspec.errors import ArchspecError
 from runtime.data.registry import DATASETS, KINDS
 from runtime.tasks.registry import TASKS
@@ -52,9 +52,13 @@ def test_options_are_frozen() -> None:
 
 
 def test_a_batch_has_one_bound_in_all_commands_which_the_parser_tells() -> None:
-    bounds = {name: (param.min, param.max) for name, param in list_options() if "--batch" in param.opts}
-    assert set(bounds) >= {"analyze", "bench", "report", "train", "tune", "verify"}
-    assert set(bounds.values()) == {(1, MAX_WHOLE)}
+    options = {name: param for name, param in list_options() if "--batch" in param.opts and name != "train"}
+    assert set(options) >= {"analyze", "bench", "report", "tune", "verify"}
+    assert {(param.min, param.max) for param in options.values()} == {(1, MAX_WHOLE)}
+    assert [read_batch(text) for text in ("1", str(MAX_WHOLE), "auto")] == [1, MAX_WHOLE, "auto"]  # train's
+    for text in ("0", str(MAX_WHOLE + 1), "-1", "1.5", "Auto", "", "9" * 5000):
+        with pytest.raises(typer.BadParameter, match="it is a whole number from 1 to"):
+            read_batch(text)
 
 
 @pytest.mark.parametrize(
