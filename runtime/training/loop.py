@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.errors import InputError, ModelError
 from archspec.extras import extra
 from runtime.data.batches import mix_seed
-from runtime.data.dataset import Dataset, Samples
+from runtime.data.dataset import Dataset
 from runtime.data.fetching import Batch
 from runtime.data.loader import Loader
 from runtime.recipes.recipe import Recipe
@@ -198,7 +198,8 @@ class TrainingLoop:
         data, state, meter = self.parts.data, self.state, self.meter
         part, samples = ("test", data.test) if data.validation is None else ("validation", data.validation)
         weights = state.module.state_dict() if state.average is None else state.average.average
-        measured = self._measure(samples, None if state.average is None else weights)
+        with nullcontext() if state.average is None else holding(state.module, weights):
+            measured = self.evaluator.measure(state.module, samples)
         best = self.choice.consider(state.step, self.task.rank(measured.scores[meter.metric]))
         if best:
             self.chosen = copy_weights(weights)
@@ -221,14 +222,6 @@ class TrainingLoop:
             self.around.keeper.keep(row, self.chosen or {})
         self.meter = Meter(self.task)
         return best
-
-    def _measure(self, samples: Samples, weights: Mapping[str, Tensor] | None) -> Measured:
-        """Measure the network on some images, with other weights where these are given: those of the first process,
-        since each has averages of statistics of its own."""
-        module = self.state.module
-        with nullcontext() if weights is None else holding(module, weights):
-            self.around.ranks.share_buffers(module)
-            return self.evaluator.measure(module, samples)
 
     def _save(self, *, best: bool) -> None:
         """Save a checkpoint, unless there is one of this step."""
@@ -272,7 +265,8 @@ class TrainingLoop:
         if last.part == "test":
             test: Measured | None = last.measured
         else:
-            test = self._measure(data.test, weights) if len(data.test) else None
+            with holding(self.state.module, weights):
+                test = self.evaluator.measure(self.state.module, data.test) if len(data.test) else None
         result = TrainResult(
             state=weights,
             recipe=self.parts.recipe,

@@ -6,7 +6,9 @@ from contextlib import AbstractContextManager
 
 from archspec.errors import InputError
 from archspec.extras import extra
+from compiler.torch_target.modes import device_of
 from runtime.recipes.recipe import Recipe
+from runtime.session.machine import read_instructions
 
 with extra("train"):
     import torch
@@ -42,11 +44,23 @@ FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 def lay_out(module: nn.Module, recipe: Recipe) -> None:
     """Lay a module's kernels out in memory as a recipe's `memory_format` says. Raises InputError where that is to be
-    found yet."""
+    found yet, or not safe on this machine."""
     if recipe.memory_format == "auto":
         raise InputError("memory_format: auto is found by archspec.train; write one here")
+    if recipe.memory_format == "channels_last":
+        check_channels_last(device_of(module))
     for weight in module.parameters():
         weight.data = lay_images(weight.data, recipe)
+
+
+def check_channels_last(device: torch.device) -> None:
+    """Raises InputError where channels cannot safely lie last: on CPUs without AVX-512 torch 2.13 writes beyond its
+    memory when it trains kernels of few channels so, and the process ends somewhere later."""
+    if device.type == "cpu" and "avx512" not in read_instructions():
+        raise InputError(
+            "memory_format: channels_last is not for this CPU: without AVX-512 torch writes beyond its memory with it; "
+            "leave it out"
+        )
 
 
 def lay_images(images: Tensor, recipe: Recipe) -> Tensor:

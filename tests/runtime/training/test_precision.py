@@ -8,6 +8,7 @@ from torch import nn
 
 from archspec.errors import InputError
 from runtime.recipes.recipe import Recipe
+from runtime.training import precision
 from runtime.training.precision import Precision, lay_images, lay_out
 
 CPU = torch.device("cpu")
@@ -30,7 +31,20 @@ def test_what_is_to_be_found_yet_is_refused() -> None:
         lay_out(nn.Linear(1, 1), Recipe(memory_format="auto"))
 
 
-def test_channels_lie_last_where_that_is_said() -> None:
+@pytest.mark.parametrize("instructions", [("avx2",), ()])
+def test_channels_lie_last_where_that_is_safe(instructions: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "read_instructions", lambda: instructions)
+    net = nn.Conv2d(4, 8, 3)
+    with pytest.raises(InputError, match="channels_last is not for this CPU: without AVX-512"):
+        lay_out(net, Recipe(memory_format="channels_last"))
+    assert net.weight.is_contiguous()
+    monkeypatch.setattr(precision, "read_instructions", lambda: ("avx2", "avx512"))
+    lay_out(net, Recipe(memory_format="channels_last"))
+    assert not net.weight.is_contiguous()
+
+
+def test_channels_lie_last_where_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "read_instructions", lambda: ("avx512",))
     net = nn.Sequential(nn.Conv2d(4, 8, 3), nn.Conv3d(4, 8, 3), nn.Linear(4, 4))
     before = [weight.detach().clone() for weight in net.parameters()]
     lay_out(net, Recipe())
@@ -40,6 +54,8 @@ def test_channels_lie_last_where_that_is_said() -> None:
     assert first.is_contiguous(memory_format=torch.channels_last)
     assert second.is_contiguous(memory_format=torch.channels_last_3d)
     assert all(torch.equal(weight, old) for weight, old in zip(net.parameters(), before, strict=True))
+    gray = torch.randn(2, 1, 5, 5)
+    assert lay_images(gray, Recipe(memory_format="channels_last")) is gray
     images = torch.randn(2, 3, 5, 5)
     assert lay_images(images, Recipe()) is images
     assert lay_images(images, Recipe(memory_format="channels_last")).is_contiguous(memory_format=torch.channels_last)
