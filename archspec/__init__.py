@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from archspec.zoo import list_zoo
     from compiler.analysis.report import Report
     from runtime.data.dataset import Dataset
+    from runtime.pictures.preprocess import Preprocess
     from runtime.recipes.recipe import Recipe
     from runtime.session.session import Session
     from runtime.training.callbacks import TrainingCallback
@@ -65,6 +66,7 @@ __all__ = [
     "InputError",
     "MissingExtra",
     "ModelError",
+    "Preprocess",
     "Recipe",
     "Report",
     "RuntimeFailure",
@@ -104,6 +106,7 @@ _WEIGHTS = ("combine_weights", "find_rules", "match_weights", "read_weights", "s
 _HOMES |= dict.fromkeys(_WEIGHTS, "archspec.weights")
 _HOMES |= {"Session": "runtime.session.session", "list_blocks": "archspec.libraries", "list_zoo": "archspec.zoo"}
 _HOMES |= {"Dataset": "runtime.data.dataset", "Recipe": "runtime.recipes.recipe"}
+_HOMES |= {"Preprocess": "runtime.pictures.preprocess"}
 _HOMES |= {"TrainingCallback": "runtime.training.callbacks"}
 _HOMES |= {"Report": "compiler.analysis.report", "Spec": "archspec.spec.load"}
 

@@ -16,7 +16,7 @@ from archspec import api
 ROOT = Path(__file__).parents[2]
 PUBLIC = {
     *("load", "elaborate", "analyze", "check", "to_torch", "to_onnx", "Session", "Spec", "Report"),
-    *("Dataset", "Recipe", "TrainingCallback"),
+    *("Dataset", "Preprocess", "Recipe", "TrainingCallback"),
     *("ArchspecError", "InputError", "ModelError", "RuntimeFailure", "SpecError", "MissingExtra", "Diagnostic"),
     *("list_zoo", "list_blocks", "open_network", "accepted_sizes", "largest_batch", "compare_choices", "proof_cases"),
     *("measure_signal", "measure_path_gradient", "train", "evaluate", "verify_model"),
