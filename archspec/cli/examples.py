@@ -26,6 +26,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "report": ("report resnet50 -o report.html",),
     "train": (
         "train resnet_digits --data digits --epochs 10 -o runs/digits",
+        "train resnet_digits --data digits --resume auto -o runs/digits",
+        "train resnet_digits --data digits --find-lr rates.svg",
         "train resnet20 --recipe he2015 --data cifar10 --set steps=2000 --set optimizer.lr=0.05",
     ),
     "data list": ("data list", "data list --data-dir ~/data --json"),
