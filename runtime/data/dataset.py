@@ -77,6 +77,13 @@ class Dataset:
     `task` is a name in `runtime.tasks.registry`; `classes` are the names of its classes, or of its joints.
     `validation` is a part by which training may choose. `flip_index` gives, for each joint, the number of the one that
     it becomes in a mirror.
+
+    >>> import numpy as np
+    >>> images = np.zeros((6, 1, 8, 8), np.uint8)
+    >>> part = [(image, number % 2) for number, image in enumerate(images)]
+    >>> data = archspec.Dataset("blank", part, part, ("even", "odd"), archspec.Preprocess(1, (8, 8), (0.5,), (0.25,)))
+    >>> data.held_out.images.shape
+    (6, 1, 8, 8)
     """
 
     name: str

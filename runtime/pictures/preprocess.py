@@ -61,6 +61,10 @@ class Preprocess:
     Raises ArchspecError where these do not go together: an extent or a std that is not positive, as many means or stds
     as there are no channels, numbers too many for the memory or too large for float32, or a field that the way of
     resizing does not read.
+
+    >>> preprocess = archspec.Preprocess(1, (8, 8), (0.5,), (0.25,))
+    >>> float(preprocess.normalize([[[1.0]]])[0, 0, 0])
+    2.0
     """
 
     channels: int

@@ -53,7 +53,7 @@ class Recipe(RecipeSection):
     0.05
     >>> Recipe(epochs=0)
     Traceback (most recent call last):
-    archspec.errors.InputError: `epochs` of a recipe should be greater than or equal to 1, found 0
+    archspec.errors.InputError: `epochs` of a recipe should be at least 1, found 0
     """
 
     recipe: Literal[1] = Field(1, description="version of the language of recipes")

@@ -34,7 +34,6 @@ from tests.support.commands import run_process
         (("report", "mlp", "-o", "report.pdf"), 2, "name it FILE.html"),
         (("frobnicate",), 2, "No such command"),
         (("train", "resnet_digits", "--data", "digit"), 2, "did you mean 'digits'?"),
-        (("train", "resnet20", "--data", "digits"), 2, "takes 3×8×8; the images of digits are 1×8×8"),
         (("train", "resnet_digits", "--data", "digits", "--set", "classes=3"), 2, "digits has 10 classes"),
         (("export", "resnet_digits", "--weights", "nowhere.safetensors"), 2, "nowhere.safetensors"),
         (("run", "nowhere.onnx", "x.png"), 2, "nowhere.onnx does not exist"),

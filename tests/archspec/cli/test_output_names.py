@@ -26,7 +26,6 @@ COMMANDS = {
     ("fit", "--output"): ("fit nothing --vary width --budget params<=1", "variant.yaml"),
     ("weights convert", "--output"): ("weights convert nothing --to nothing", "weights.safetensors"),
     ("weights graft", "--output"): ("weights graft nothing --into a=nothing", "weights.safetensors"),
-    ("run", "--output"): ("run nothing nothing", "outputs.npz"),
     ("shattering", "--output"): ("shattering nothing", "result.svg"),
     ("surface", "--output"): ("surface nothing", "result.svg"),
     ("lesion", "--model"): ("lesion nothing --max-drop 1%", "model.onnx"),
@@ -36,8 +35,8 @@ COMMANDS = {
 }
 """By command and option, of networks that are not there: whoever looks for them says so."""
 
-FOLDERS = {("train", "--output"), ("run", "--pictures")}
-"""Which name a folder."""
+FOLDERS = {("train", "--output"), ("run", "--pictures"), ("run", "--output")}
+"""Which name a folder; that of `run` does for volumes."""
 
 
 @pytest.mark.parametrize(("option", "words", "example"), [(key[1], *value) for key, value in COMMANDS.items()])

@@ -27,9 +27,9 @@ def test_the_centre_is_the_trained_loss(run: Run) -> None:
     """Of the held-out images exactly what training reported, and of the training images what torch computes."""
     reported = read_metrics(run.folder / METRICS)[-1]["test_loss"]
     found = measure_surface(run, points=3, span=0.5, held_out=True)
-    assert found.centre == reported
+    assert found.centre == pytest.approx(reported, rel=1e-6)  # which adds up in batches
     assert (found.part, found.images, found.data) == ("test", 360, "digits")
-    assert (found.losses != reported).sum() == 8, "the control: everywhere else it is another"
+    assert (~np.isclose(found.losses, reported, rtol=1e-6)).sum() == 8, "the control: everywhere else it is another"
     trained = measure_surface(run, points=3, span=0.5, images=5000)
     images, labels = (torch.from_numpy(array) for array in (run.data.training.images, run.data.training.labels))
     with torch.no_grad():
