@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from archspec.callbacks import OnStep, ignore_step
-from archspec.wording import escape_controls
+from archspec.wording import escape_controls, shorten_bytes
 
 if TYPE_CHECKING:
     from runtime.training.metrics import Progress as Step
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @contextmanager
 def follow_training() -> Iterator[Callable[[Step], None]]:
-    """A bar on stderr with loss, the task's main metric, samples per second and the time left; where stderr is no
-    terminal, a line for every fifth epoch instead."""
+    """A bar on stderr with epoch, step, loss, the task's main metric, samples per second, the time left and the memory;
+    where stderr is no terminal, a line for the first, each fifth and the last epoch instead."""
     if not sys.stderr.isatty():
         yield _print_epochs
         return
@@ -30,13 +30,13 @@ def follow_training() -> Iterator[Callable[[Step], None]]:
         task = progress.add_task("training", figures="", total=None)
 
         def show(step: Step) -> None:
-            figures = f"{_figures(step)}  {step.seconds_left:3.0f} s left"
+            held = "" if step.memory is None else f"  {shorten_bytes(step.memory)}"
             progress.update(
                 task,
                 completed=step.step,
                 total=step.steps,
-                description=f"epoch {step.epoch}/{step.epochs}",
-                figures=figures,
+                description=f"epoch {step.epoch}/{step.epochs}  step {step.step}/{step.steps}",
+                figures=f"{_figures(step)}  {write_left(step.seconds_left)} left{held}",
             )
 
         yield show
@@ -67,9 +67,25 @@ def show_work(what: str) -> Iterator[Callable[[str], None]]:
 
 
 def _print_epochs(step: Step) -> None:
-    per_epoch = step.steps // step.epochs
-    if step.step % per_epoch == 0 and (step.epoch % 5 == 0 or step.epoch in (1, step.epochs)):
-        print(f"epoch {step.epoch:3}/{step.epochs}  {_figures(step)}  {step.seconds_left:3.0f} s left", file=sys.stderr)
+    per_epoch = -(-step.steps // step.epochs)
+    if step.step in (step.epoch * per_epoch, step.steps) and (step.epoch % 5 == 0 or step.epoch in (1, step.epochs)):
+        left = write_left(step.seconds_left)
+        print(f"epoch {step.epoch:3}/{step.epochs}  {_figures(step)}  {left} left", file=sys.stderr)
+
+
+def write_left(seconds: float) -> str:
+    """Write a time that is left: in seconds, in minutes and seconds, or in hours and minutes.
+
+    >>> [write_left(seconds) for seconds in (0.4, 59.6, 119.9, 3600 * 25)]
+    ['0 s', '1:00 min', '2:00 min', '25:00 h']
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02} min"
+    minutes = round(whole / 60)
+    return f"{minutes // 60}:{minutes % 60:02} h"
 
 
 def _figures(step: Step) -> str:

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from archspec.api import elaborate, load, to_onnx, to_torch
 from archspec.cli import progress
 from archspec.cli.main import app
-from archspec.cli.progress import show_work
+from archspec.cli.progress import follow_training, show_work, write_left
+from runtime.training.metrics import Progress
 
 
 class Terminal(io.StringIO):
@@ -78,3 +79,45 @@ def test_shattering_refuses_images_before_it_starts(monkeypatch: pytest.MonkeyPa
     result = CliRunner().invoke(app, ["shattering", "mlp", "resnet18"])
     assert "resnet18 takes 3×224×224; a line through the inputs needs one vector" in str(result.exception)
     assert "It takes networks of one vector" in CliRunner().invoke(app, ["shattering", "--help"]).output
+
+
+def make_step(step: int, memory: int | None = 3 << 20) -> Progress:
+    return Progress(-(-step // 10), 3, step, 30, 0.5, "mean_iou", 0.25, 0.1, 1234.0, 75.0, memory)
+
+
+def test_a_training_tells_all_its_figures_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "xterm")
+    with follow_training() as show:
+        show(make_step(12))
+    said = stream.getvalue()
+    for word in (
+        "epoch 2/3",
+        "step 12/30",
+        "loss 0.5000",
+        "mean iou 0.2500",
+        "1234 samples/s",
+        "1:15 min left",
+        "3.15 MB",
+    ):
+        assert word in said
+
+
+def test_elsewhere_it_has_a_line_for_some_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with follow_training() as show:
+        for step in range(1, 31):
+            show(make_step(step, None))
+    assert [line[:11] for line in stream.getvalue().splitlines()] == ["epoch   1/3", "epoch   3/3"]
+
+
+def test_the_time_that_is_left_is_written_in_units_that_fit() -> None:
+    assert [write_left(seconds) for seconds in (0.4, 59.6, 119.9, 3600 * 25)] == [
+        "0 s",
+        "1:00 min",
+        "2:00 min",
+        "25:00 h",
+    ]
