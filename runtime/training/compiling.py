@@ -41,5 +41,5 @@ def telling_of_compiler() -> Iterator[None]:
     except Exception as error:
         if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
             raise
-        said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise InputError(f"torch.compile cannot compile this network ({said}): leave compile out") from error
+        said = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise InputError(f"torch.compile cannot compile this network ({said.strip()}): leave compile out") from error

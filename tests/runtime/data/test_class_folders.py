@@ -11,14 +11,14 @@ from archspec.errors import InputError
 from runtime.data.class_folders import find_part_folders, read, recognize
 from runtime.data.listing import list_data
 from runtime.data.opening import open_data
+from runtime.data.torchvision_import import import_torchvision
 from tests.support.folders import draw_pixels, save_pixels, write_class_folders
-from tests.support.torchvision_models import import_torchvision_datasets
 
 
 def test_classes_and_samples_are_those_of_torchvision(tmp_path: Path) -> None:
     write_class_folders(tmp_path, {"dog": 3, "Cat": 2, "ant hill/deep": 1, "ant hill": 2})
     source = read(list_data(tmp_path), "data")
-    witness = import_torchvision_datasets().ImageFolder(str(tmp_path))
+    witness = import_torchvision("torchvision.datasets").ImageFolder(str(tmp_path))
     assert list(source.classes) == witness.classes == ["Cat", "ant hill", "dog"]
     expected = {str(Path(path).relative_to(tmp_path)): label for path, label in witness.samples}
     assert dict(zip(source.names, source.strata or (), strict=True)) == expected

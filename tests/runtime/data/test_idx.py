@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from archspec.errors import InputError
 from runtime.data.idx import read, read_idx, recognize
 from runtime.data.listing import list_data
+from runtime.data.torchvision_import import import_torchvision
 from tests.support.datasets import write_idx, write_mnist
-from tests.support.torchvision_models import import_torchvision_datasets
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -26,7 +26,7 @@ def test_images_and_labels_are_those_of_torchvision(tmp_path: Path, packed: bool
     write_mnist(tmp_path / "MNIST" / "raw", packed=packed)
     plain = tmp_path / "plain"
     write_mnist(plain)
-    import_torchvision_datasets()
+    import_torchvision("torchvision.datasets")
     witness = import_module("torchvision.datasets.mnist")
     source = read(list_data(tmp_path / "MNIST"), "data")
     for part, start, stop in (("train", 0, 20), ("t10k", 20, 30)):

@@ -16,7 +16,8 @@ from runtime.pictures.frame import Frame
 from runtime.pictures.geometry import place
 from runtime.pictures.preprocess import Preprocess
 from runtime.prediction import predict as module
-from runtime.prediction.predict import Answered, RawOutputs, answer_files, run_arrays
+from runtime.prediction.answered import Answered, RawOutputs
+from runtime.prediction.predict import answer_files, run_arrays
 from runtime.prediction.reader import Failure
 from runtime.session.session import Session
 from runtime.tasks.class_map import UNANSWERED

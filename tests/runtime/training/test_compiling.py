@@ -50,8 +50,8 @@ def test_a_training_steps_through_the_compiled_form(monkeypatch: pytest.MonkeyPa
 def test_a_failure_of_the_compiler_is_told_in_a_line() -> None:
     from torch._dynamo.exc import TorchDynamoException
 
-    said = r"torch.compile cannot compile this network \(no kernel\): leave compile out"
-    with pytest.raises(InputError, match=said), telling_of_compiler():
+    told = r"torch.compile cannot compile this network \(no kernel\): leave compile out"
+    with pytest.raises(InputError, match=told), telling_of_compiler():
         raise TorchDynamoException("\n  no kernel\nmore")
     with pytest.raises(ZeroDivisionError), telling_of_compiler():
         raise ZeroDivisionError

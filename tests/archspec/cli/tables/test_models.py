@@ -95,6 +95,7 @@ def test_the_doctor_says_what_is_there_and_what_to_do(
         python="3.11",
         platform="linux",
         versions=versions,
+        compiler="g++",
         runtimes={"onnxruntime": "1.27"},
         available=("cpu",),
         attempts=attempts,
