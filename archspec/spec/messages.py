@@ -37,7 +37,7 @@ def report_invalid(
             path, unknown = path[:-1], True
         place = place_in(written, path, start, key=unknown)
         field = ".".join(str(step) for step in detail["loc"] if not str(step).endswith("]"))
-        message = describe_problem(detail, subject, field, _field_names(model), _found(detail["input"]))
+        message = describe_problem(detail, subject, field, _field_names(model), tell_found(detail["input"]))
         mistakes.append(Diagnostic(code_of(detail), message, place))
 
 
@@ -90,8 +90,8 @@ def _field_names(model: type[BaseModel] | None) -> list[str]:
     return [info.alias or name for name, info in model.model_fields.items()] if model else []
 
 
-def _found(value: Any) -> str:
-    """A short rendering of the offending value, or nothing where it would not help."""
+def tell_found(value: Any) -> str:
+    """Write an offending value in short, or nothing where that would not help."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -99,5 +99,5 @@ def _found(value: Any) -> str:
     if isinstance(value, str):
         return f"'{cut(value, 41)}'"
     if isinstance(value, int | float):
-        return f"{value}"
+        return cut(f"{value}", 41)
     return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else ""

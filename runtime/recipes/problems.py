@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from archspec.spec.messages import code_of
+from archspec.spec.messages import code_of, tell_found
 from archspec.wording import cut
 from runtime.recipes.words import models_of, suggest_key, suggest_value
 
@@ -120,20 +120,7 @@ def _describe(detail: ErrorDetails, path: tuple[Any, ...], section: type[BaseMod
         text = detail["msg"]
         for phrase, ours in PHRASES.items():
             text = text.replace(phrase, ours)
-    found = _found(value)
+    found = tell_found(value) or type(value).__name__
     said = f"{f'`{name}` of {subject}' if name else subject} {text}{f', found {found}' if found else ''}"
     known = re.findall("'([^']*)'", text) if kind in ("union_tag_invalid", "literal_error") else []
     return said + (suggest_value(value, known) if isinstance(value, str) else "")
-
-
-def _found(value: Any) -> str:
-    """Write the value that is wrong, in short."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return f"'{cut(value, 41)}'"
-    if isinstance(value, int | float):
-        return cut(f"{value}", 41)
-    return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else type(value).__name__
