@@ -1,4 +1,5 @@
-"""The reading of training images against torchvision's `ImageFolder` with the same transforms, from JPEGs and kept.
+"""The reading of training images against torchvision's `ImageFolder` with the same transforms, from JPEGs and kept; and
+steps of training of modules against torchvision's same networks, eager and compiled.
 
     python benchmarks/training.py [--rounds N] [--quick] [--output DIR]
 
@@ -20,7 +21,18 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from benchmarks.measuring import HEADER, Comparison, Sample, count_met, interleave, run_benchmark, say, tell_machine
+from benchmarks.measuring import (
+    HEADER,
+    Comparison,
+    Sample,
+    Tasks,
+    count_met,
+    interleave,
+    run_benchmark,
+    say,
+    tell_machine,
+)
+from benchmarks.training_steps import compare_steps, time_steps
 from runtime.data.cache import IndexedSamples, open_samples
 from runtime.data.dataset import Dataset
 from runtime.data.loader import Workers, make_loader
@@ -34,6 +46,7 @@ from tests.support.photographs import write_photographs
 
 IMAGES, QUICK_IMAGES, BATCH, WORKERS, SIZE, SHORTER = 96, 32, 32, 2, 224, 256
 PACKAGES = ("torch", "torchvision", "pillow", "numpy")
+CHILDREN = Tasks("benchmarks.training")
 VARIED = AugmentSection(flip="horizontal", brightness=0.3)
 
 
@@ -108,15 +121,16 @@ def measure(rounds: int, quick: bool) -> tuple[dict[str, Any], list[Comparison]]
         Comparison(
             "memory of four workers", "the cache", [{"peak": above}], [{"peak": size}], "peak", wanted=1.2, share=True
         ),
+        *compare_steps(CHILDREN.run, rounds, quick),
     ]
     return {"images": count, "rows": [row.to_dict() for row in rows]}, rows
 
 
 def render(report: Mapping[str, Any], rows: list[Comparison]) -> str:
     parts = [
-        "# Reading training images",
-        f"Median (min–max) of {report['rounds']} rounds of {report['images']} photographs, seconds of an image with "
-        f"{WORKERS} workers. {count_met(row.met for row in rows)}",
+        "# Training",
+        f"Median (min–max) of {report['rounds']} rounds of {report['images']} photographs: seconds of an image with "
+        f"{WORKERS} workers, and of steps of training. {count_met(row.met for row in rows)}",
         "\n".join([HEADER, *(row.to_markdown() for row in rows)]),
         tell_machine(report),
     ]
@@ -124,4 +138,4 @@ def render(report: Mapping[str, Any], rows: list[Comparison]) -> str:
 
 
 if __name__ == "__main__":
-    run_benchmark("training", __doc__ or "", {}, measure, render, PACKAGES)
+    run_benchmark("training", __doc__ or "", {"steps": time_steps}, measure, render, PACKAGES)
