@@ -50,8 +50,8 @@ def choose_moments(train: Samples, channels: int, section: DataSection, on_step:
     """Choose the mean and the standard deviation that normalize images: measured on the training part, ImageNet's, or
     none.
 
-    All images in memory are measured, and up to MAX_MEASURED of those in files. Raises InputError where ImageNet's are
-    wanted of other than three channels.
+    All images in memory are measured, and up to MAX_MEASURED of those in files; those of gray images too where
+    ImageNet's are wanted, which they get when they become colour.
     """
     if section.normalize == "none":
         return (0.0,) * channels, (1.0,) * channels

@@ -38,7 +38,7 @@ def find_problems(error: ValidationError, model: type[BaseModel]) -> Iterator[Pr
         together = detail.get("ctx", {}).get("problems")
         if together is None:
             yield Problem(
-                _name_code(detail),
+                code_of(detail),
                 _describe(detail, path, section, model),
                 (*path, "name") if is_kind else path,
                 _is_key(detail),
@@ -55,13 +55,6 @@ def _name_subject(model: type[BaseModel]) -> str:
 
 def _is_key(detail: ErrorDetails) -> bool:
     return detail["type"] in ("extra_forbidden", "invalid_key")
-
-
-def _name_code(detail: ErrorDetails) -> str:
-    kind = detail["type"]
-    if kind.startswith("union_tag"):
-        return "bad-value"
-    return "bad-value" if kind == "literal_error" else code_of(detail)
 
 
 def _follow(loc: tuple[int | str, ...], model: type[BaseModel]) -> tuple[tuple[Any, ...], type[BaseModel]]:

@@ -52,7 +52,7 @@ class Labels(Task):
     lower_is_better = False
     needs, needed = "an image's label needs", "one row of numbers"
     columns = AnswerColumn("label", "words", "bold"), AnswerColumn("probability"), AnswerColumn("next", "words")
-    has_probabilities, has_picture, shifted, ranked, needs_names = True, False, True, True, True
+    has_probabilities, has_picture, ranked, needs_names = True, False, True, True
     losses = "cross_entropy", "focal"
 
     def fits(self, output: Sequence[int | str]) -> bool:

@@ -123,8 +123,6 @@ class Task(ABC):
     """True if softmax along the channels of its output gives the probabilities of classes."""
     has_picture: ClassVar[bool]
     """True if its answers are said of places in an image: they are drawn over it, and it is read at its own size."""
-    shifted: ClassVar[bool] = False
-    """True if an image may move by some pixels and its answer stays."""
     target: ClassVar[Literal["whole", "map", "points"]] = "whole"
     """What a data set stores of an image: something that is said of it as a whole; a class for each of its pixels; or
     positions in them."""

@@ -20,7 +20,6 @@ from runtime.data.fetching import Batch
 from runtime.data.loader import Loader, Workers, make_loader
 from runtime.data.sized import SizedSamples
 from runtime.recipes.recipe import Recipe
-from runtime.tasks.registry import find_task
 from runtime.training.batch_search import find_batch, fits_gpu, fits_memory
 from runtime.training.clock import StepClock
 from runtime.training.compiling import compile_module
@@ -28,7 +27,6 @@ from runtime.training.drop_ramp import DropRamp
 from runtime.training.ema import MovingAverage
 from runtime.training.freezing import freeze
 from runtime.training.loop import TrainingParts
-from runtime.training.mixing import check_mixing
 from runtime.training.objective import Objective
 from runtime.training.optimizer import build_optimizer
 from runtime.training.precision import lay_out
@@ -82,7 +80,6 @@ class TrainingGround:
                 f"the recipe is for the task {recipe.task}, and {self.data.name} asks for {self.data.task}"
             )
         recipe.check_task(self.data.task)
-        check_mixing(recipe.mix, find_task(self.data.task))
         check_schedule(recipe.schedule, StepClock.of(recipe, len(self.data.train)).steps)
 
     def make_opener(self, recipe: Recipe, device: torch.device) -> Callable[[int], Loader[Batch]]:

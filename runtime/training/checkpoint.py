@@ -134,6 +134,8 @@ def read_checkpoint(folder: Path, checkpoint: Checkpoint) -> Snapshot:
     place = folder / checkpoint.name
     for name, written in checkpoint.files.items():
         _check_file(place / name, written)
+    if checkpoint.files[STATE].size > MAX_STATE_BYTES:
+        raise ModelError(f"{place / STATE} has {checkpoint.files[STATE].size:,} bytes, more than {MAX_STATE_BYTES:,}")
     tensors = {name: read_tensors(place / name) for name in checkpoint.files if name != STATE}
     with raising(ModelError):
         state = read_json((place / STATE).read_bytes(), str(place / STATE))

@@ -16,7 +16,7 @@ from archspec.wording import tell_count, write_shape
 from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
 from compiler.sizes.accepted_sizes import accepted_sizes
-from runtime.data.adapting import adapt_images
+from runtime.data.adapting import IMAGENET, adapt_images
 from runtime.data.dataset import Dataset
 from runtime.recipes.data import DataSection
 from runtime.tasks.registry import find_task
@@ -109,6 +109,11 @@ def fit_network(
         sizes = _choose_sizes(fitted, shape[1:], data, section, sizes or {}, max_nodes)
         extents = [sizes[entry] if isinstance(entry, str) else entry for entry in shape]
         adapted = adapt_images(data, extents[0], extents[1:], section)
+        if section.normalize == "imagenet" and adapted.preprocess.channels != len(IMAGENET[0]):
+            raise InputError(
+                f"data.normalize: imagenet is of three channels, and {spec.name} takes {adapted.preprocess.channels}: "
+                "leave it out, or choose none"
+            )
         said += _tell_changes(data, adapted)
         data = adapted
     fitted, graph = fit_spec(fitted, data, sizes=sizes, max_nodes=max_nodes)

@@ -12,11 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from archspec.errors import InputError
 from archspec.extras import extra
 from runtime.recipes.objective import MixSection
-from runtime.tasks.labels import Labels
-from runtime.tasks.task import Task
 
 with extra("train"):
     import torch
@@ -32,13 +29,6 @@ class Mix:
     own: float
     partners: npt.NDArray[np.int64]
     box: tuple[slice, ...] | None = None
-
-
-def check_mixing(settings: MixSection, task: Task) -> None:
-    """Raises InputError where images are to be mixed whose answers cannot be."""
-    if (settings.mixup or settings.cutmix) and task.name != Labels.name:
-        word = "mixup" if settings.mixup else "cutmix"
-        raise InputError(f"mix.{word}: only images with labels are mixed, and these are asked for {task.name}")
 
 
 def draw_mix(settings: MixSection, count: int, extents: Sequence[int], seed: int) -> Mix | None:

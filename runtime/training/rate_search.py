@@ -85,6 +85,6 @@ class RangeTestMeter:
         return RangeTest(tuple(self.rates), tuple(self.losses), steepest, least / 10)
 
 
-def rate_of(step: int, steps: int = STEPS) -> float:
-    """Give the rate of a step, from 0 on: all are as many times the one before."""
-    return float(FIRST_RATE * (LAST_RATE / FIRST_RATE) ** (step / (steps - 1)))
+def rate_of(step: int) -> float:
+    """Give the rate of a step, from 0 on, of the test's STEPS: all are as many times the one before."""
+    return float(FIRST_RATE * (LAST_RATE / FIRST_RATE) ** (step / (STEPS - 1)))

@@ -63,6 +63,15 @@ def test_a_checkpoint_is_read_as_it_was_saved(tmp_path: Path) -> None:
     assert b"pickle" not in b"".join(contents(tmp_path).values())
 
 
+def test_a_state_that_is_too_long_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(tmp_path)
+    store.save(make_snapshot(5))
+    assert store.manifest.last is not None
+    monkeypatch.setattr("runtime.training.checkpoint.MAX_STATE_BYTES", 4)
+    with pytest.raises(ModelError, match=r"state\.json has \d+ bytes, more than 4"):
+        read_checkpoint(tmp_path, store.manifest.last)
+
+
 def test_the_newest_and_the_best_stay(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     for step in range(1, 7):

@@ -148,3 +148,11 @@ def test_images_that_a_network_cannot_take_are_refused() -> None:
         fit_network(archspec.load("residual_mlp"), make_data((3, 8, 8)))
     with pytest.raises(ArchspecError, match="the images of DIR are 2×8×8: choose another spec"):
         fit_network(archspec.load("resnet_digits"), make_data((2, 8, 8)))
+
+
+def test_imagenets_mean_is_of_three_channels() -> None:
+    section = DataSection(normalize="imagenet")
+    with pytest.raises(ArchspecError, match="imagenet is of three channels, and resnet_digits takes 1: leave it out"):
+        fit_network(archspec.load("resnet_digits"), make_data((1, 8, 8)), section)
+    gray = fit_network(archspec.load("resnet20"), make_data((1, 32, 32)), section).data.preprocess
+    assert gray.mean == (0.485, 0.456, 0.406), "gray images that become colour get it: the control"
