@@ -253,6 +253,7 @@ def train(
         device=None: "cpu", "cuda" or "cuda:1"; the first GPU where there is one.
         sizes=None, max_nodes=100_000: dynamic sizes other than the images' extents, and how far a spec may expand.
         command=None: the command that goes on, as the log says it.
+        on_read=None: hears how many of how many images are read before the first step.
 
     Raises InputError for what does not fit together, and where a loss or a gradient stops being finite.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,12 +18,24 @@ if TYPE_CHECKING:
     from runtime.training.metrics import Progress as Step
 
 
+MAX_LINES = 10
+"""The largest number of epochs that each have a line where there is no bar."""
+
+
+class TrainingFollower(NamedTuple):
+    """What a training tells: each step, and of the images that are read before the first how many of how many are."""
+
+    on_step: Callable[[Step], None]
+    on_read: OnStep
+
+
 @contextmanager
-def follow_training() -> Iterator[Callable[[Step], None]]:
+def follow_training() -> Iterator[TrainingFollower]:
     """A bar on stderr with epoch, step, loss, the task's main metric, samples per second, the time left and the memory;
-    where stderr is no terminal, a line for the first, each fifth and the last epoch instead."""
+    before the first step with how many images are read. Where stderr is no terminal, a line for each epoch of few, else
+    for the first, each fifth and the last one."""
     if not sys.stderr.isatty():
-        yield _print_epochs
+        yield TrainingFollower(_print_epochs, ignore_step)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"))
     with Progress(*columns, console=Console(stderr=True)) as progress:
@@ -39,7 +51,10 @@ def follow_training() -> Iterator[Callable[[Step], None]]:
                 figures=f"{_figures(step)}  {write_left(step.seconds_left)} left{held}",
             )
 
-        yield show
+        def show_read(done: int, of: int) -> None:
+            progress.update(task, completed=done, total=of, description="reading images", figures=f"{done:,} of {of:,}")
+
+        yield TrainingFollower(show, show_read)
 
 
 @contextmanager
@@ -68,7 +83,9 @@ def show_work(what: str) -> Iterator[Callable[[str], None]]:
 
 def _print_epochs(step: Step) -> None:
     per_epoch = -(-step.steps // step.epochs)
-    if step.step in (step.epoch * per_epoch, step.steps) and (step.epoch % 5 == 0 or step.epoch in (1, step.epochs)):
+    if step.step in (step.epoch * per_epoch, step.steps) and (
+        step.epoch % 5 == 0 or step.epoch in (1, step.epochs) or step.epochs <= MAX_LINES
+    ):
         left = write_left(step.seconds_left)
         print(f"epoch {step.epoch:3}/{step.epochs}  {_figures(step)}  {left} left", file=sys.stderr)
 

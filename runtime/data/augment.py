@@ -46,8 +46,8 @@ class CentreCut:
 
 @dataclass(frozen=True, eq=False)
 class RandomCut:
-    """A cut of the network's size anywhere in an image and up to `margin` pixels beyond its borders, mirrored, or not,
-    along each of the axes `flips`, counted from 0."""
+    """A cut of the network's size anywhere in an image and up to `margin` pixels beyond its borders, though not so far
+    that nothing of it is left; mirrored, or not, along each of the axes `flips`, counted from 0."""
 
     preprocess: Preprocess
     task: Task
@@ -61,10 +61,7 @@ class RandomCut:
         if any(extent < wanted for extent, wanted in zip(image.shape[1:], size, strict=True)):
             image, target = self._fill_up(image, target)
         extents = image.shape[1:]
-        starts = [
-            self.margin - dice.draw(extent + 2 * self.margin - wanted + 1)
-            for extent, wanted in zip(extents, size, strict=True)
-        ]
+        starts = [self._draw_start(dice, *pair) for pair in zip(extents, size, strict=True)]
         if any(starts) or extents != size:
             image = self._cut(image, starts)
             if self.task.target != "whole":
@@ -73,6 +70,11 @@ class RandomCut:
             image = np.flip(image, tuple(1 + axis for axis in turned))
             target = mirror_target(target, self.task, size, turned, self.flip_index)
         return image, target
+
+    def _draw_start(self, dice: Dice, extent: int, wanted: int) -> int:
+        """Draw where an image of this extent begins on the input's axis."""
+        margin = min(self.margin, wanted - 1)
+        return margin - dice.draw(extent + 2 * margin - wanted + 1)
 
     def _fill_up(self, image: Array, target: Array) -> tuple[Array, Array]:
         """The sample with what it lacks behind it, as in evaluation."""

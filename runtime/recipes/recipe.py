@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -35,6 +36,9 @@ FOR_TASKS = {
     "loss.class_weights": ("labels", "maps"),
 }
 """The keys that mean something for some tasks alone, where they are not off."""
+FOR_VOLUMES = ("data.patches", "data.window", "augment.foreground")
+"""The keys that volumes alone have."""
+
 LOSSES = {
     "labels": ("cross_entropy", "focal"),
     "maps": ("cross_entropy", "dice", "dice_cross_entropy", "focal"),
@@ -136,12 +140,19 @@ class Recipe(RecipeSection):
             if task not in tasks and self._asks(path):
                 yield path, f"`{path}` is for {' and '.join(tasks)}, not for {task}: leave it out"
 
+    def check_volumes(self) -> None:
+        """Raises InputError where the recipe asks of pictures what volumes alone have."""
+        asked = [path for path in FOR_VOLUMES if self._find(path) != Recipe()._find(path)]
+        if asked:
+            raise InputError("; ".join(f"`{path}` is for volumes, and these are none: leave it out" for path in asked))
+
     def _asks(self, path: str) -> bool:
         """Tell whether a key has another value than its default, and is not off."""
-        value: Any = self
-        for name in path.split("."):
-            value = getattr(value, name)
-        return value not in (0, None, "none", "uniform")
+        return self._find(path) not in (0, None, "none", "uniform")
+
+    def _find(self, path: str) -> Any:
+        """The value of a key."""
+        return reduce(getattr, path.split("."), self)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the recipe as plain values, whole: what was not written stands there with its default."""

@@ -141,9 +141,9 @@ def _read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
     try:
         if path.stat().st_size > MAX_METRICS_BYTES:
             raise InputError(f"{path} has {path.stat().st_size:,} bytes, more than {MAX_METRICS_BYTES:,}")
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
+        lines = path.read_bytes().decode("utf-8", errors="replace").splitlines()  # a damaged line is no row
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     rows, broken = [], 0
     for line in lines:
         row = None

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
+from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.log import warn
@@ -45,12 +46,14 @@ with extra("train"):
 @dataclass(frozen=True, eq=False)
 class TrainingGround:
     """What trainings of one network on one data set have in common: the data, what is to be made smaller, the roles of
-    the weights where they are known, and which process this is."""
+    the weights where they are known, and which process this is. `on_read` hears how
+    many of how many images are read where they are kept for all epochs."""
 
     data: Dataset
     objective: Objective
     roles: Mapping[str, WeightRole] | None = None
     ranks: Ranks = field(default_factory=Ranks)
+    on_read: OnStep = ignore_step
     _opened: list[SizedSamples] = field(default_factory=list)
 
     def assemble(self, module: nn.Module, recipe: Recipe, ramp: DropRamp) -> TrainingParts:
@@ -80,6 +83,8 @@ class TrainingGround:
                 f"the recipe is for the task {recipe.task}, and {self.data.name} asks for {self.data.task}"
             )
         recipe.check_task(self.data.task)
+        if not self.data.preprocess.slides:
+            recipe.check_volumes()
         check_schedule(recipe.schedule, StepClock.of(recipe, len(self.data.train)).steps)
 
     def make_opener(self, recipe: Recipe, device: torch.device) -> Callable[[int], Loader[Batch]]:
@@ -96,7 +101,7 @@ class TrainingGround:
     def open_samples(self, recipe: Recipe) -> SizedSamples:
         """Open the training part, once for all trainings."""
         if not self._opened:
-            self._opened.append(open_samples(self.data, self.data.train, recipe.data))
+            self._opened.append(open_samples(self.data, self.data.train, recipe.data, on_step=self.on_read))
         return self._opened[0]
 
     def settle(self, module: nn.Module, recipe: Recipe, graph: Graph | None = None) -> Recipe:

@@ -56,9 +56,9 @@ class StepMetrics:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the step as a line of the metrics."""
-        row = {"kind": "step"} | {name: getattr(self, name) for name in self.__slots__}
-        # of float16's gradients some are infinite now and then, and the step is passed over
-        return row | {"gradient_norm": self.gradient_norm if math.isfinite(self.gradient_norm) else None}
+        # Of float16's gradients some are infinite now and then, and the step is passed over; and a step that is far too
+        # large is told before the next one finds what it did.
+        return {"kind": "step"} | {name: _write_figure(getattr(self, name)) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +158,11 @@ class Meter:
         for place, value in written["counts"]:
             counts.flat[place] = value
         return cls(task, written["images"], written["total_loss"], counts, written["seconds"])
+
+
+def _write_figure(value: float | None) -> float | None:
+    """Give a figure as JSON has it: none where it is not finite."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def format_metrics(rows: Iterable[Mapping[str, Any]]) -> str:

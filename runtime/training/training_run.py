@@ -58,13 +58,15 @@ class TrainKeywords(FittingKeywords, total=False):
     reset: Sequence[str] | None
     device: str | None
     command: str | None
+    on_read: OnStep | None
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingChoices:
     """How a spec is fitted to the data (`sizes`, `max_nodes`), and what becomes of a run that is in the folder: it is
     replaced (`force`), or gone on with (`resume`: auto, or the place of a checkpoint). Training begins from the weights
-    of a file (`init`), but for those that are drawn anew (`reset`), on a `device`. `command` goes on with the run."""
+    of a file (`init`), but for those that are drawn anew (`reset`), on a `device`. `command` goes on with the run.
+    `on_read` hears how many of how many images are read before the first step."""
 
     sizes: Mapping[str, int] | None = None
     max_nodes: int = MAX_NODES
@@ -74,6 +76,7 @@ class TrainingChoices:
     reset: Sequence[str] = ()
     device: str | None = None
     command: str | None = None
+    on_read: OnStep = ignore_step
 
     def check(self, network: Spec | Graph, folder: str | Path | None) -> None:
         """Raises InputError where the choices contradict each other."""
@@ -97,6 +100,7 @@ class PreparedTraining:
     graph: Graph
     data: Dataset
     module: nn.Module
+    on_read: OnStep = ignore_step
 
     @cached_property
     def grids(self) -> dict[str, OutputGrid]:
@@ -108,7 +112,7 @@ class PreparedTraining:
         cls, network: Spec | Graph, data: Dataset | str, recipe: Recipe, choices: TrainingChoices, ranks: Ranks
     ) -> PreparedTraining:
         """Bring a network and data together, and build the module on its device."""
-        dataset = open_data(data, recipe.data, recipe.task) if isinstance(data, str) else data
+        dataset = open_data(data, recipe.data, recipe.task, choices.on_read) if isinstance(data, str) else data
         spec, graph = None, network
         if isinstance(network, Spec):
             spec, graph, dataset = _fit(network, dataset, recipe, choices, adapt=isinstance(data, str))
@@ -117,12 +121,12 @@ class PreparedTraining:
         module = to_torch(graph, seed=recipe.seed)
         if choices.init is not None:
             begin_from(module, graph, choices.init, choices.reset)
-        return cls(spec, graph, dataset, module.to(device))
+        return cls(spec, graph, dataset, module.to(device), choices.on_read)
 
     def make_ground(self, recipe: Recipe, ranks: Ranks) -> TrainingGround:
         """Make the ground of trainings by recipes with this one's loss."""
         objective = Objective.of(self.data, self.grids, recipe.loss)
-        return TrainingGround(self.data, objective, find_roles(self.graph), ranks)
+        return TrainingGround(self.data, objective, find_roles(self.graph), ranks, self.on_read)
 
     def identify(self, recipe: Recipe, ranks: Ranks) -> dict[str, Any]:
         """Give the settings that a training which goes on has to have too."""
@@ -160,6 +164,8 @@ def train_network(
     """Train a spec or a graph on a data set or that of a name, as archspec.train says; where several processes were
     started for that, as one of them."""
     choices.check(network, folder)
+    if folder is not None and isinstance(data, str):
+        _check_apart(Path(folder), Path(data))
     if choices.command is None and folder is not None and isinstance(data, str):
         choices = replace(choices, command=write_command(Path(folder), data, choices.max_nodes))
     with joining() as ranks:
@@ -216,6 +222,12 @@ def _fit(
     for line in fitted.said:
         warn(line)
     return fitted.spec, fitted.graph, fitted.data
+
+
+def _check_apart(folder: Path, data: Path) -> None:
+    """Raises InputError where a run's folder lies in a folder of data, or is it: what lies there is taken for data."""
+    if data.is_dir() and folder.resolve().is_relative_to(data.resolve()):
+        raise InputError(f"the run would lie among the data, in {data}: choose another folder (-o)")
 
 
 def write_command(folder: Path, data: str, max_nodes: int = MAX_NODES) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.files import check_can_write, scratch_folder, write_text, write_whole
 from archspec.log import warn
+from archspec.replacing import PNG, check_gives_way
 from compiler.onnx_file.metadata import EPOCH, SPEC_HASH
 from runtime.training.checkpoint import CheckpointStore
 from runtime.training.lock import RunLock
@@ -105,6 +106,7 @@ class RunWriter:
         that goes on has its own."""
         if self.goes_on:
             return
+        check_gives_way(self.folder / SHEET, PNG)
         with scratch_folder() as folder:
             draw(folder / SHEET)
             if (folder / SHEET).exists():

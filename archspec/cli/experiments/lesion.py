@@ -129,8 +129,8 @@ def _find_twin(run: Run, plain: str, max_nodes: int, allowed: Mapping[str, type[
         raise ArchspecError(f"{folder} holds a run already: {use}")
     with scratch_folder() as scratch:
         spec = write_twin(run.spec, scratch)
-    with follow_training() as on_step:
-        api.train(spec, run.data.name, settings, folder=folder, on_step=on_step, max_nodes=max_nodes)
+    with follow_training() as follower:
+        api.train(spec, run.data.name, settings, folder=folder, on_step=follower.on_step, max_nodes=max_nodes)
     return Run.open(folder, max_nodes=max_nodes, extensions=allowed)
 
 

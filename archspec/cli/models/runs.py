@@ -38,7 +38,8 @@ def list_runs(
 
     if not folder and not Path("runs").is_dir():
         raise InputError(
-            "there is no folder runs/ here, in which `archspec train` puts its runs: --folder names another"
+            "there is no folder runs/ here, in which `archspec train` puts runs that no -o names: "
+            "--folder DIR looks elsewhere"
         )
     found = [RunRecord.read(path) for path in find_runs(folder or [Path("runs")])]
     if as_json:

@@ -190,7 +190,7 @@ def train(
         refuse_idle("--output", output, True, "a training, and --find-lr keeps nothing of one")
         _find_rate(loaded, data, settings, find_lr, fitting, as_json=as_json)
         return
-    with _find_folder(output, loaded.name) as folder, follow_training() as on_step:
+    with _find_folder(output, loaded.name) as folder, follow_training() as follower:
         if processes and processes > 1 and not is_launched():
             _launch(folder, processes, threads)
             return
@@ -204,7 +204,8 @@ def train(
             resume=resume,
             force=force,
             command=again,
-            on_step=on_step,
+            on_step=follower.on_step,
+            on_read=follower.on_read,
             callbacks=_list_callbacks(folder, tensorboard=tensorboard),
             **fitting,
         )

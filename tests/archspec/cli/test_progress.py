@@ -90,8 +90,8 @@ def test_a_training_tells_all_its_figures_on_a_terminal(monkeypatch: pytest.Monk
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("TERM", "xterm")
-    with follow_training() as show:
-        show(make_step(12))
+    with follow_training() as follower:
+        follower.on_step(make_step(12))
     said = stream.getvalue()
     for word in (
         "epoch 2/3",
@@ -105,13 +105,24 @@ def test_a_training_tells_all_its_figures_on_a_terminal(monkeypatch: pytest.Monk
         assert word in said
 
 
+def test_the_images_that_are_read_before_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "xterm")
+    with follow_training() as follower:
+        follower.on_read(3_000, 60_000)
+    assert all(words in stream.getvalue() for words in ("reading images", "3,000 of 60,000"))
+
+
 def test_elsewhere_it_has_a_line_for_some_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
-    with follow_training() as show:
+    with follow_training() as follower:
+        follower.on_read(1, 2)
         for step in range(1, 31):
-            show(make_step(step, None))
-    assert [line[:11] for line in stream.getvalue().splitlines()] == ["epoch   1/3", "epoch   3/3"]
+            follower.on_step(make_step(step, None))
+    assert [line[:11] for line in stream.getvalue().splitlines()] == ["epoch   1/3", "epoch   2/3", "epoch   3/3"]
 
 
 def test_the_time_that_is_left_is_written_in_units_that_fit() -> None:

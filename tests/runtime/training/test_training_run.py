@@ -18,6 +18,7 @@ from runtime.training import batch_search
 from runtime.training.run_folder import CHECKPOINTS, RECIPE, WEIGHTS
 from runtime.training.training_run import TrainingChoices, search_rate, write_command
 from runtime.weights.safetensors_file import load_weights
+from tests.support.folders import write_class_folders
 
 SPEC = load("resnet_digits", {"widths": [4, 4, 4], "depths": [1, 1, 1]})
 SHORT = Recipe(epochs=1, batch=500, threads=1)
@@ -88,3 +89,38 @@ def test_checkpoints_hold_no_pickle(tmp_path: Path) -> None:
     train(SPEC, "digits", SHORT, folder=tmp_path / "run")
     names = {path.suffix for path in (tmp_path / "run" / CHECKPOINTS).rglob("*") if path.is_file()}
     assert names == {".safetensors", ".json"}
+
+
+def test_how_many_images_are_read_is_heard(tmp_path: Path) -> None:
+    """While a folder is measured, and while its images are kept for all epochs."""
+    write_class_folders(tmp_path / "data", {"a": 6, "b": 6}, (12, 12))
+    heard: list[tuple[int, int]] = []
+    recipe = Recipe(epochs=1, batch=4, threads=1)
+    spec = archspec.load("resnet_digits", params={"depths": [1, 1, 1], "widths": [2, 2, 2]})
+    train(spec, str(tmp_path / "data"), recipe, on_read=lambda done, of: heard.append((done, of)))
+    assert heard
+    assert all(0 <= done <= of for done, of in heard)
+    assert any(done == of for done, of in heard)
+
+
+def test_a_run_does_not_lie_among_the_data(tmp_path: Path) -> None:
+    data = write_class_folders(tmp_path / "data", {"a": 6, "b": 6}, (12, 12))
+    before = sorted(path.name for path in data.rglob("*"))
+    for folder in (data, data / "run"):
+        with pytest.raises(InputError, match="the run would lie among the data"):
+            train(load("resnet_digits"), str(data), Recipe(steps=1, batch=4), folder=folder)
+    assert sorted(path.name for path in data.rglob("*")) == before
+
+
+def test_a_rate_that_is_far_too_high_is_told_in_words(tmp_path: Path) -> None:
+    recipe = Recipe(steps=3, batch=400, optimizer={"lr": 1e30}, threads=1)
+    spec = load("resnet_digits", {"depths": [1, 1, 1], "widths": [2, 2, 2]})
+    with pytest.raises(InputError, match=r"at step 2 of 3 .*try a learning rate below 1e\+30"):
+        train(spec, "digits", recipe, folder=tmp_path / "run")
+
+
+def test_a_picture_of_the_users_stays(tmp_path: Path) -> None:
+    (tmp_path / "samples.png").write_bytes(b"mine")
+    with pytest.raises(InputError, match=r"samples\.png is there already"):
+        train(load("resnet_digits"), "digits", Recipe(steps=1, batch=400, threads=1), folder=tmp_path)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("samples.png", b"mine")]
