@@ -31,6 +31,11 @@ MAX_PLANE = 1 << 20
 ARRAYS_AT_ONCE = 256
 """The number of images in memory that are added up at once."""
 
+WHAT_TO_DO = (
+    "mend or remove what cannot be read, or leave it out with --skip-bad (`archspec data check` lists everything)"
+)
+"""What somebody can do about files that cannot be read."""
+
 
 @dataclass(frozen=True, eq=False)
 class Survey:
@@ -139,7 +144,10 @@ def measure_levels(
     step = ARRAYS_AT_ONCE if isinstance(samples, ArraySamples) else 1
     for start in range(0, len(indices), step):
         chosen = indices[start : start + step]
-        sums.add(_read(samples, chosen))
+        try:
+            sums.add(_read(samples, chosen))
+        except InputError as error:
+            raise InputError(f"{error}; {WHAT_TO_DO}") from error
         on_step(start + len(chosen), len(indices))
     return sums.finish()
 
@@ -147,7 +155,4 @@ def measure_levels(
 def refuse_bad(bad: Sequence[str], name: str) -> None:
     """Raises InputError where images cannot be read, with the first of them and what to do."""
     if bad:
-        raise InputError(
-            f"{tell_count(len(bad), 'file')} of {name} cannot be read: {list_some(bad)}; mend or remove them, or leave "
-            "them out with --skip-bad (`archspec data check` lists them all)"
-        )
+        raise InputError(f"{tell_count(len(bad), 'file')} of {name} cannot be read: {list_some(bad)}; {WHAT_TO_DO}")
