@@ -13,6 +13,7 @@ import archspec
 from archspec.api import elaborate, load, train
 from archspec.errors import InputError
 from runtime.recipes.document import read_recipe
+from runtime.recipes.optimization import Sgd
 from runtime.recipes.recipe import Recipe
 from runtime.training import batch_search
 from runtime.training.run_folder import CHECKPOINTS, RECIPE, WEIGHTS
@@ -113,7 +114,7 @@ def test_a_run_does_not_lie_among_the_data(tmp_path: Path) -> None:
 
 
 def test_a_rate_that_is_far_too_high_is_told_in_words(tmp_path: Path) -> None:
-    recipe = Recipe(steps=3, batch=400, optimizer={"lr": 1e30}, threads=1)
+    recipe = Recipe(steps=3, batch=400, optimizer=Sgd(lr=1e30), threads=1)
     spec = load("resnet_digits", {"depths": [1, 1, 1], "widths": [2, 2, 2]})
     with pytest.raises(InputError, match=r"at step 2 of 3 .*try a learning rate below 1e\+30"):
         train(spec, "digits", recipe, folder=tmp_path / "run")
