@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from archspec.wording import cut, list_some
 from runtime.data.description import DataDescription
 from runtime.data.listing import FolderListing, find_ending
 from runtime.data.splits import PART_NAMES
+from runtime.data.texts import read_start, read_text
 
 MAX_TABLE_BYTES = 1 << 28
 """The largest CSV file, in bytes."""
@@ -81,12 +81,7 @@ def find_tables(listing: FolderListing, description: DataDescription | None = No
 def read_header(path: Path) -> tuple[str, ...]:
     """Read the names of a table's columns; none where it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            head = file.read(MAX_HEADER_BYTES).decode("utf-8-sig", "replace")
-    except OSError:
-        return ()
-    try:
-        first = next(_split(head, path), (0, []))[1]
+        first = next(_split(read_start(path, MAX_HEADER_BYTES), path), (0, []))[1]
     except InputError:
         return ()
     return tuple(first) if len(first) <= MAX_COLUMNS else ()
@@ -98,15 +93,7 @@ def read_table(path: Path) -> CsvTable:
     Raises InputError, with file and line, where it cannot be read, two columns have one name, or a row has other cells
     than the header.
     """
-    try:
-        if os.stat(path).st_size > MAX_TABLE_BYTES:
-            raise InputError(f"{path} has more than {MAX_TABLE_BYTES:,} bytes, which is too much for a table")
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8: byte {error.start:,} is 0x{error.object[error.start]:02x}") from error
-    lines = _split(text, path)
+    lines = _split(read_text(path, MAX_TABLE_BYTES, "table"), path)
     _, columns = next(lines, (1, []))
     if not columns or len(columns) > MAX_COLUMNS or len(set(columns)) < len(columns):
         raise InputError(f"{path}:1: expected a header that names each column, found {cut(','.join(columns), 60)!r}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,8 +19,9 @@ from runtime.data.known import KNOWN, open_known
 from runtime.data.layouts import LAYOUTS, DataLayout
 from runtime.data.listing import FolderListing, list_data
 from runtime.data.measuring import Survey, refuse_bad, survey
+from runtime.data.part_lists import apply_part_lists
 from runtime.data.registry import DATASETS
-from runtime.data.source import DataSource, Subset, lay_on, take_channels
+from runtime.data.source import DataSource, Subset, lay_on, select, take_channels
 from runtime.data.splits import TEST, TRAIN, Indices, split_samples
 from runtime.data.stored import StoredImage
 from runtime.data.volumes.assembling import make_volume_dataset
@@ -87,7 +87,7 @@ def open_source(word: str | Path, task: str | None = None, on_step: OnStep = ign
         near = suggest(str(word), names)
         raise InputError(f"no data set '{word}'{near} (available: {', '.join(names)}), and no folder of that name")
     listing = list_data(folder)
-    return choose_layout(listing, task).read(listing, str(word), on_step)
+    return apply_part_lists(listing, choose_layout(listing, task).read(listing, str(word), on_step))
 
 
 def make_source(data: Dataset) -> DataSource:
@@ -175,17 +175,6 @@ def drop_bad(source: DataSource, on_step: OnStep = ignore_step) -> DataSource:
         return source
     note = f"{tell_count(len(bad), 'bad sample')} of {source.name} left out: {list_some(bad)}"
     return select(source, kept, (note,))
-
-
-def select(source: DataSource, kept: Sequence[int], notes: Sequence[str] = ()) -> DataSource:
-    """Keep some of the samples, with more notes."""
-
-    def pick(values: Sequence[object] | None) -> list[object] | None:
-        return None if values is None else [values[index] for index in kept]
-
-    chosen = {name: pick(getattr(source, name)) for name in ("names", "groups", "parts", "strata")}
-    samples = Subset(source.samples, np.array(kept, np.int64))
-    return replace(source, samples=samples, notes=(*source.notes, *notes), bad=(), **chosen)  # type: ignore[arg-type]  # by names
 
 
 def choose_extents(seen: Survey, section: DataSection) -> tuple[int, ...]:

@@ -91,6 +91,17 @@ class Subset:
         return None if known is None else known[self.indices]
 
 
+def select(source: DataSource, kept: Sequence[int], notes: Sequence[str] = ()) -> DataSource:
+    """Keep some of the samples, with more notes."""
+
+    def pick(values: Sequence[object] | None) -> list[object] | None:
+        return None if values is None else [values[index] for index in kept]
+
+    chosen = {name: pick(getattr(source, name)) for name in ("names", "groups", "parts", "strata")}
+    samples = Subset(source.samples, np.array(kept, np.int64))
+    return replace(source, samples=samples, notes=(*source.notes, *notes), bad=(), **chosen)  # type: ignore[arg-type]  # by names
+
+
 @dataclass(frozen=True, eq=False)
 class ChannelSamples:
     """Samples whose images are given in another number of channels, (channels, *extents): one becomes equal ones, and

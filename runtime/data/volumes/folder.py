@@ -14,6 +14,7 @@ from archspec.errors import ArchspecError, InputError
 from archspec.wording import list_some, tell_count
 from runtime.data.listing import FolderListing
 from runtime.data.mask_pairs import FolderPair, drop_ends, find_folder_pairs
+from runtime.data.part_lists import find_part_lists
 from runtime.data.source import DataSource
 from runtime.data.splits import PART_NAMES, TEST
 from runtime.data.volumes.description import VolumeFacts, read_facts
@@ -57,6 +58,11 @@ def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> Vo
     Raises InputError where there is no pair, what is said of them makes no sense, or no labels can be read.
     """
     facts = read_facts(listing.folder, listing.top_files)
+    if facts.places and (lists := find_part_lists(listing)):
+        raise InputError(
+            f"{listing.folder} has lists, and `place` in data.yaml says the parts too: keep one "
+            f"({', '.join(lists)} would be parts of whole volumes)"
+        )
     cases, notes = _pair(listing, name)
     classes, bad = _find_classes(cases, facts, on_step)
     placed = [_place(case, part, facts) for case in cases for part in facts.places or ("",)]

@@ -56,7 +56,7 @@ def test_mistakes_have_lines(tmp_path: Path, text: str, message: str) -> None:
 
 def test_what_is_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "latin.csv").write_bytes("a,b\n1,ä".encode("latin-1"))
-    with pytest.raises(InputError, match=r"latin\.csv is not UTF-8: byte 6 is 0xe4"):
+    with pytest.raises(InputError, match=r"latin\.csv:2:3: the byte 0xe4 is not UTF-8: save the table as UTF-8"):
         read_table(tmp_path / "latin.csv")
     with pytest.raises(InputError, match=r"cannot read .*gone\.csv: No such file"):
         read_table(tmp_path / "gone.csv")
