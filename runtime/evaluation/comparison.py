@@ -13,11 +13,13 @@ from archspec.extras import extra
 from archspec.log import warn
 from compiler.onnx_file.metadata import MEMBERS, tell_epoch
 from compiler.onnx_file.metadata import WEIGHTS as WEIGHTS_HASH
+from runtime.data.dataset import Split
 from runtime.evaluation.volumes import count_volumes
 from runtime.prediction.network_outputs import compute_outputs
 from runtime.session.session import Session
 from runtime.tasks.grid import OutputGrid
-from runtime.tasks.task import ClassScore
+from runtime.tasks.task import ClassScore, ScoreCounts
+from runtime.training.mirror_mean import ArrayRun, MirrorMean
 from runtime.training.module_outputs import evaluate_module, last_of
 from runtime.training.run import Run
 from runtime.training.run_folder import MODEL, WEIGHTS, write_export
@@ -35,10 +37,12 @@ class Comparison:
     """torch and ONNX Runtime on the same held-out images.
 
     `answers` (N, ...) are those of the file's last output, which lies on the images by `grid`. Of all `predictions`, so
-    many are `equal`; the scores are the task's metrics, and `classes` those of each class in the file. `differences`
-    are the largest absolute one of each output, and the largest over torch's largest number in it. `same_weights` says
-    whether the file was made from the run's weights, by what it says itself; None where it does not, or is an ensemble.
-    Of volumes the scores are those of the whole ones, and everything else is said of the patch in the middle of each.
+    many are `equal`; the scores are the task's metrics, and `classes` those of each class in the file. All of these are
+    of answers as the run's recipe has them, which may be means over mirror images; then the `unmirrored` scores are
+    those of each image alone. `differences` are the largest absolute one of each output, and the largest over torch's
+    largest number in it. `same_weights` says whether the file was made from the run's weights, by what it says itself;
+    None where it does not, or is an ensemble. Of volumes the scores are those of the whole ones, and everything else is
+    said of the patch in the middle of each.
     """
 
     answers: Array
@@ -50,6 +54,7 @@ class Comparison:
     classes: tuple[ClassScore, ...]
     differences: list[tuple[float, float]]
     same_weights: bool | None
+    unmirrored: tuple[dict[str, float], dict[str, float]] | None = None
 
 
 def compare_answers(run: Run, module: nn.Module, session: Session) -> Comparison:
@@ -62,14 +67,42 @@ def compare_answers(run: Run, module: nn.Module, session: Session) -> Comparison
     found = _rename(compute_outputs(session, test.images), expected)
     differences = [_compare_output(session, name, expected[name], found[name]) for name in expected]
     grid = task.place(run.data.preprocess.shape, last_of(expected).shape[1:], run.stride)
+    counts = unmirrored = _count(run, module, session, grid, (expected, found))
+    if run.mirrors:
+        expected, found = _average_mirrors(run, module, session, expected)
+        counts = _count(run, module, session, grid, (expected, found), run.mirror_mean)
     before, after = (task.decide(last_of(outputs), grid) for outputs in (expected, found))
     equal, predictions = task.count_equal(before, after)
-    if run.data.preprocess.slides:
-        counts = count_volumes(run, module, session, grid)
-    else:
-        counts = [task.count_output(last_of(outputs), test.labels, grid) for outputs in (expected, found)]
     scores, classes = [task.score(counted) for counted in counts], task.score_classes(counts[1], run.data.classes)
-    return Comparison(after, grid, predictions, equal, scores[0], scores[1], classes, differences, same_weights)
+    alone = (task.score(unmirrored[0]), task.score(unmirrored[1])) if run.mirrors else None
+    return Comparison(after, grid, predictions, equal, scores[0], scores[1], classes, differences, same_weights, alone)
+
+
+def _count(
+    run: Run,
+    module: nn.Module,
+    session: Session,
+    grid: OutputGrid,
+    both: tuple[Mapping[str, Array], Mapping[str, Array]],
+    mean: MirrorMean | None = None,
+) -> list[ScoreCounts]:
+    """Count what is right and wrong of the module and of the file, whose outputs for the prepared images these are."""
+    if run.data.preprocess.slides:
+        return count_volumes(run, module, session, grid, mean)
+    return [run.task.count_output(last_of(outputs), run.data.held_out.labels, grid) for outputs in both]
+
+
+def _average_mirrors(
+    run: Run, module: nn.Module, session: Session, expected: Mapping[str, Array]
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The means of the module's and of the file's outputs over mirror images, as the run's recipe has them."""
+    mean, test = run.mirror_mean, run.data.held_out
+    answers: tuple[ArrayRun, ArrayRun] = (
+        lambda images: evaluate_module(module, Split(images, test.labels)),
+        lambda images: _rename(compute_outputs(session, images), expected),
+    )
+    ours, theirs = (dict(mean.over(answer)(test.images)) for answer in answers)
+    return ours, theirs
 
 
 def _compare_weights(run: Run, session: Session) -> bool | None:

@@ -47,7 +47,9 @@ class Evaluation:
     (images, pixels, joints), so many are equal. Differences are between the numbers of all outputs: the largest
     absolute one, and the largest over torch's largest number of the same output. `ms_per_image` is ONNX Runtime's
     median time of a run over its batch, by batch. `same_weights` says whether the file was made from the run's weights,
-    by what it says itself; None where it does not, or is an ensemble.
+    by what it says itself; None where it does not, or is an ensemble. `mirrors` are the axes along which the run's
+    recipe has images mirrored too, to average the answers; then the `unmirrored` scores are those of torch and of ONNX
+    Runtime for each image alone, as `archspec run` answers.
     """
 
     data: str
@@ -69,14 +71,19 @@ class Evaluation:
     samples: tuple[str, ...]
     same_weights: bool | None
     monte_carlo: MonteCarlo | None = None
+    mirrors: tuple[str, ...] = ()
+    unmirrored: tuple[dict[str, float], dict[str, float]] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Give the figures as JSON's types, each score under its metric's name and its side: `accuracy_torch`,
-        `accuracy_onnx`."""
+        `accuracy_onnx`, and `accuracy_unmirrored_torch` where there are such."""
         row: dict[str, Any] = {}
         for key, value in dataclasses.asdict(self).items():
             if key in ("scores_torch", "scores_onnx"):
                 row |= {f"{name}_{key.removeprefix('scores_')}": score for name, score in value.items()}
+            elif key == "unmirrored":
+                sides = zip(("torch", "onnx"), value or (), strict=False)
+                row |= {f"{name}_{key}_{side}": score for side, found in sides for name, score in found.items()}
             elif key == "classes":
                 row[key] = [item.to_dict() for item in self.classes]
             elif key != "monte_carlo" or value is not None:
@@ -140,6 +147,8 @@ def evaluate_run(run: Run, settings: EvaluationSettings | None = None) -> Evalua
         samples=tuple(map(str, samples.values())),
         same_weights=found.same_weights,
         monte_carlo=chances,
+        mirrors=run.mirrors,
+        unmirrored=found.unmirrored,
     )
 
 

@@ -15,6 +15,7 @@ from runtime.prediction.sliding import Slide, WindowRun, decide, slide
 from runtime.session.session import Session
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.task import ScoreCounts
+from runtime.training.mirror_mean import MirrorMean
 from runtime.training.run import Run
 from runtime.training.volume_evaluation import choose_at_once, run_module
 
@@ -22,14 +23,25 @@ with extra("train"):
     from torch import nn
 
 
-def count_volumes(run: Run, module: nn.Module, session: Session, grid: OutputGrid) -> list[ScoreCounts]:
+def count_volumes(
+    run: Run, module: nn.Module, session: Session, grid: OutputGrid, mean: MirrorMean | None = None
+) -> list[ScoreCounts]:
     """Count the right and wrong voxels of a run's module and of the session on its file, in this order, in the volumes
-    that are held out, one after the other, by windows on which an output lies by `grid`. Raises InputError where a
-    volume cannot be read."""
+    that are held out, one after the other, by windows on which an output lies by `grid`; the answer for a window is the
+    `mean` over its mirror images. Raises InputError where a volume cannot be read."""
     at_once = session.fixed_batch or choose_at_once(run.data.preprocess)
-    runs = (partial(run_module, module), partial(_run_session, session, at_once))
+    runs: tuple[WindowRun, ...] = (partial(run_module, module), partial(_run_session, session, at_once))
+    if mean is not None:
+        runs = tuple(_average(answer, mean) for answer in runs)
     with evaluating(module):
         return [sum_counts(run, answer, grid, at_once) for answer in runs]
+
+
+def _average(answer: WindowRun, mean: MirrorMean) -> WindowRun:
+    """The mean of the last output over the mirror images of windows."""
+    name = list(mean.grids)[-1]
+    averaged = mean.over(lambda windows: {name: answer(windows)})
+    return lambda windows: averaged(windows)[name]
 
 
 def sum_counts(run: Run, answer: WindowRun, grid: OutputGrid, at_once: int) -> ScoreCounts:

@@ -7,11 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Literal, TypeAlias
 
+import numpy as np
+
+from archspec.arrays import Array, Float32Array
 from archspec.errors import InputError
 from archspec.extras import extra
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.mirror import changes_places, check_flip_index
 from runtime.tasks.task import Task
+from runtime.training.module_outputs import EVALUATION_BATCH
 
 with extra("train"):
     import torch
@@ -19,6 +23,9 @@ with extra("train"):
     from torch.nn import functional as F
 
 Mirror: TypeAlias = Literal["horizontal", "vertical"]
+
+ArrayRun: TypeAlias = Callable[[Float32Array], Mapping[str, Array]]
+"""A function of images (N, C, *extents) that gives outputs (N, ...) by name."""
 
 AXES: Mapping[Mirror, int] = {"horizontal": -1, "vertical": -2}
 """The axis of images, and of outputs, along which each mirror turns around."""
@@ -65,6 +72,21 @@ class MirrorMean:
                 views.setdefault(name, []).append(self._turn_back(output, self.grids[name], axes))
         return {name: self._take_mean(torch.stack(found)) for name, found in views.items()}
 
+    def over(self, run: ArrayRun) -> ArrayRun:
+        """Make of a function that computes a network's outputs by name for images, in numpy, one that gives their mean
+        over the mirror images."""
+        if not self.axes:
+            return run
+
+        def find_mean(images: Float32Array) -> dict[str, Array]:
+            parts: dict[str, list[Array]] = {}
+            for part in torch.split(torch.from_numpy(images), EVALUATION_BATCH):
+                for name, output in self(lambda seen: _compute(run, seen), part).items():
+                    parts.setdefault(name, []).append(output.numpy())
+            return {name: np.concatenate(found) for name, found in parts.items()}
+
+        return find_mean
+
     def _combine_axes(self) -> Iterator[tuple[int, ...]]:
         for count in range(len(self.axes) + 1):
             yield from combinations(self.axes, count)
@@ -89,3 +111,7 @@ class MirrorMean:
                     f"test_time_augmentation: '{name}' does not lie in the middle of its image ({rest} pixels of "
                     f"{grid.image[axis]} are left over), so a mirrored answer does not lie on the other; leave it out"
                 )
+
+
+def _compute(run: ArrayRun, images: Tensor) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(output) for name, output in run(images.contiguous().numpy()).items()}

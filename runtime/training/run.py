@@ -8,10 +8,11 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from pydantic import ValidationError
 
 from archspec.arrays import Array
 from archspec.bounds import MAX_NODES
-from archspec.errors import InputError
+from archspec.errors import InputError, ModelError
 from archspec.extras import extra
 from archspec.ops import Op
 from archspec.spec.load import load
@@ -27,6 +28,7 @@ from runtime.tasks.grid import OutputGrid
 from runtime.tasks.registry import find_task
 from runtime.tasks.task import Task
 from runtime.training.grids import find_grids, find_stride, name_strides
+from runtime.training.mirror_mean import Mirror, MirrorMean
 from runtime.training.module_outputs import evaluate_module
 from runtime.training.objective import measure
 from runtime.training.run_folder import SPEC, WEIGHTS, check_files, check_one_run
@@ -36,6 +38,9 @@ with extra("train"):
     from torch import nn
 
     from compiler.torch_target.module import build_module
+
+MIRRORS = "test_time_augmentation"
+"""The key of a recipe that says by which mirror images answers are averaged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,13 +91,29 @@ class Run:
         """The place of each output on the images, by the name that the module gives it."""
         return find_grids(self.build_module(), self.data, name_strides(self.graph))
 
+    @cached_property
+    def mirrors(self) -> tuple[Mirror, ...]:
+        """The axes along which the recipe has images mirrored too when they are evaluated. Raises ModelError where the
+        weights say what no recipe says."""
+        found = (SETTINGS.read(self.metadata, self.folder / WEIGHTS) or {}).get(MIRRORS, [])
+        try:
+            return tuple(Recipe.model_validate({MIRRORS: found}).test_time_augmentation)
+        except ValidationError as error:
+            raise ModelError(f"{self.folder / WEIGHTS}: '{SETTINGS}' says no axes of mirrors: {error}") from error
+
+    @property
+    def mirror_mean(self) -> MirrorMean:
+        """The mean over mirror images of outputs, as the recipe says. Raises InputError where it cannot be
+        made exactly."""
+        return MirrorMean(self.task, self.grids, self.mirrors, self.data.classes, self.data.flip_index)
+
     def build_module(self) -> nn.Module:
         """Build the network in torch with its weights."""
         return build_module(self.graph, self.weights)
 
     def measure(self, module: nn.Module, split: Split) -> tuple[float, float]:
-        """Measure the loss, as training reports it of held-out images, and the task's main score, of a module in the
-        network's place."""
+        """Measure the loss, the task's usual one, and the task's main score, of a module in the network's place, on
+        each image alone, without mirror images."""
         loss, scores = measure(evaluate_module(module, split), split, self.task, self.grids)
         return loss, scores[self.metric]
 

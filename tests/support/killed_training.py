@@ -1,20 +1,18 @@
 """Trainings that are killed by SIGKILL at any moment, also while they save, and taken up again: what they leave is held
 against what an uninterrupted one leaves, bit for bit.
 
-`python -m tests.support.kill_often --count 20` kills at twenty random moments, and tells what it saw.
+`python -m tests.support.kill_often --count 20` kills at twenty random moments, and tells what it saw; with
+`--processes 2` one of two processes that train together.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import multiprocessing
 import os
-import random
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -43,12 +41,8 @@ RECIPE = Recipe.model_validate(
         "threads": 1,
     }
 )
-SPEC = {
-    "archspec": 1,
-    "name": "killed",
-    "inputs": {"x": [1, 4, 4]},
-    "network": [{"conv": 8}, "norm", "relu", {"dropout": 0.2}, "flatten", {"linear": 3}],
-}
+NETWORK: list[Any] = [{"conv": 8}, "norm", "relu", {"dropout": 0.2}, "flatten", {"linear": 3}]
+SPEC = {"archspec": 1, "name": "killed", "inputs": {"x": [1, 4, 4]}, "network": NETWORK}
 EVENTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link")
 """What a training does in its folder, as Python's audit hooks hear of it."""
 
@@ -86,16 +80,23 @@ def train_in_child(folder: Path, kill_at: int | None = None, kill_after: float |
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.support.killed_training"])
     counted = context.Value("i", 0)
-    size = (folder / METRICS).stat().st_size if (folder / METRICS).exists() else 0
+    size = measure_metrics(folder)
     child = context.Process(target=train_once, args=(str(folder), resume, kill_at, counted))
     child.start()
     if kill_after is not None:
-        while child.is_alive() and not ((folder / METRICS).exists() and (folder / METRICS).stat().st_size != size):
+        while child.is_alive() and measure_metrics(folder) == size:
             time.sleep(0.001)
         time.sleep(kill_after)
         child.kill()
     child.join()
     return child.exitcode, counted.value
+
+
+def measure_metrics(folder: Path) -> int:
+    """The length of a run's metrics, 0 where there are none."""
+    with suppress(FileNotFoundError):
+        return (folder / METRICS).stat().st_size
+    return 0
 
 
 def prepare(folder: Path) -> Path:
@@ -128,34 +129,3 @@ def _drop_times(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _drop_times(item) for key, item in value.items() if key not in TIMES}
     return [_drop_times(item) for item in value] if isinstance(value, list) else value
-
-
-def main() -> None:
-    """Kill at random moments, one run each, of which every third is killed twice; tell what differs."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--count", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    draw, started = random.Random(given.seed), time.monotonic()
-    with tempfile.TemporaryDirectory() as place:
-        whole = prepare(Path(place) / "whole")
-        code, events = train_in_child(whole)
-        assert code == 0
-        expected, differing, killed = read_result(whole), 0, 0
-        print(f"uninterrupted: {events} events in its folder, {len(expected)} things to compare")
-        for number in range(given.count):
-            folder = Path(place) / f"run{number}"
-            for _ in range(1 + (number % 3 == 2)):
-                at, after = draw.randint(1, events), draw.uniform(0, 0.3)
-                how = {"kill_at": at} if number % 2 else {"kill_after": after}
-                code, _events = train_in_child(folder, **how)
-                killed += code == -signal.SIGKILL
-                last = None
-                with suppress(archspec.ArchspecError):
-                    last = Manifest.read(folder / CHECKPOINTS).last
-                print(f"run {number}: {how} → exit {code}, newest checkpoint {last and last.step}", flush=True)
-            if train_in_child(folder)[0] != 0 or (wrong := compare(read_result(folder), expected)):
-                differing += 1
-                print(f"run {number} differs: {wrong}")
-        print(f"{killed} kills in {given.count} runs, {differing} differ; {time.monotonic() - started:.0f} s")
-    sys.exit(differing > 0)

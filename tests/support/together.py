@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from archspec.errors import RuntimeFailure
 from runtime.recipes.recipe import Recipe
 from runtime.training.distributed import RANK, RESTARTS, WORLD_SIZE, ProcessRanks
 from runtime.training.training_run import TrainingChoices, train_network
-from tests.support.killed_training import EVENTS, make_images
+from tests.support.killed_training import EVENTS, make_images, measure_metrics
 
 PATIENCE = 240
 """The seconds after which processes that wait for each other are ended."""
@@ -30,13 +31,15 @@ LAUNCHES = itertools.count()
 
 class Kill(NamedTuple):
     """A process, by its rank, and at which of its moments it is killed: at each step there is one, and of the first
-    process at whatever it does in its folder."""
+    process at whatever it does in its folder. Or, with a moment of zero, so many seconds `after` a line of the
+    metrics."""
 
     rank: int
-    moment: int
+    moment: int = 0
+    after: float | None = None
 
 
-NOBODY = Kill(-1, 0)
+NOBODY = Kill(-1)
 
 
 def write_task(folder: Path, network: list[Any], recipe: dict[str, Any]) -> Path:
@@ -64,8 +67,14 @@ def train_together(folder: Path, resume: str = "never", kill: Kill = NOBODY, siz
         moment = kill.moment if kill.rank == rank else 0
         given = (str(folder), resume, {**place, RANK: str(rank), "LOCAL_RANK": str(rank)}, moment)
         processes.append(context.Process(target=_train_here, args=given))
+    before = measure_metrics(folder)
     for process in processes:
         process.start()
+    if kill.after is not None:
+        while processes[kill.rank].is_alive() and measure_metrics(folder) in (0, before):
+            time.sleep(0.001)
+        time.sleep(kill.after)
+        processes[kill.rank].kill()
     for process in processes:
         process.join(PATIENCE)
     codes = [process.exitcode for process in processes]
@@ -102,7 +111,10 @@ def _train_here(folder: str, resume: str, place: dict[str, str], kill_at: int) -
         sys.addaudithook(hear)
     agree_as_before, ProcessRanks.agree = ProcessRanks.agree, agree  # type: ignore[method-assign,assignment]
     recipe = Recipe.model_validate(json.loads(Path(folder).with_name("recipe.json").read_text(encoding="utf-8")))
-    spec, choices = load(str(Path(folder).with_name("spec.json"))), TrainingChoices(resume=resume)
+    spec, choices = (
+        load(str(Path(folder).with_name("spec.json"))),
+        TrainingChoices(resume=resume, force=resume == "never"),
+    )
     try:
         train_network(
             spec, make_images(), recipe, folder, choices, ()

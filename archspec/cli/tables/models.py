@@ -49,6 +49,9 @@ def print_evaluation(found: Evaluation, folder: Path) -> None:
     table = new_table(f"{found.test_images} held-out images", "torch", "ONNX Runtime")
     for name, score in found.scores_torch.items():
         table.add_row(f"test {name.replace('_', ' ')}", f"{score:.4f}", f"{found.scores_onnx[name]:.4f}")
+    for name in found.scores_torch if found.unmirrored else ():
+        alone = (f"{scores[name]:.4f}" for scores in found.unmirrored or ())
+        table.add_row(f"  without mirrored copies: {name.replace('_', ' ')}", *alone)
     equal, all_ = f"{found.equal_predictions:,}", f"{found.predictions:,}"
     table.add_row(
         "equal predictions", "", f"{equal} of {all_} {found.asked if found.asked != 'images' else ''}".rstrip()
@@ -61,6 +64,10 @@ def print_evaluation(found: Evaluation, folder: Path) -> None:
     table.add_row("file size", "", f"{found.file_bytes:,} bytes")
     out = console()
     out.print(table)
+    if found.mirrors:
+        axes = " and ".join(found.mirrors)
+        said = f"the recipe's test_time_augmentation: answers are means with mirrored copies ({axes}), as in training"
+        out.print(f"{said}; `archspec run` answers without them", style="dim")
     out.print(
         f"ran on {found.provider}; pictures: {found.picture} and {len(found.samples)} in {folder}/samples", style="dim"
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,13 +14,16 @@ import pytest
 from archspec.api import load, to_onnx, train
 from archspec.arrays import Array
 from archspec.errors import ModelError
-from compiler.onnx_file.metadata import EPOCH
+from compiler.onnx_file.metadata import EPOCH, SETTINGS
 from runtime.evaluation.comparison import Comparison, compare_answers
 from runtime.recipes.recipe import Recipe
 from runtime.session.session import Session
 from runtime.training.module_outputs import evaluate_module
 from runtime.training.run import Run
+from tests.support.folders import write_class_folders, write_mask_pairs
 from tests.support.models import make_linear, save_module
+from tests.support.phantoms import draw_spheres, write_nifti
+from tests.support.poses import make_coco, write_coco, write_pictures
 
 LINEAR = {"archspec": 1, "name": "linear", "inputs": {"image": [1, 8, 8]}, "network": ["flatten", {"linear": 10}]}
 
@@ -102,3 +107,88 @@ def test_outputs_must_have_the_modules_names(run: Run, tmp_path: Path) -> None:
     assert compare(two, session).equal  # the control
     with pytest.raises(ModelError, match=r"model\.onnx gives a, b; the module output"):
         compare(run, session)
+
+
+def write_transparent(folder: Path) -> None:
+    """Classes of pictures with holes, through which the ground is seen."""
+    write_class_folders(folder, {"a": 12, "b": 9}, (9, 7, 4))
+
+
+def write_maps(folder: Path) -> None:
+    """Pictures and masks of several sizes, none of which is the network's."""
+    for number, shape in enumerate(((8, 9), (13, 8), (10, 10))):
+        write_mask_pairs(folder, [f"{number}{letter}" for letter in "abcd"], 3, shape)
+
+
+def write_joints(folder: Path) -> None:
+    sizes = {f"{number}.png": (20 + number, 30 - number) for number in range(12)}
+    write_pictures(folder, sizes)
+    asked = []
+    for number in range(12):
+        at, down = 4 + number % 5, 5 + number % 7
+        places = [at, down, 2, at + 3, down + 1, 2, at + 6, down + 2, 2]
+        asked.append({"image_id": number + 1, "keypoints": places, "num_keypoints": 3})
+    write_coco(folder / "poses.json", make_coco(list(sizes), asked))
+
+
+def write_volumes(folder: Path) -> None:
+    for number in range(4):
+        values, labels = draw_spheres((12, 16, 20), 3, number, (2, 4))
+        for name, content in (("images", values), ("labels", labels)):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            write_nifti(folder / name / f"{number}.nii", content)
+
+
+MIRRORED = {"test_time_augmentation": ["horizontal", "vertical"]}
+DENSE: list[Any] = [{"conv": 8}, "norm", "relu"]
+CASES: dict[str, tuple[Callable[[Path], None], str, list[Any], dict[str, Any]]] = {
+    "labels": (write_transparent, "H W", [*DENSE, "flatten", {"linear": 2}], {"ground": "#204060"}),
+    "maps": (write_maps, "H W", [*DENSE, {"conv": 3}], {"size": [8, 12], "resize": "letterbox"}),
+    "two outputs": (
+        write_maps,
+        "H W",
+        [*DENSE, {"conv": 3}, {"output": "a"}, {"conv": 3}, {"output": "b"}],
+        {"size": [8]},
+    ),
+    "joints": (write_joints, "H W", [*DENSE, {"conv": 3}], {"size": [16, 16], "resize": "shorter"}),
+    "volumes": (write_volumes, "D H W", [*DENSE, {"conv": 3}], {"size": [8]}),
+}
+
+
+@pytest.mark.parametrize("mirrored", [False, True], ids=["plain", "mirrored"])
+@pytest.mark.parametrize("case", CASES)
+def test_the_figures_are_those_of_the_run(tmp_path: Path, case: str, mirrored: bool) -> None:
+    """Of data in folders, one part of several of which is held out, with a moving average, and weights that validation
+    images chose; the control is the same without mirrored copies."""
+    write, axes, network, settings = CASES[case]
+    write(tmp_path / "data")
+    letters = axes.split()
+    channels = 1 if case == "volumes" else 3
+    document = {
+        "archspec": 1,
+        "inputs": {"x": [channels, *letters]},
+        "sizes": dict.fromkeys(letters, 8),
+        "network": network,
+    }
+    (tmp_path / "net.json").write_text(json.dumps(document), encoding="utf-8")
+    recipe = {"epochs": 3, "batch": 4, "ema": 0.5, "threads": 1, "data": {"fold": "2/3", "validation": 0.3, **settings}}
+    recipe["optimizer"] = {"lr": 0.02}
+    made = Recipe.model_validate(recipe | (MIRRORED if mirrored else {}))
+    train(load(tmp_path / "net.json"), str(tmp_path / "data"), made, folder=tmp_path / "run")
+    run = Run.open(tmp_path / "run")
+    end = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
+    found = compare(run, export(run, tmp_path / "model.onnx"))
+    assert {f"test_{name}": score for name, score in found.scores_torch.items()} == pytest.approx(
+        {name: score for name, score in end.items() if name.removeprefix("test_") in run.task.metrics}, rel=1e-6
+    )
+    assert found.scores_onnx == pytest.approx(found.scores_torch, rel=0.02)
+    assert (found.unmirrored is None) == (not mirrored)
+    if found.unmirrored is not None:
+        assert case == "labels" or found.unmirrored[0] != pytest.approx(found.scores_torch, rel=1e-6)
+        assert found.unmirrored[1] == pytest.approx(found.unmirrored[0], rel=0.02)
+
+
+def test_mirrors_that_no_recipe_has_are_told(run: Run) -> None:
+    odd = replace(run, metadata=dict(run.metadata) | SETTINGS.write({"test_time_augmentation": ["depth"]}))
+    with pytest.raises(ModelError, match=r"weights\.safetensors: '.*' says no axes of mirrors"):
+        _ = odd.mirrors

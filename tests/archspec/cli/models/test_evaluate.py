@@ -28,9 +28,26 @@ def test_both_forms_are_compared(folder: Path) -> None:
     found = archspec("evaluate", folder, "--provider", "cpu", "--threads", "1", "--json")
     assert found["same_weights"] is True
     assert found["equal_predictions"] == found["predictions"] == found["test_images"] == 360
+    assert found["mirrors"] == []
     text = archspec("evaluate", folder, "--provider", "cpu", "--threads", "1")
     assert "360 held-out images" in text
+    assert "mirrored" not in text
     assert f"{found['accuracy_torch']:.4f}" in text
+
+
+def test_mirrored_copies_are_told(tmp_path: Path) -> None:
+    """Where the recipe has them, figures are those of the run, with and without; a run without says nothing."""
+    recipe = Recipe(epochs=1, batch=50, threads=1, test_time_augmentation=["horizontal"])
+    trained = train(SPEC, "digits", recipe, folder=tmp_path)
+    weights, facts = read_weights(tmp_path / "weights.safetensors")
+    to_onnx(elaborate(SPEC), weights, tmp_path / "model.onnx", metadata=facts, verify=False)
+    found = archspec("evaluate", tmp_path, "--provider", "cpu", "--json")
+    assert found["mirrors"] == ["horizontal"]
+    assert found["accuracy_torch"] == trained.test_scores["accuracy"]
+    text = " ".join(archspec("evaluate", tmp_path, "--provider", "cpu").split())
+    assert "answers are means with mirrored copies (horizontal), as in training" in text
+    alone = [f"{found[f'accuracy_unmirrored_{side}']:.4f}" for side in ("torch", "onnx")]
+    assert f"without mirrored copies: accuracy {alone[0]} {alone[1]}" in text
 
 
 def test_other_weights_are_a_finding(folder: Path) -> None:
