@@ -16,6 +16,7 @@ from archspec.cli.ending import COULD_NOT, print_error
 from archspec.cli.output import guard_output
 from archspec.errors import ArchspecError
 from archspec.last_resort import end_unheard
+from archspec.shared_end import claiming, has_ended
 from archspec.signals import unwind_on_signals
 
 YOUNG_OBJECTS = 100_000
@@ -59,6 +60,8 @@ def start(
 def main() -> None:
     """Run a command and exit with its code; a mistake of the user's is printed, and nothing has been found then."""
     gc.set_threshold(YOUNG_OBJECTS, 20, 50)
+    if has_ended():  # started anew, as one of several, after an error that would come again
+        return
     try:
         guard_output()
         with unwind_on_signals(), end_unheard(ENDED):
@@ -67,7 +70,9 @@ def main() -> None:
             finally:
                 sys.stdout.flush()
     except ArchspecError as error:
-        print_error(error)
+        with claiming(error) as is_first:
+            if is_first:
+                print_error(error)
         sys.exit(COULD_NOT)
     except OSError as error:
         if error.errno != errno.ENOSPC:

@@ -7,10 +7,14 @@ import os
 import signal
 import sys
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from archspec.errors import RuntimeFailure
 from archspec.extras import extra
+from archspec.files import scratch_folder
+from archspec.shared_end import VARIABLE, has_ended
 
 with extra("train"):
     from torch.distributed.elastic.multiprocessing import SignalException
@@ -45,13 +49,38 @@ def strip_words(words: Sequence[str], options: Mapping[str, int]) -> list[str]:
     return kept
 
 
-def launch(words: Sequence[str], processes: int, threads: int | None) -> None:
+def launch(words: Sequence[str], processes: int, threads: int | None) -> bool:
     """Run `python -m archspec` with these words in several processes, which find each other as torchrun's do; the cores
-    are divided among them unless `threads` are given to each.
+    are divided among them unless `threads` are given to each. Tell whether they came to their end: an error of what was
+    given ends them all, and one of them has said it.
 
-    Raises RuntimeFailure where they ended with an error that each time they were started anew came again; and what a
-    signal to this process raises there, when the processes have ended by it.
+    Raises RuntimeFailure where one of them ended, by another error or a kill, each time they were started anew too; and
+    what a signal to this process raises there, when the processes have ended by it.
     """
+    with scratch_folder() as folder, _naming_end(folder / "ended"):
+        try:
+            _start(words, processes, threads)
+        except RuntimeFailure:
+            if not has_ended():
+                raise
+        return not has_ended()
+
+
+@contextmanager
+def _naming_end(path: Path) -> Iterator[None]:
+    """Name the file that says that an error has ended all processes."""
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = str(path)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[VARIABLE]
+        else:
+            os.environ[VARIABLE] = before
+
+
+def _start(words: Sequence[str], processes: int, threads: int | None) -> None:
     each = threads or max(1, len(os.sched_getaffinity(0)) // processes)
     os.environ["OMP_NUM_THREADS"] = str(each)
     os.environ["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] = str(SHUTDOWN_SECONDS)

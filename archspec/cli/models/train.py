@@ -13,6 +13,7 @@ import typer
 from archspec.bounds import MAX_NODES
 from archspec.cli.allowing import AllowOption, load_allowed
 from archspec.cli.completion import complete_data, complete_recipe
+from archspec.cli.ending import COULD_NOT
 from archspec.cli.options import (
     GroundOption,
     JsonOption,
@@ -224,7 +225,8 @@ def _launch(folder: Path, processes: int, threads: int | None) -> None:
     from runtime.training.launching import launch, strip_words
 
     words = strip_words(sys.argv[1:], {"--processes": 1, "-o": 1, "--output": 1})
-    launch([*words, "-o", str(folder)], processes, threads)
+    if not launch([*words, "-o", str(folder)], processes, threads):
+        raise typer.Exit(COULD_NOT)  # the process whose error it was has said it
 
 
 def _find_rate(spec: Spec, data: str, recipe: Recipe, path: Path, fitting: Mapping[str, Any], *, as_json: bool) -> None:
