@@ -68,8 +68,9 @@ def _join(said: str, mark: str, note: str) -> str:
     return f"{said}{mark}{note}" if note else said
 
 
-def suggest_slip(word: str, known: Iterable[str]) -> str:
-    """The known words of which a word may be a slip: a key or two are wrong, depending on its length."""
+def suggest_slip(word: str, known: Iterable[str], scope: str = "") -> str:
+    """The known words of which a word may be a slip: a key or two are wrong, depending on its length. They are written
+    with the path of their `scope` before them."""
     if len(word) > MAX_WORD:
         return ""
     word, small = spell(word), _by_spelling(known)
@@ -77,7 +78,7 @@ def suggest_slip(word: str, known: Iterable[str]) -> str:
     slips = {each: count_edits(word, each) for each in near}
     fewest = min(slips.values(), default=0)
     meant = [small[each] for each, edits in slips.items() if edits == fewest and _is_slip(word, each, edits)]
-    return f"; did you mean {' or '.join(repr(each) for each in meant[:3])}?" if meant else ""
+    return f"; did you mean {' or '.join(repr(scope + each) for each in meant[:3])}?" if meant else ""
 
 
 def _is_slip(word: str, known: str, edits: int) -> bool:

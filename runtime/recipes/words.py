@@ -168,22 +168,24 @@ def paths_by_word(root: type[BaseModel]) -> Mapping[str, tuple[str, ...]]:
 
 def suggest_key(word: str, at: str, section: type[BaseModel], root: type[BaseModel]) -> str:
     """Suggest what to write instead of an unknown key of a section, which stands at the path `at` in `root`, as the end
-    of a message."""
-    known = list(section.model_fields)
+    of a message; keys are written with their whole paths."""
+    known, here = list(section.model_fields), f"{at}." if at else ""
     own, spelled = {spell(name): name for name in known}, spell(word[:40])
     if spelled in own:
-        return f"; did you mean '{own[spelled]}'?"
+        return f"; did you mean '{here}{own[spelled]}'?"
     paths = paths_by_word(root).get(spelled, ())
     for path in paths:
         scope, _, name = path.rpartition(".")
         if name in known and (scope == at or root is section):
-            return f"; here it is `{name}`"
+            return f"; here it is `{here}{name}`"
         if scope == at and at in root.model_fields:  # of another kind of optimizer, or of schedule
             kinds = [kind for kind in models_of(root.model_fields[at].annotation) if name in kind.model_fields]
             names = [str(kind.model_fields["name"].default) for kind in kinds]
             return f"; only {', '.join(names)} {'has' if len(names) == 1 else 'have'} it"
     elsewhere = " or ".join(f"`{path}`" for path in paths[:3])
-    return suggest_slip(word, known) or (f"; here it is {elsewhere}" if elsewhere else f"; there is {', '.join(known)}")
+    there = f"`{at}` has" if at else "there is"
+    near = suggest_slip(word, known, here)
+    return near or (f"; here it is {elsewhere}" if elsewhere else f"; {there} {', '.join(known)}")
 
 
 def suggest_value(word: str, known: Sequence[str]) -> str:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def draw_rates(found: RangeTest, path: str | Path) -> None:
     """Write the picture of a range test: the smoothed loss over the rate, and where the suggested rates lie. Raises
     InputError where it cannot be written, and MissingExtra without matplotlib."""
-    described = f"the loss falls most steeply at {found.steepest:.2g}, and a tenth of its least is {found.tenth:.2g}"
+    lowest = f"it is lowest at {10 * found.tenth:.2g}, of which a tenth is {found.tenth:.2g}"
+    described = f"the loss falls most steeply at {found.steepest:.2g}; {lowest}"
     write_text(path, draw_file((7, 4), "Loss by learning rate", described, lambda figure: _plot(figure, found)))
 
 
@@ -26,7 +27,7 @@ def _plot(figure: Figure, found: RangeTest) -> None:
 
     axes = figure.subplots()
     axes.plot(found.rates, found.losses, color=HUES[0], linewidth=1.6)
-    for rate, name, hue in ((found.steepest, "steepest", HUES[1]), (found.tenth, "minimum / 10", HUES[2])):
+    for rate, name, hue in ((found.steepest, "steepest", HUES[1]), (found.tenth, "a tenth of the lowest's", HUES[2])):
         axes.axvline(rate, color=hue, linestyle="--", linewidth=1.2, label=f"{name}: {rate:.2g}")
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, place: write_power(value)))

@@ -81,12 +81,16 @@ class RunRecord:
         return None
 
     def best_evaluation(self) -> Mapping[str, Any] | None:
-        """The last evaluation that was the best so far, whose weights the run kept; None where there was none."""
+        """The last evaluation that was the best so far; None where there was none, or nothing was chosen."""
         return next((row for row in reversed(self.evaluations) if row.get("best")), None)
 
+    def kept_evaluation(self) -> Mapping[str, Any] | None:
+        """The evaluation whose weights the run kept: the best so far, or the last where nothing is chosen."""
+        return self.best_evaluation() or next(reversed(self.evaluations), None)
+
     def score(self, part: str) -> float | None:
-        """The main score of a part, test or validation: of the end, else of the best evaluation."""
-        for row in (self.end, self.best_evaluation()):
+        """The main score of a part, test or validation: of the end, else of the evaluation whose weights are kept."""
+        for row in (self.end, self.kept_evaluation()):
             value = row.get(f"{part}_{self.metric}") if row else None
             if isinstance(value, int | float):
                 return float(value)

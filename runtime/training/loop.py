@@ -47,8 +47,8 @@ class TrainResult:
     it, else of the last step; with a moving average they are its. The test images chose nothing.
 
     `recipe` is the one by which it was trained, with what it left open filled in; `history` are the evaluations, `best`
-    is the step of the one whose weights these are, `test` what was measured of the test images, None where there are
-    none.
+    is the step of the one whose weights these are, which is the last where nothing is chosen, `test` what was measured
+    of the test images, None where there are none.
     """
 
     state: dict[str, Tensor]
@@ -77,7 +77,8 @@ class TrainResult:
     @property
     def measured(self) -> dict[str, Any]:
         """The last line of a run's metrics: all of `to_dict` but the history, which stands before it."""
-        ending = {"kind": "end", "step": self.steps, "epoch": self.epochs, "best": self.best, "seconds": self.seconds}
+        chosen = self.best if any(row.best for row in self.history) else None
+        ending = {"kind": "end", "step": self.steps, "epoch": self.epochs, "best": chosen, "seconds": self.seconds}
         return ending | (self.test.to_dict("test") if self.test else {})
 
 
@@ -214,7 +215,7 @@ class TrainingLoop:
             samples_per_second=meter.samples_per_second,
             part=part,
             measured=measured,
-            best=best,
+            best=best if self.choice.chooses else None,
         )
         self.history.append(row)
         self._tell(row.to_dict())

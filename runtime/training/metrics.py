@@ -79,8 +79,8 @@ class Measured:
 @dataclass(frozen=True, slots=True)
 class EvaluatedStep:
     """One evaluation, after a step in an epoch, both counted from 1: the means over the (varied) training images since
-    the last one, what was `measured` of the `part` of the data, validation or test, and whether it is the best so far.
-    Where nothing is chosen, the last one is the best."""
+    the last one, what was `measured` of the `part` of the data, validation or test, and whether it is the `best` so
+    far, None where nothing is chosen."""
 
     step: int
     epoch: int
@@ -92,7 +92,7 @@ class EvaluatedStep:
     samples_per_second: float
     part: str
     measured: Measured
-    best: bool
+    best: bool | None
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as a line of the metrics; the score of the training images stands under its metric's name, what was

@@ -9,6 +9,8 @@ from functools import partial
 
 from archspec.callbacks import OnStep, ignore_step
 from archspec.extras import extra
+from archspec.files import as_argument
+from archspec.log import warn
 from compiler.torch_target.modes import device_of
 from runtime.data.batches import mix_seed
 from runtime.data.dataset import Dataset
@@ -24,6 +26,7 @@ from runtime.training.objective import Objective
 from runtime.training.rate_search import STEPS, RangeTest, RangeTestMeter, rate_of
 from runtime.training.resume import TakenUp
 from runtime.training.roles import WeightRole
+from runtime.training.run_folder import WEIGHTS
 from runtime.training.sample_sheet import save_sample_sheet
 from runtime.training.step import NonfiniteStepError
 
@@ -65,10 +68,23 @@ def run_training(
         loop = TrainingLoop(ground.assemble(module, recipe, ramp), around)
         if taken_up is not None:
             loop.restore(taken_up.snapshot, taken_up.chosen)
+            if loop.is_over and around.ranks.is_main:
+                _tell_finished(loop, taken_up)
         elif around.keeper is not None:
             samples = ground.open_samples(recipe)
             around.keeper.add_sheet(partial(save_sample_sheet, data=ground.data, samples=samples, recipe=recipe))
         return loop.run()
+
+
+def _tell_finished(loop: TrainingLoop, taken_up: TakenUp) -> None:
+    """Say that a training which was taken up has no steps left, and how to go on longer."""
+    step, steps = loop.state.step, loop.clock.steps
+    early = "" if step == steps else ", where early stopping ended it"
+    warn(
+        f"{taken_up.folder} is finished, at step {step} of {steps}{early}: nothing is trained, and its weights are "
+        f"measured once more; to train longer, which is another recipe, begin from them: "
+        f"--init {as_argument(taken_up.folder / WEIGHTS)} -o another folder"
+    )
 
 
 def find_rate(ground: TrainingGround, module: nn.Module, recipe: Recipe, on_step: OnStep = ignore_step) -> RangeTest:

@@ -245,7 +245,7 @@ def _find_rate(spec: Spec, data: str, recipe: Recipe, path: Path, fitting: Mappi
         print_json({**found.to_dict(), "picture": str(path)})
         return
     tell(f"the loss falls most steeply at a learning rate of {found.steepest:.2g}: --lr {found.steepest:.2g}")
-    tell(f"a tenth of the rate of its least: {found.tenth:.2g}; wrote {path}")
+    tell(f"more cautious: {found.tenth:.2g}, a tenth of the rate at which the loss is lowest; wrote {path}")
 
 
 def _list_callbacks(folder: Path, *, tensorboard: bool) -> list[TrainingCallback]:

@@ -69,7 +69,8 @@ def test_another_kind_begins_its_section_anew_and_that_is_said() -> None:
     ("options", "messages"),
     [
         (["optimizer.lrr=1"],
-         ["--set optimizer.lrr: error[unknown-field]: unknown key 'optimizer.lrr' of a recipe; did you mean 'lr'?"]),
+         ["--set optimizer.lrr: error[unknown-field]: unknown key 'optimizer.lrr' of a recipe; "
+          "did you mean 'optimizer.lr'?"]),
         (["epochs=x", "clip=-1"],
          ["--set clip: error[bad-value]: `clip` of a recipe should be above 0, found -1",
           "--set epochs: error[wrong-type]: `epochs` of a recipe should be a whole number, found 'x'"]),

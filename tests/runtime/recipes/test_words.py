@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from archspec.spec.suggestions import spell
-from runtime.recipes.optimization import AdamW, OneCycle
+from runtime.recipes.optimization import AdamW, EarlyStopping, OneCycle
 from runtime.recipes.recipe import Recipe
 from runtime.recipes.words import FOREIGN, VALUES, list_fields, paths_by_word, suggest_key, suggest_value
 
@@ -43,13 +43,17 @@ def test_keys(word: str, words: str) -> None:
 
 
 def test_keys_within_a_section() -> None:
-    assert suggest_key("learning_rate", "optimizer", AdamW, Recipe) == "; here it is `lr`"
+    assert suggest_key("learning_rate", "optimizer", AdamW, Recipe) == "; here it is `optimizer.lr`"
+    assert suggest_key("lrr", "optimizer", AdamW, Recipe) == "; did you mean 'optimizer.lr'?"
+    assert suggest_key("LR", "optimizer", AdamW, Recipe) == "; did you mean 'optimizer.lr'?"
+    slip = suggest_key("patiense", "early_stopping", EarlyStopping, Recipe)
+    assert slip == "; did you mean 'early_stopping.patience'?"
     assert suggest_key("momentum", "optimizer", AdamW, Recipe) == "; only sgd, muon have it"
     assert suggest_key("milestones", "schedule", OneCycle, Recipe) == "; only step has it"
     assert suggest_key("learning_rate", "", AdamW, AdamW) == "; here it is `lr`"
     assert (
         suggest_key("zzzzzz", "schedule", OneCycle, Recipe)
-        == "; there is name, pct_start, div_factor, final_div_factor"
+        == "; `schedule` has name, pct_start, div_factor, final_div_factor"
     )
 
 

@@ -13,6 +13,6 @@ def test_the_suggested_rates_are_drawn(tmp_path: Path) -> None:
     draw_rates(found, tmp_path / "rates.svg")
     text = (tmp_path / "rates.svg").read_text(encoding="utf-8")
     assert text.startswith("<?xml") or "<svg" in text[:400]
-    assert "the loss falls most steeply at 0.0042, and a tenth of its least is 0.0031" in text
-    for word in ("learning rate", "loss, smoothed", "steepest: 0.0042", "minimum / 10: 0.0031", "10⁻²"):
+    assert "the loss falls most steeply at 0.0042; it is lowest at 0.031, of which a tenth is 0.0031" in text
+    for word in ("learning rate", "loss, smoothed", "steepest: 0.0042", "a tenth of the lowest's: 0.0031", "10⁻²"):
         assert word in text

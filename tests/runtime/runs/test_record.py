@@ -36,6 +36,17 @@ def test_the_main_score_may_have_underscores(tmp_path: Path) -> None:
     assert RunRecord.read(write_run(tmp_path / "run", metric="mean_iou")).metric == "mean_iou"
 
 
+def test_where_nothing_is_chosen_the_last_evaluation_counts(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", end=False)
+    text = (folder / "metrics.jsonl").read_text(encoding="utf-8")
+    for chosen in ("true", "false"):
+        text = text.replace(f'"best": {chosen}', '"best": null')
+    (folder / "metrics.jsonl").write_text(text, encoding="utf-8")
+    run = RunRecord.read(folder)
+    assert run.best_evaluation() is None
+    assert run.score("validation") == pytest.approx(0.7), "that of the last one, which was not the best"
+
+
 @settings(max_examples=40)
 @given(st.integers(0, len(WHOLE)))
 def test_metrics_that_are_cut_are_read_as_far_as_they_go(cut: int) -> None:

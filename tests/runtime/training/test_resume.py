@@ -61,15 +61,21 @@ def name_last(folder: Path) -> Path:
     return folder / CHECKPOINTS / last.name
 
 
-def test_a_training_goes_on_from_its_newest_checkpoint(whole: Path, stopped: Path) -> None:
+def test_a_training_goes_on_from_its_newest_checkpoint(
+    whole: Path, stopped: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     assert name_last(stopped).name == "00000018"
     steps: list[int] = []
     result = go_on(stopped, on_step=lambda progress: steps.append(progress.step))
     assert steps == list(range(19, 31))
     assert compare(read_result(stopped), read_result(whole)) == []
     assert [row.step for row in result.history] == [7, 14, 21, 28, 30]
+    assert caplog.messages == []
     again = go_on(stopped)  # which is over
     assert again.steps == 30
+    (said,) = caplog.messages
+    assert said.startswith(f"{stopped} is finished, at step 30 of 30: nothing is trained")
+    assert said.endswith(f"begin from them: --init {stopped / WEIGHTS} -o another folder")
     assert compare(read_result(stopped), read_result(whole)) == []
 
 

@@ -54,6 +54,13 @@ def test_training_stops_early() -> None:
     assert (result.steps, result.best) == (16, 4)
 
 
+def test_where_nothing_is_chosen_none_is_the_best() -> None:
+    result = train(make_net(), DATA, change(QUICK, epochs=2))
+    assert [row.best for row in result.history] == [None, None]
+    assert (result.best, result.measured["best"]) == (result.steps, None)
+    assert train(make_net(), CHOOSING, change(QUICK, epochs=1)).measured["best"] == 4
+
+
 def test_the_average_is_what_is_evaluated_and_kept() -> None:
     """Its weights are others than the module's own, which stay in the module."""
     net = make_net()
