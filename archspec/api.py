@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from runtime.training.callbacks import TrainingCallback
     from runtime.training.loop import TrainResult
     from runtime.training.metrics import Progress
-    from runtime.training.training_run import TrainKeywords
+    from runtime.training.training_run import TrainingChoices, TrainKeywords
     from runtime.verification.options import VerifyKeywords
     from runtime.verification.report import Verification
 
@@ -252,6 +252,8 @@ def train(
         init=None, reset=(): the file of weights to begin from, and which are drawn anew: "head", or patterns of names.
         device=None: "cpu", "cuda" or "cuda:1"; the first GPU where there is one.
         sizes=None, max_nodes=100_000: dynamic sizes other than the images' extents, and how far a spec may expand.
+        quantize=None: "u8s8" or "s8s8" trains in integers, from the weights of `init`.
+        reduce_range=False: whether weights have seven bits then, for processors without VNNI.
         command=None: the command that goes on, as the log says it.
         on_read=None: hears how many of how many images are read before the first step.
 
@@ -264,11 +266,24 @@ def train(
     """
     from runtime.recipes.recipe import Recipe
     from runtime.training.callbacks import StepCallback
-    from runtime.training.training_run import TrainingChoices, train_network
+    from runtime.training.training_run import train_network
 
-    choices = take_keywords(TrainingChoices, "train", more)
+    choices = _choose_training(more)
     heard = [*callbacks, *([StepCallback(on_step)] if on_step else [])]
     return train_network(network, data, recipe or Recipe(), folder, choices, heard)
+
+
+def _choose_training(keywords: Mapping[str, Any]) -> TrainingChoices:
+    """Make one object of the keywords that `train` takes. Raises InputError where training in integers is asked for
+    otherwise than it can be."""
+    from runtime.training.training_run import TrainingChoices
+
+    others = {name: value for name, value in keywords.items() if name not in ("quantize", "reduce_range")}
+    if any(keywords.get(name) is not None for name in ("quantize", "reduce_range")):
+        from runtime.int8.aware import choose_reshaping
+
+        others["reshaping"] = choose_reshaping(keywords.get("quantize"), keywords.get("reduce_range"))
+    return take_keywords(TrainingChoices, "train", others)
 
 
 @checked

@@ -28,6 +28,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "train resnet_digits --data digits --epochs 10 -o runs/digits",
         "train resnet_digits --data digits --resume auto -o runs/digits",
         "train resnet_digits --data digits --find-lr rates.svg",
+        "train resnet_digits --data digits --quantize u8s8 --init weights.safetensors --epochs 4 --lr 0.005",
         "train resnet20 --recipe he2015 --data cifar10 --set steps=2000 --set optimizer.lr=0.05",
     ),
     "data list": ("data list", "data list --data-dir ~/data --json"),

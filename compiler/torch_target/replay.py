@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -59,6 +60,12 @@ class Replay:
                 found.append(TORCH[step.function](*map(take, step.operands), **step.options))
         return {name: take(operand) for name, operand in self.results.items()}
 
+    def digest(self) -> str:
+        """Compute the SHA-256 of what is computed, of which arrays."""
+        rows = [(step.function, list(map(_write, step.operands)), sorted(step.options.items())) for step in self.steps]
+        results = [(name, _write(result)) for name, result in self.results.items()]
+        return hashlib.sha256(repr((rows, results)).encode()).hexdigest()
+
     def _add(self, array: Any, places: dict[int, int]) -> Any:
         """Add the steps to an array, and give what stands for it; the plain ones are constants."""
         waiting = [array]
@@ -81,6 +88,13 @@ class Replay:
         if isinstance(operand, RecordedArray):
             return _Result(places[id(operand)])
         return np.asarray(operand) if hasattr(operand, "__array__") else operand
+
+
+def _write(operand: Any) -> Any:
+    """Write what tells an operand from others: of an array all numbers, which its text need not have."""
+    if isinstance(operand, np.ndarray):
+        return (operand.dtype.str, operand.shape, hashlib.sha256(operand.tobytes()).hexdigest())
+    return operand
 
 
 def _list_operands(array: Any) -> list[RecordedArray]:

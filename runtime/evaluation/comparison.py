@@ -111,7 +111,8 @@ def _compare_weights(run: Run, session: Session) -> bool | None:
         same = said == digest_weights({name: np.asarray(array, np.float32) for name, array in run.weights.items()})
     weights = run.folder / WEIGHTS
     if same is False:
-        warn(f"{session.path} is of other weights than {weights}; export it again: {write_export(run.folder)}")
+        again = write_export(run.folder, run.metadata)
+        warn(f"{session.path} is of other weights than {weights}; export it again: {again}")
     if unfinished := tell_epoch(run.metadata):
         warn(f"{weights}: {unfinished}")
     return same

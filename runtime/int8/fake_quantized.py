@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -88,6 +91,7 @@ class FakeQuantized(nn.Module):
         rules = {**(rules or {}), FakeQuantize: lambda op, x: FakeQuantizer(op.value, scheme.quant_params(op.value))}
         network = lower(rounded.graph, rules=rules).eval()
         self._network = (network,)  # in a tuple, since it has no weights of its own
+        self._graph_digest = rounded.graph.digest()
         self._replay, self._layers, self._limit = Replay(rounded.arrays), rounded.layers, scheme.weight_limit
         parts = {name: part for name, part in network.named_modules() if isinstance(part, FakeQuantizer)}
         values = sorted({*(part.value for part in parts.values()), *(layer.operand for layer in rounded.layers)})
@@ -102,9 +106,20 @@ class FakeQuantized(nn.Module):
             return functional_call(self._network[0], self._compute_weights(), inputs)
 
     @property
+    def called_module(self) -> nn.Module:
+        """The module of the rounded graph, which computes with the tensors that it is given for a call."""
+        return self._network[0]
+
+    @property
     def learning(self) -> frozenset[str]:
         """The names of the weights that the outputs depend on."""
         return frozenset(self._replay.given)
+
+    def digest(self) -> str:
+        """Compute the SHA-256 of what is computed, but for the numbers of the weights that learn and of the scales:
+        equal ones give equal outputs and gradients for equal weights and scales."""
+        rows = [self._graph_digest, self._replay.digest(), [dataclasses.astuple(layer) for layer in self._layers]]
+        return hashlib.sha256(json.dumps([*rows, self._limit]).encode()).hexdigest()
 
     def _compute_weights(self) -> dict[str, Tensor]:
         """Compute the tensors of the network that the file has, rounded where it rounds them, by its names."""

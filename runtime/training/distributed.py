@@ -74,6 +74,20 @@ class ProcessRanks(Ranks):
         self._reduce(asked, dist.ReduceOp.MAX)
         return bool(asked.item())
 
+    def share_text(self, text: str) -> str:
+        """Give all processes the first one's text; it is sent as numbers."""
+        written = bytearray(text.encode()) if self.is_main else bytearray()
+        length = torch.tensor(len(written), device=self.device)
+        with telling_of_others():
+            dist.broadcast(length, 0)
+        size = int(length.item())
+        numbers = torch.empty(size, dtype=torch.uint8, device=self.device)
+        if self.is_main and size:
+            numbers.copy_(torch.frombuffer(written, dtype=torch.uint8))
+        with telling_of_others():
+            dist.broadcast(numbers, 0)
+        return bytes(numbers.tolist()).decode()
+
     def share_buffers(self, module: nn.Module, average: Mapping[str, Tensor] | None = None) -> None:
         """Give all processes the first one's buffers, and what it has in a moving average of these: each has statistics
         of its own images alone."""

@@ -48,7 +48,8 @@ class TrainResult:
 
     `recipe` is the one by which it was trained, with what it left open filled in; `history` are the evaluations, `best`
     is the step of the one whose weights these are, which is the last where nothing is chosen, `test` what was measured
-    of the test images, None where there are none.
+    of the test images, None where there are none. `facts` are for the metadata of the weights, where the network was
+    made another one to be trained: an export in int8 needs those of a training in integers.
     """
 
     state: dict[str, Tensor]
@@ -59,6 +60,7 @@ class TrainResult:
     best: int
     seconds: float
     test: Measured | None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def test_scores(self) -> dict[str, float]:

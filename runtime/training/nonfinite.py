@@ -91,9 +91,11 @@ def _name_node(node: fx.Node) -> str:
 
 def _follow_modules(module: nn.Module, images: Tensor, watch: _Watch) -> None:
     """Run any other module, and look at what its innermost modules give, in the order in which they are called, and at
-    its outputs."""
-    for name, part in module.named_modules():
-        if not any(part.children()):
+    its outputs; of one that calls another (`called_module`) with its own weights, at what the nodes of that give."""
+    computing = getattr(module, "called_module", None)
+    parts = dict((computing or module).named_modules())
+    for name, part in parts.items():
+        if name if computing is not None else not any(part.children()):
             part.register_forward_hook(lambda part, inputs, result, name=name: watch.see(name, result))
     watch.see("output", module(images))
 

@@ -45,6 +45,10 @@ class Ranks:
         """Tell whether any process wants something: each gets the same answer."""
         return wanted
 
+    def share_text(self, text: str) -> str:
+        """Give all processes the first one's text; what others say goes by unheard."""
+        return text
+
     def share_buffers(self, module: nn.Module, average: Mapping[str, Tensor] | None = None) -> None:
         """Give all processes the first one's buffers, such as BatchNorm's statistics, and what it has in a moving
         average of these."""

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from archspec.errors import InputError, ModelError
 from archspec.files import as_argument, is_plain_file
-from compiler.onnx_file.metadata import GRAPH, SPEC_HASH
+from compiler.onnx_file.metadata import GRAPH, SPEC_HASH, TRAINED_INT8
+from compiler.onnx_target.int8.scheme import RECIPES
 
 SPEC = "spec.yaml"
 RECIPE = "recipe.yaml"
@@ -79,10 +80,15 @@ def name_sample(index: int, label: str | None) -> str:
     return f"{index}{suffix}.png"
 
 
-def write_export(folder: Path) -> str:
-    """Write the command that makes a run's model."""
+def write_export(folder: Path, metadata: Mapping[str, str] | None = None) -> str:
+    """Write the command that makes a run's model: in int8, for the runtime of its recipe, where the `metadata` of the
+    weights say that they were trained so."""
     spec, weights, model = (as_argument(folder / name) for name in (SPEC, WEIGHTS, MODEL))
-    return f"archspec export {spec} --weights {weights} -o {model}"
+    words = [f"archspec export {spec} --weights {weights}"]
+    if trained := TRAINED_INT8.read(metadata or {}, folder / WEIGHTS):
+        target = next((target for target, recipe in RECIPES.items() if recipe == trained.get("recipe")), "any")
+        words += ["--precision int8", *([] if target == "any" else [f"--for {target}"])]
+    return " ".join([*words, f"-o {model}"])
 
 
 def list_trained(folder: str | Path) -> list[str]:

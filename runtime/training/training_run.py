@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archspec.bounds import MAX_NODES
 from archspec.callbacks import OnStep, ignore_step
@@ -35,12 +35,16 @@ from runtime.training.loop import Attendance, TrainResult
 from runtime.training.objective import Objective
 from runtime.training.ranks import Ranks
 from runtime.training.rate_search import RangeTest
+from runtime.training.reshaping import RESHAPED, Reshaped, Reshaping, ReshapingRun
 from runtime.training.resume import NEVER, TakenUp, fill_in, identify_data, read_settings, take_up
 from runtime.training.roles import find_roles
 from runtime.training.run import describe_training
 from runtime.training.run_folder import RECIPE, SPEC, check_vacant
 from runtime.training.train import find_rate, run_training
 from runtime.training.writer import RunText, RunWriter
+
+if TYPE_CHECKING:
+    from compiler.onnx_target.int8.scheme import Int8Recipe
 
 with extra("train"):
     from torch import nn
@@ -59,14 +63,17 @@ class TrainKeywords(FittingKeywords, total=False):
     device: str | None
     command: str | None
     on_read: OnStep | None
+    quantize: Int8Recipe | None
+    reduce_range: bool
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingChoices:
     """How a spec is fitted to the data (`sizes`, `max_nodes`), and what becomes of a run that is in the folder: it is
     replaced (`force`), or gone on with (`resume`: auto, or the place of a checkpoint). Training begins from the weights
-    of a file (`init`), but for those that are drawn anew (`reset`), on a `device`. `command` goes on with the run.
-    `on_read` hears how many of how many images are read before the first step."""
+    of a file (`init`), but for those that are drawn anew (`reset`), on a `device`. `reshaping` makes the network
+    another one first. `command` goes on with the run. `on_read` hears how many of how many images are read before the
+    first step."""
 
     sizes: Mapping[str, int] | None = None
     max_nodes: int = MAX_NODES
@@ -75,6 +82,7 @@ class TrainingChoices:
     init: str | Path | None = None
     reset: Sequence[str] = ()
     device: str | None = None
+    reshaping: Reshaping | None = None
     command: str | None = None
     on_read: OnStep = ignore_step
 
@@ -89,18 +97,32 @@ class TrainingChoices:
             raise InputError("train: `resume` goes on with a checkpoint, and `init` begins anew from weights: give one")
         if self.reset and self.init is None:
             raise InputError("train: `reset` draws weights anew that `init` would give: give that too")
+        if self.reshaping is not None and (self.reset or (self.init is None and not resumes)):
+            asked = " ".join(self.reshaping.words)
+            raise InputError(
+                f"train: {asked} begins from trained weights, all of them, since it measures what they compute: give "
+                "those of a training in float (--init WEIGHTS), without `reset`"
+            )
+
+    def settle(self, recipe: Recipe) -> Recipe:
+        """Fill in what the reshaping leaves no choice of. Raises InputError where the recipe asks what cannot be with
+        it."""
+        return recipe if self.reshaping is None else self.reshaping.settle(recipe)
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedTraining:
     """A network that is ready to be trained: its spec, where it had one, its graph, the data brought to what it takes,
-    and the module with the weights that it begins from, on its device."""
+    and the module with the weights that it begins from, on its device. What it is `reshaped` to is trained in its
+    place; `asked` says what was asked for of that."""
 
     spec: Spec | None
     graph: Graph
     data: Dataset
     module: nn.Module
     on_read: OnStep = ignore_step
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    reshaped: Reshaped | None = None
 
     @cached_property
     def grids(self) -> dict[str, OutputGrid]:
@@ -121,7 +143,20 @@ class PreparedTraining:
         module = to_torch(graph, seed=recipe.seed)
         if choices.init is not None:
             begin_from(module, graph, choices.init, choices.reset)
-        return cls(spec, graph, dataset, module.to(device), choices.on_read)
+        asked = choices.reshaping.asked if choices.reshaping else {}
+        return cls(spec, graph, dataset, module.to(device), choices.on_read, asked)
+
+    def reshape(self, choices: TrainingChoices, ranks: Ranks, taken_up: TakenUp | None = None) -> PreparedTraining:
+        """Make the network another one, where the choices say so: that of the start, where a training goes on."""
+        if choices.reshaping is None:
+            return self
+        reshaped = ReshapingRun(choices.reshaping, ranks, taken_up).reshape(self.graph, self.module, self.data)
+        return replace(self, module=reshaped.module, reshaped=reshaped)
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """The part of the metadata of the weights that says what the network was reshaped to."""
+        return self.reshaped.facts if self.reshaped else {}
 
     def make_ground(self, recipe: Recipe, ranks: Ranks) -> TrainingGround:
         """Make the ground of trainings by recipes with this one's loss."""
@@ -135,6 +170,8 @@ class PreparedTraining:
             "data": identify_data(self.data),
             "recipe": recipe.to_dict(),
             "processes": ranks.size,
+            **self.asked,
+            **({RESHAPED: self.reshaped.settings} if self.reshaped else {}),
         }
 
     def describe(self, recipe: Recipe, ranks: Ranks, command: str | None) -> RunText:
@@ -144,7 +181,7 @@ class PreparedTraining:
         return RunText(
             spec=to_yaml(self.spec.to_data()),
             recipe=to_yaml(recipe.to_dict()),
-            facts=describe_training(self.graph, self.data, recipe, self.grids),
+            facts={**describe_training(self.graph, self.data, recipe, self.grids), **self.facts},
             settings=self.identify(recipe, ranks),
             epochs=clock.epochs,
             steps=clock.steps,
@@ -164,20 +201,23 @@ def train_network(
     """Train a spec or a graph on a data set or that of a name, as archspec.train says; where several processes were
     started for that, as one of them."""
     choices.check(network, folder)
+    recipe = choices.settle(recipe)
     if folder is not None and isinstance(data, str):
         _check_apart(Path(folder), Path(data))
     if choices.command is None and folder is not None and isinstance(data, str):
-        choices = replace(choices, command=write_command(Path(folder), data, choices.max_nodes))
+        words = choices.reshaping.words if choices.reshaping else ()
+        choices = replace(choices, command=write_command(Path(folder), data, choices.max_nodes, words))
     with joining() as ranks:
         if folder is not None and str(choices.resume) == NEVER and ranks.is_main:
             check_vacant(folder, force=choices.force)
         prepared = PreparedTraining.prepare(network, data, recipe, choices, ranks)
         around = Attendance(callbacks if ranks.is_main else (), ranks=ranks)
-        if folder is None:
-            ground = prepared.make_ground(recipe, ranks)
-            settled = ground.settle(prepared.module, recipe, prepared.graph)
-            return run_training(ground, prepared.module, settled, around)
-        return _train_into(Path(folder), prepared, recipe, choices, around)
+        if folder is not None:
+            return _train_into(Path(folder), prepared, recipe, choices, around)
+        prepared = prepared.reshape(choices, ranks)
+        ground = prepared.make_ground(recipe, ranks)
+        settled = ground.settle(prepared.module, recipe, prepared.graph)
+        return replace(run_training(ground, prepared.module, settled, around), facts=prepared.facts)
 
 
 def _train_into(
@@ -185,11 +225,14 @@ def _train_into(
 ) -> TrainResult:
     """Train into a folder, of which the main process writes all."""
     ranks, resume = around.ranks, str(choices.resume)
-    ground = prepared.make_ground(recipe, ranks)
     taken_up = None
     if resume != NEVER:
-        recipe = fill_in(recipe, read_settings(folder, resume).get("recipe"))
-        taken_up = take_up(folder, resume, prepared.identify(recipe, ranks))
+        settings = read_settings(folder, resume)
+        recipe = fill_in(recipe, settings.get("recipe"))
+        kept = {name: settings[name] for name in (RESHAPED,) if name in settings}  # what was found, not asked for
+        taken_up = take_up(folder, resume, {**prepared.identify(recipe, ranks), **kept})
+    prepared = prepared.reshape(choices, ranks, taken_up)
+    ground = prepared.make_ground(recipe, ranks)
     recipe = ground.settle(prepared.module, recipe, prepared.graph)
     ranks.wait()  # until all have read what the main one may change
     interruption, text = Interruption(), prepared.describe(recipe, ranks, choices.command)
@@ -198,14 +241,16 @@ def _train_into(
         around = replace(around, keeper=writer, interruption=interruption)
         result = run_training(ground, prepared.module, recipe, around, taken_up)
     interruption.end()  # of a signal that came when all was done but the last lines
-    return result
+    return replace(result, facts=prepared.facts)
 
 
 def search_rate(
     network: Spec | Graph, data: Dataset | str, recipe: Recipe, choices: TrainingChoices, on_step: OnStep = ignore_step
 ) -> RangeTest:
     """Find a learning rate for a spec or a graph on a data set or that of a name, by a range test; nothing is kept."""
-    prepared = PreparedTraining.prepare(network, data, recipe, choices, Ranks())
+    choices.check(network, None)
+    recipe = choices.settle(recipe)
+    prepared = PreparedTraining.prepare(network, data, recipe, choices, Ranks()).reshape(choices, Ranks())
     ground = prepared.make_ground(recipe, Ranks())
     return find_rate(ground, prepared.module, ground.settle(prepared.module, recipe, prepared.graph), on_step)
 
@@ -230,12 +275,12 @@ def _check_apart(folder: Path, data: Path) -> None:
         raise InputError(f"the run would lie among the data, in {data}: choose another folder (-o)")
 
 
-def write_command(folder: Path, data: str, max_nodes: int = MAX_NODES) -> str:
-    """Write the command that goes on with a run."""
+def write_command(folder: Path, data: str, max_nodes: int = MAX_NODES, more: Sequence[str] = ()) -> str:
+    """Write the command that goes on with a run; it has `more` words."""
     words = ["archspec", "train", as_argument(folder / SPEC), "--data", as_argument(data)]
     words += ["--recipe", as_argument(folder / RECIPE), "--resume", "auto", "-o", as_argument(folder)]
     words += ["--max-nodes", str(max_nodes)] if max_nodes > MAX_NODES else []
-    return " ".join(words)
+    return " ".join([*words, *more])
 
 
 def _open_writer(folder: Path, text: RunText, taken_up: TakenUp | None, *, force: bool) -> RunWriter:

@@ -191,7 +191,8 @@ class RunWriter:
         if self.run.again:
             lines.append(f"to go on: {self.run.again}")
         if self.kept:
-            lines.append(f"to use the weights of epoch {self.kept} of {self.run.epochs}: {write_export(self.folder)}")
+            export = write_export(self.folder, self.facts)
+            lines.append(f"to use the weights of epoch {self.kept} of {self.run.epochs}: {export}")
         return lines
 
     def _leave(self) -> None:

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from torch._C._distributed_c10d import TCPStore
 
 from archspec.api import load
 from archspec.errors import RuntimeFailure
+from runtime.int8.aware import AwareTraining
 from runtime.recipes.recipe import Recipe
 from runtime.training.distributed import RANK, RESTARTS, WORLD_SIZE, ProcessRanks
 from runtime.training.training_run import TrainingChoices, train_network
@@ -52,7 +54,8 @@ def write_task(folder: Path, network: list[Any], recipe: dict[str, Any]) -> Path
 
 
 def train_together(folder: Path, resume: str = "never", kill: Kill = NOBODY, size: int = 2) -> list[int | None]:
-    """Train in some processes, of which one may be killed; their exit codes, None for one that had to be ended."""
+    """Train in some processes, of which one may be killed; their exit codes, None for one that had to be ended. Where
+    float.safetensors lies beside the folder, they train in integers from these weights."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.support.loaded_for_training"])
     place = {
@@ -115,9 +118,12 @@ def _train_here(folder: str, resume: str, place: dict[str, str], kill_at: int) -
         load(str(Path(folder).with_name("spec.json"))),
         TrainingChoices(resume=resume, force=resume == "never"),
     )
+    if (weights := Path(folder).with_name("float.safetensors")).exists():
+        init = weights if resume == "never" else None
+        choices = replace(choices, init=init, reshaping=AwareTraining("u8s8", reduce_range=True))
     try:
-        train_network(
-            spec, make_images(), recipe, folder, choices, ()
-        )  # what draws pictures takes longer than all else
+        # without callbacks: what draws pictures takes longer than all else
+        result = train_network(spec, make_images(), recipe, folder, choices, ())
+        Path(folder).with_name(f"facts{place[RANK]}.json").write_text(json.dumps(dict(result.facts)), encoding="utf-8")
     except RuntimeFailure as error:
         sys.exit(f"ended with the other: {error}")

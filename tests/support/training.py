@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from runtime.recipes.objective import LossSection
 from runtime.recipes.optimization import Sgd
 from runtime.recipes.recipe import Recipe
+from runtime.training.metrics import Progress
 
 QUICK = Recipe(epochs=4, batch=16, optimizer=Sgd(lr=0.1), loss=LossSection(label_smoothing=0.1), threads=1)
 
@@ -20,6 +21,16 @@ def change(recipe: Recipe, **fields: Any) -> Recipe:
     if "lr" in fields:
         fields["optimizer"] = recipe.optimizer.model_copy(update={"lr": fields.pop("lr")})
     return recipe.model_copy(update=fields)
+
+
+def stop_at(step: int) -> Callable[[Progress], None]:
+    """Have Ctrl-C come for the second time at a step."""
+
+    def stop(progress: Progress) -> None:
+        if progress.step == step:
+            raise KeyboardInterrupt
+
+    return stop
 
 
 def make_net(seed: int = 0, classes: int = 3) -> nn.Sequential:

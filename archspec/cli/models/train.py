@@ -101,6 +101,16 @@ def train(
             help="Draw these of them anew: of the layers that give the outputs, or of a name or pattern.",
         ),
     ] = [],
+    quantize: Annotated[
+        Literal["u8s8", "s8s8"] | None,
+        typer.Option(
+            "--quantize",
+            help="Train in integers, as the int8 file computes, from --init WEIGHTS: u8s8 for CPUs, s8s8 for TensorRT.",
+        ),
+    ] = None,
+    reduce_range: Annotated[
+        bool, typer.Option("--reduce-range", help="int8 weights of seven bits, for CPUs without VNNI.")
+    ] = False,
     find_lr: Annotated[
         Path | None,
         shared_option("--find-lr", metavar="FILE.svg", parser=names_file("rates.svg")),
@@ -175,6 +185,7 @@ def train(
     }
     loaded, settings = _choose(spec, recipe, set_, given, allow)
     refuse_idle("--force", force or None, output is None, "-o RUN")
+    refuse_idle("--reduce-range", reduce_range or None, quantize is None, "--quantize u8s8|s8s8")
     if resume == "auto" and output is None:
         raise typer.BadParameter("--resume auto goes on with the run in -o RUN: name it")
     if is_launched() and output is None:
@@ -187,16 +198,24 @@ def train(
         "reset": reset,
         "device": device,
     }
+    integers: dict[str, Any] = {"quantize": quantize, "reduce_range": reduce_range or None}
     if find_lr is not None:
         refuse_idle("--output", output, True, "a training, and --find-lr keeps nothing of one")
+        if quantize is not None:
+            from runtime.int8.aware import AwareTraining
+
+            fitting["reshaping"] = AwareTraining(quantize, reduce_range)
         _find_rate(loaded, data, settings, find_lr, fitting, as_json=as_json)
         return
     with _find_folder(output, loaded.name) as folder, follow_training() as follower:
         if processes and processes > 1 and not is_launched():
             _launch(folder, processes, threads)
             return
+        begun = resume
         resume, force = choose_after_restart(folder, resume, force=force)
-        again = " ".join([write_command(folder, data, max_nodes), *(f"--allow {as_argument(one)}" for one in allow)])
+        if resume != begun:  # all were started anew, and what they began from is behind them
+            fitting |= {"init": None, "reset": ()}
+        again = write_command(folder, data, max_nodes, _write_more(allow, quantize, reduce_range=reduce_range))
         result = api.train(
             loaded,
             data,
@@ -209,6 +228,7 @@ def train(
             on_read=follower.on_read,
             callbacks=_list_callbacks(folder, tensorboard=tensorboard),
             **fitting,
+            **integers,
         )
     if not is_main():
         return
@@ -217,7 +237,13 @@ def train(
         return
     tell(_describe_scores(result))
     tell(f"wrote {folder}/: spec.yaml, recipe.yaml, weights.safetensors, metrics.jsonl, checkpoints/")
-    tell(f"next: {write_export(folder)}{f' --max-nodes {max_nodes}' if max_nodes > MAX_NODES else ''}")
+    tell(f"next: {write_export(folder, result.facts)}{f' --max-nodes {max_nodes}' if max_nodes > MAX_NODES else ''}")
+
+
+def _write_more(allow: list[str], quantize: str | None, *, reduce_range: bool) -> list[str]:
+    """Write what the command that goes on needs beside the run, its data and its recipe."""
+    integers = ["--quantize", quantize] if quantize else []
+    return [*integers, *(["--reduce-range"] if reduce_range else []), *(f"--allow {as_argument(one)}" for one in allow)]
 
 
 def _launch(folder: Path, processes: int, threads: int | None) -> None:

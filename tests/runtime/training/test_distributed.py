@@ -11,9 +11,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from archspec.api import to_torch
 from archspec.errors import InputError
 from runtime.training.distributed import choose_after_restart, is_launched, is_main, joining
+from runtime.weights.safetensors_file import save_weights
+from tests.support.documents import graph_from
 from tests.support.killed_training import compare, read_result
+from tests.support.lowering import stir
 from tests.support.metrics import read_metrics
 from tests.support.together import Kill, train_together, write_task
 
@@ -88,6 +92,29 @@ def test_processes_that_are_killed_end_the_same(tmp_path: Path) -> None:
     expected = read_result(whole)
     assert compare(read_result(killed), expected) == []
     assert any("running_var" in name for name in expected)
+
+
+def test_processes_in_integers_have_the_same_scales(tmp_path: Path) -> None:
+    """And the losses of one process; killed and gone on with, they end the same. The control is the network in
+    float."""
+    network, recipe = [{"conv": 8}, "norm", "relu", "flatten", {"linear": 3}], RECIPE | {"clip": None}
+    graph = graph_from({"archspec": 1, "inputs": {"x": [1, 4, 4]}, "network": network})
+    weights, folders = stir(to_torch(graph)).state_dict(), {}
+    for name in ("one", "two", "killed"):
+        folders[name] = write_task(tmp_path / name / "run", network, recipe)
+        save_weights(folders[name].with_name("float.safetensors"), weights, {})
+    assert train_together(folders["one"], size=1) == [0]
+    assert train_together(folders["two"]) == [0, 0]
+    facts = [(tmp_path / path).read_text(encoding="utf-8") for path in ("one/facts0.json", "two/facts0.json")]
+    assert "archspec.trained_int8" in facts[0]
+    assert {*facts, (tmp_path / "two" / "facts1.json").read_text(encoding="utf-8")} == {facts[0]}
+    assert read_losses(folders["two"]) == pytest.approx(read_losses(folders["one"]), rel=1e-3)
+    assert train_together(folders["killed"], kill=Kill(1, 8))[1] == -signal.SIGKILL
+    assert train_together(folders["killed"], "auto") == [0, 0]
+    assert compare(read_result(folders["killed"]), read_result(folders["two"])) == []
+    plain = write_task(tmp_path / "plain" / "run", network, recipe)
+    assert train_together(plain, size=1) == [0]
+    assert read_losses(plain) != pytest.approx(read_losses(folders["one"]), rel=1e-3)
 
 
 def test_a_process_that_is_alone_joins_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,5 +14,6 @@ def test_one_process_is_the_main_one() -> None:
     counts, sums = np.arange(3.0), torch.ones(2)
     assert ranks.add_up(counts) is counts
     assert ranks.add_up(sums) is sums
+    assert ranks.share_text("näher") == "näher"
     assert ranks.agree(True)
     assert not ranks.agree(False)

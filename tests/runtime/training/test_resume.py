@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,10 @@ from archspec.api import load, train
 from archspec.errors import ArchspecError, InputError
 from runtime.recipes.recipe import Recipe
 from runtime.training.manifest import Manifest
-from runtime.training.metrics import Progress
 from runtime.training.resume import fill_in
 from runtime.training.run_folder import CHECKPOINTS, METRICS, WEIGHTS
 from tests.support.killed_training import RECIPE, compare, make_images, prepare, read_result
-from tests.support.training import change
-
-
-def stop_at(step: int) -> Callable[[Progress], None]:
-    def stop(progress: Progress) -> None:
-        if progress.step == step:
-            raise KeyboardInterrupt
-
-    return stop
+from tests.support.training import change, stop_at
 
 
 def go_on(folder: Path, resume: str = "auto", recipe: Recipe = RECIPE, **more: Any) -> Any:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from archspec.errors import ArchspecError
-from compiler.onnx_file.metadata import GRAPH, SPEC_HASH
+from archspec.errors import ArchspecError, ModelError
+from compiler.onnx_file.metadata import GRAPH, SPEC_HASH, TRAINED_INT8
 from runtime.training.run_folder import (
     METRICS,
     MODEL,
@@ -97,3 +97,8 @@ def test_the_command_of_an_export_is_one_for_a_shell() -> None:
     found = shlex.split(write_export(folder))
     files = [str(folder / name) for name in (SPEC, WEIGHTS, MODEL)]
     assert found == ["archspec", "export", files[0], "--weights", files[1], "-o", files[2]]
+    for recipe, words in (("u8s8", []), ("s8s8", ["--for", "tensorrt"])):
+        found = shlex.split(write_export(folder, TRAINED_INT8.write({"recipe": recipe})))
+        assert found[5:-2] == ["--precision", "int8", *words]
+    with pytest.raises(ModelError, match=r"archspec\.trained_int8"):
+        write_export(folder, {str(TRAINED_INT8): "[]"})
