@@ -36,7 +36,7 @@ FOR_TASKS = {
     "loss.class_weights": ("labels", "maps"),
 }
 """The keys that mean something for some tasks alone, where they are not off."""
-FOR_VOLUMES = ("data.patches", "data.window", "augment.foreground")
+FOR_VOLUMES = ("data.patches", "data.window", "data.spacing", "augment.foreground")
 """The keys that volumes alone have."""
 
 LOSSES = {

@@ -18,7 +18,9 @@ class DropRamp:
     def __init__(self, module: nn.Module, wanted: bool) -> None:
         self.parts: list[Any] = [part for part in module.modules() if hasattr(part, "progress")] if wanted else []
         if wanted and not self.parts:
-            raise InputError("the network has no stochastic depth and no ShakeDrop whose survival could fall slowly")
+            raise InputError(
+                "ramp_drop: the network has no stochastic depth and no ShakeDrop whose survival could fall slowly"
+            )
 
     def move(self, progress: float) -> None:
         """Set how far training is, from 0 to 1."""

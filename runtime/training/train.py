@@ -21,6 +21,7 @@ from runtime.training.assembly import TrainingGround, drawing_apart
 from runtime.training.batch_statistics import sharing_statistics
 from runtime.training.drop_ramp import DropRamp
 from runtime.training.grids import find_grids
+from runtime.training.idle import find_idle
 from runtime.training.loop import Attendance, TrainingLoop, TrainResult
 from runtime.training.objective import Objective
 from runtime.training.rate_search import STEPS, RangeTest, RangeTestMeter, rate_of
@@ -66,6 +67,8 @@ def run_training(
     synchronized = sharing_statistics(module, around.ranks, wanted=recipe.sync_batch_norm)
     with drawing_apart(device_of(module), recipe), DropRamp(module, recipe.ramp_drop) as ramp, synchronized:
         loop = TrainingLoop(ground.assemble(module, recipe, ramp), around)
+        for line in find_idle(loop.parts, around, ground.open_samples(recipe)) if around.ranks.is_main else ():
+            warn(f"without effect: {line}")
         if taken_up is not None:
             loop.restore(taken_up.snapshot, taken_up.chosen)
             if loop.is_over and around.ranks.is_main:

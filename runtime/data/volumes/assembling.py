@@ -154,6 +154,8 @@ def _refuse_idle(section: DataSection) -> None:
             raise InputError(
                 f"data.{name} is of pictures; volumes are resampled (linear, labels nearest) to data.spacing"
             )
+    if section.ground is not None:
+        raise InputError("data.ground is of pictures, which may be transparent; no volume is")
     if section.normalize == "imagenet":
         raise InputError(
             "data.normalize: imagenet is of pictures; volumes are `measured`, or left as they are (`none`)"

@@ -74,10 +74,11 @@ def test_chance_is_apart() -> None:
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("wrong", ["data.patches", "data.window", "augment.foreground"])
+@pytest.mark.parametrize("wrong", ["data.patches", "data.window", "data.spacing", "augment.foreground"])
 def test_what_volumes_alone_have_is_refused_for_pictures(wrong: str) -> None:
     section, name = wrong.split(".")
-    recipe = Recipe.model_validate({section: {name: {"patches": 3, "window": "each", "foreground": 1}[name]}})
+    value = {"patches": 3, "window": "each", "spacing": [1.0, 1.0, 1.0], "foreground": 1}[name]
+    recipe = Recipe.model_validate({section: {name: value}})
     with pytest.raises(InputError, match=f"`{wrong}` is for volumes, and these are none"):
         make_ground().check(recipe)
     make_ground().check(Recipe())

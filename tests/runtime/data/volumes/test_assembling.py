@@ -111,6 +111,7 @@ def test_targets_are_read_alone(tmp_path: Path) -> None:
     [
         ({"resize": "letterbox"}, "data.resize is of pictures"),
         ({"interpolation": "nearest"}, "data.interpolation is of pictures"),
+        ({"ground": "white"}, "data.ground is of pictures"),
         ({"normalize": "imagenet"}, "imagenet is of pictures"),
         ({"spacing": [1, 1]}, "data.spacing has 2 numbers"),
         ({"size": [16, 16]}, "data.size is 16×16, and volumes have three extents"),
