@@ -302,7 +302,8 @@ def test_standardized_kernels_are_the_formula_in_double_precision(lengths: bool)
         torch.autograd.grad(y.square().sum(), w)[0]
         for y, w in ((found, module.get_parameter("op.weight")), (expected, v))
     )
-    torch.testing.assert_close(ours, theirs.float(), rtol=1e-4, atol=1e-4)
+    # sums of products that cancel: their rounding goes by the largest of them
+    torch.testing.assert_close(ours, theirs.float(), rtol=1e-4, atol=1e-5 * float(theirs.abs().max()))
 
 
 def test_weight_norm_compiles_and_is_copied() -> None:
