@@ -14,6 +14,7 @@ from archspec.arrays import Array
 from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import ArchspecError
 from archspec.wording import list_some, tell_count, write_shape
+from runtime.data.dataset import check_classes
 from runtime.data.measuring import ChannelSums, survey
 from runtime.data.source import DataSource, find_targets, take_channels
 from runtime.data.splits import TEST, TRAIN, VALIDATION, split_samples
@@ -106,6 +107,10 @@ def check_data(source: DataSource, section: DataSection | None = None, on_step: 
     for kind, messages in (("unusable", source.problems), ("left out", source.notes)):
         for message in messages:
             found.tell(kind, message)
+    try:
+        check_classes(source.name, source.task, source.classes)
+    except ArchspecError as error:
+        found.tell("unusable", str(error))
     part_of = _split(source, section or DataSection(), found)
     found.counts = {part: [0] * len(source.classes) for part in found.parts}
     _Reading(source, part_of, found).read_all(on_step)

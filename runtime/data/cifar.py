@@ -13,6 +13,7 @@ from archspec.arrays import Array
 from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import InputError
 from runtime.data.dataset import ArraySamples
+from runtime.data.description import read_description
 from runtime.data.listing import FolderListing
 from runtime.data.source import DataSource
 from runtime.data.splits import TEST, TRAIN
@@ -75,6 +76,7 @@ def read(
 ) -> DataSource:
     """Read all images (N, 3, 32, 32) and labels of the first of the kinds that is there. Raises InputError where a file
     is missing or damaged, or there are only those for Python."""
+    read_description(listing, (), "CIFAR's binary files")
     found = [(kind, _find_folder(listing, kind.test)) for kind in kinds]
     there = [(kind, folder) for kind, folder in found if folder is not None]
     if not there and not any(_find_folder(listing, kind.for_python) is not None for kind in kinds):

@@ -136,6 +136,17 @@ class Dataset:
         return place(self.preprocess, own).shown
 
 
+def check_classes(name: str, task: str, classes: Sequence[str]) -> None:
+    """Raises InputError where data, which messages call `name`, have too few classes for anything to be learned."""
+    least = find_task(task).least_classes
+    if len(classes) < least:
+        found = f"one class, {classes[0]}" if classes else "no class"
+        raise InputError(
+            f"{name} has {found}: a network learns nothing of the task {task} from fewer than {least}, since "
+            "its answer would always be right; add images of something else, as a class of its own"
+        )
+
+
 def iterate_targets(samples: Samples) -> Iterator[Any]:
     """Yield what is asked of each sample, in order: by its method `read_target(index)` where it has one, which need not
     read the image."""

@@ -10,8 +10,9 @@ from typing import Any, NoReturn
 from archspec.errors import ArchspecError, InputError, Place, suggest, tell_value
 from archspec.spec.marked import Table, place_in
 from archspec.spec.text import read_file
+from archspec.wording import list_some
 from runtime.data.listing import FolderListing
-from runtime.data.mask_values import Value, parse_value
+from runtime.data.mask_values import Value, describe_value, parse_value
 
 DATA_YAML = "data.yaml"
 """The file's name."""
@@ -29,7 +30,8 @@ class DataDescription:
 
     `classes` are names by the values of a mask, or in the order of their numbers; `ignored` are the values for which no
     class is asked. `images` and `masks` are folders, `table` a CSV file and `annotations` JSON files. `joints` are
-    names, `flip_index` the number of each joint's counterpart in a mirror, and `crop` one of CROPS.
+    names, `flip_index` the number of each joint's counterpart in a mirror, and `crop` one of CROPS. `places` say where
+    the keys stand.
     """
 
     classes: Mapping[Value, str] | tuple[str, ...] | None = None
@@ -41,16 +43,44 @@ class DataDescription:
     joints: tuple[str, ...] = ()
     flip_index: tuple[int, ...] | None = None
     crop: str = "auto"
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)
 
-    @property
-    def class_names(self) -> tuple[str, ...] | None:
-        """The names of the classes alone, in their order."""
-        return tuple(self.classes.values()) if isinstance(self.classes, Mapping) else self.classes
+    def name_classes(self) -> tuple[str, ...] | None:
+        """Give the names of classes that no mask stores, in the order of their numbers; None where it names none.
+        Raises InputError where these numbers are others than those from 0 on."""
+        if not isinstance(self.classes, Mapping):
+            return self.classes
+        values = sorted(self.classes)
+        if values != list(range(len(values))):
+            raise self.refuse(
+                "classes",
+                f"`classes` have the numbers {list_some([describe_value(value) for value in values], 8, ', ')}: where "
+                f"no masks store them, {len(values)} classes have those from 0 to {len(values) - 1}; the names alone, "
+                "in their order, will do",
+            )
+        return tuple(self.classes[value] for value in values)
+
+    def check_keys(self, known: Sequence[str], noun: str) -> None:
+        """Raises InputError for a key that says nothing of what a folder is read as, `noun`."""
+        for key in self.places:
+            if key not in known:
+                fitting = f"`{'`, `'.join(known)}` would" if known else "no key would"
+                raise self.refuse(key, f"`{key}` says nothing of {noun}, as which this folder is read; {fitting}")
+
+    def refuse(self, key: str, message: str) -> InputError:
+        """Make an error with the place of a key."""
+        return InputError(f"{self.places.get(key, DATA_YAML)}: {message}")
 
 
-def read_description(listing: FolderListing) -> DataDescription:
-    """Read the `data.yaml` of a folder. Raises InputError with file, line and column where it makes no sense."""
-    return _Reader(listing.path(DATA_YAML), listing).read() if listing.has(DATA_YAML) else DataDescription()
+def read_description(
+    listing: FolderListing, keys: Sequence[str] | None = None, noun: str = "pictures"
+) -> DataDescription:
+    """Read the `data.yaml` of a folder that is read as `noun`, of which these `keys` say something (None: any). Raises
+    InputError with file, line and column where it makes no sense, or has another key."""
+    found = _Reader(listing.path(DATA_YAML), listing).read() if listing.has(DATA_YAML) else DataDescription()
+    if keys is not None:
+        found.check_keys(keys, noun)
+    return found
 
 
 @dataclass
@@ -76,7 +106,11 @@ class _Reader:
                 known = ", ".join(READERS)
                 self.refuse((key,), f"unknown key '{key}'{suggest(str(key), READERS)} (known: {known})", key=True)
         said = {READERS[key][0]: READERS[key][1](self, key) for key in self.data}
-        made = DataDescription(**said)
+        places = {str(key): str(place_in(self.data, (key,), Place(str(self.path), 1), key=True)) for key in self.data}
+        made = DataDescription(**said, places=places)
+        known = made.classes if isinstance(made.classes, Mapping) else range(len(made.classes or ()))
+        if both := [describe_value(value) for value in made.ignored if value in known]:
+            self.refuse(("ignore",), f"`classes` name {list_some(both, 5, ', ')}, which `ignore` leaves out: keep one")
         if made.joints and made.flip_index is not None and len(made.flip_index) != len(made.joints):
             self.refuse(("flip_index",), f"there are {len(made.joints)} joints, and {len(made.flip_index)} numbers")
         return made

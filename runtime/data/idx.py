@@ -17,8 +17,9 @@ import numpy as np
 from archspec.arrays import Array
 from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import InputError
-from archspec.wording import list_some, write_shape
+from archspec.wording import list_some, tell_count, write_shape
 from runtime.data.dataset import ArraySamples
+from runtime.data.description import read_description
 from runtime.data.listing import FolderListing
 from runtime.data.source import DataSource
 from runtime.data.splits import PART_NAMES, TEST, TRAIN
@@ -54,6 +55,7 @@ def recognize(listing: FolderListing) -> bool:
 def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> DataSource:
     """Read all images (N, 1, H, W) and labels. Raises InputError where a file is missing or damaged, or images and
     labels do not go together."""
+    description = read_description(listing, ("classes",), "IDX files")
     parts = find_parts(listing, name)
     images, labels, names, of_part = list[Array](), list[Array](), list[str](), list[str]()
     for done, (part, files) in enumerate(parts.items(), 1):
@@ -67,7 +69,11 @@ def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> Da
         of_part += [part] * len(found)
         on_step(done, len(parts))
     targets = np.concatenate(labels).astype(np.int64)
-    classes = tuple(map(str, range(int(targets.max()) + 1)))
+    count = int(targets.max()) + 1
+    classes = description.name_classes() or tuple(map(str, range(count)))
+    if len(classes) < count:
+        told = f"{tell_count(len(classes), 'class', 'classes')} named, and the labels go up to {count - 1}"
+        raise description.refuse("classes", told)
     samples = ArraySamples(np.concatenate(images)[:, None], targets)
     given = of_part if TEST in parts else None
     return DataSource(name, "labels", samples, classes, names, parts=given, strata=targets.tolist())

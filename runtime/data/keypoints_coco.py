@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from archspec.wording import list_some, tell_count
 from runtime.data.description import MAX_JOINTS, DataDescription, read_description
 from runtime.data.listing import FolderListing, find_ending
 from runtime.data.mask_pairs import IMAGE_FOLDERS
-from runtime.data.poses import Box, PosedPictures, bound_pose, find_counterparts
+from runtime.data.poses import MAX_POSITION, Box, PosedPictures, bound_pose, find_counterparts
 from runtime.data.source import DataSource
 from runtime.data.splits import PART_NAMES
 
@@ -33,6 +33,9 @@ MAX_ANNOTATION_FILES = 20
 HEAD = 1 << 12
 """The number of bytes at each end of a file in which COCO's keys are looked for."""
 
+END = re.compile(rb"[]}]\s*}\s*$")
+"""What a file of lists ends with: one that is cut off seldom does."""
+
 PART = re.compile(r"(?<![a-z])(train|training|val|valid|validation|dev|test|testing)(?![a-z])")
 """A part, as a word or before digits, in the name of a file."""
 
@@ -44,16 +47,18 @@ DESCRIBED = (
 
 @dataclass
 class PoseSamples:
-    """The samples that were found so far, and what was left out, by why."""
+    """The samples that were found so far, and what was left out, by why; `files` has the part of each picture, and the
+    file of annotations that says it first."""
 
     joints: tuple[str, ...] = ()
     rows: list[tuple[str, str, str, Float32Array, Box]] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    files: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def recognize(listing: FolderListing) -> bool:
     """Tell whether a folder has pictures and a JSON file that is COCO's by its keys."""
-    return bool(listing.pictures) and any(_is_coco(listing.path(name)) for name in _list_files(listing))
+    return bool(listing.pictures) and any(_is_coco(listing.path(name)) for name in list_candidates(listing))
 
 
 def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> DataSource:
@@ -62,8 +67,8 @@ def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> Da
 
     Raises InputError where an annotation makes no sense, or names a picture that is not there.
     """
-    description = read_description(listing)
-    files = description.annotations or [file for file in _list_files(listing) if _is_coco(listing.path(file))]
+    description = read_description(listing, ("joints", "flip_index", "crop", "annotations"), "keypoints as COCO")
+    files = description.annotations or [file for file in list_candidates(listing) if _is_coco(listing.path(file))]
     parts = [_find_part(file) for file in files]
     if len(files) > 1 and ("" in parts or len(set(parts)) < len(parts)):
         raise InputError(
@@ -87,7 +92,8 @@ def make_source(name: str, listing: FolderListing, found: PoseSamples, descripti
     flip_index = description.flip_index or find_counterparts(joints)
     for said, numbers in (("joints", joints), ("flip_index", flip_index or joints)):
         if len(numbers) != len(found.joints):
-            raise InputError(f"{name} has {len(found.joints)} joints, and data.yaml says {len(numbers)} under `{said}`")
+            has = f"{name} has {tell_count(len(found.joints), 'joint')}"
+            raise description.refuse(said, f"{has}, and `{said}` has {len(numbers)} here")
     rows = sorted(found.rows, key=lambda row: row[:2])
     several = Counter(file for file, *_ in rows).most_common(1)[0][1] > 1
     if several and description.crop == "none":
@@ -104,13 +110,14 @@ def make_source(name: str, listing: FolderListing, found: PoseSamples, descripti
     )
 
 
-def _list_files(listing: FolderListing) -> list[str]:
+def list_candidates(listing: FolderListing) -> list[str]:
+    """List the JSON files that lie where those of COCO do."""
     places = [name for name in listing.files if name.rpartition("/")[0].lower() in ("", "annotations")]
     return [name for name in places if find_ending(name) == ".json"][:MAX_ANNOTATION_FILES]
 
 
 def _is_coco(path: Path) -> bool:
-    """True if a file has two of COCO's keys near its ends."""
+    """True if a file has two of COCO's keys near its ends, or one and no end: a copy that was cut off."""
     try:
         with open(path, "rb") as file:
             ends = file.read(HEAD)
@@ -118,7 +125,9 @@ def _is_coco(path: Path) -> bool:
             ends += file.read(HEAD)
     except OSError:
         return False
-    return sum(key in ends for key in (b'"images"', b'"annotations"', b'"categories"')) >= 2
+    ends = ends.replace(b"\0", b"")  # of UTF-16
+    found = sum(key in ends for key in (b'"images"', b'"annotations"', b'"categories"'))
+    return found >= (2 if END.search(ends) else 1)
 
 
 def _find_part(file: str) -> str:
@@ -141,7 +150,8 @@ class _AnnotationFile:
     @raising(InputError)
     def read_into(self, found: PoseSamples) -> None:
         data = self._load()
-        images = {self._key(item, "id"): item for item in self._list(data, "images")}
+        images = self._index(self._list(data, "images"), "images")
+        self._index(self._list(data, "annotations"), "annotations")
         categories = dict(self._read_categories(data))
         if not categories:
             raise InputError(f"{self.path} has no category with keypoints: boxes and outlines alone are no joints")
@@ -165,7 +175,10 @@ class _AnnotationFile:
             content = self.path.read_bytes()
         except OSError as error:
             raise InputError(f"cannot read {self.path}: {error.strerror}") from error
-        data = read_json(content, str(self.path))
+        try:
+            data = read_json(content, str(self.path))
+        except ArchspecError as error:
+            raise InputError(f"{error}; is it whole? A copy that was cut off ends before its last bracket") from error
         if not isinstance(data, dict):
             raise ArchspecError(f"{self.path} must be a JSON object with images, categories and annotations")
         return data
@@ -176,6 +189,21 @@ class _AnnotationFile:
             raise ArchspecError(f"{self.path}: '{key}' must be a list of objects")
         return found
 
+    def _index(self, items: Sequence[dict[str, Any]], noun: str) -> dict[int | str, dict[str, Any]]:
+        """The objects of a list by their `id`s. Raises ArchspecError where two have the same."""
+        found: dict[int | str, dict[str, Any]] = {}
+        for item in items:
+            if item.get("id") is None and noun == "annotations":
+                continue  # theirs are of no use to anybody but COCO
+            other = found.setdefault(self._key(item, "id"), item)
+            if other is not item:
+                places = [next(place for place, each in enumerate(items) if each is one) for one in (other, item)]
+                raise ArchspecError(
+                    f"{self.path}: '{noun}'[{places[0]}] and '{noun}'[{places[1]}] (counted from 0) both have the id "
+                    f"{tell_value(item['id'])}: give each its own"
+                )
+        return found
+
     def _key(self, item: Mapping[str, Any], key: str) -> int | str:
         value = item.get(key)
         if isinstance(value, bool) or not isinstance(value, int | str):
@@ -183,7 +211,7 @@ class _AnnotationFile:
         return value
 
     def _read_categories(self, data: Mapping[str, Any]) -> Iterator[tuple[int | str, tuple[str, ...]]]:
-        for item in self._list(data, "categories"):
+        for item in self._index(self._list(data, "categories"), "categories").values():
             names = item.get("keypoints")
             if names is None or names == []:
                 continue
@@ -206,6 +234,9 @@ class _AnnotationFile:
         file = self.listing.find(name, self.folders)
         if file is None:
             raise ArchspecError(f"{self.path}: {self.listing.folder} has no picture {tell_value(name)}, or several")
+        part, path = found.files.setdefault(file, (self.part, str(self.path)))
+        if part != self.part:
+            raise ArchspecError(f"{self.path}: {where} is of {file}, and so is one of {path}: an image is of one part")
         found.rows.append((file, f"{item.get('id', where)}", self.part, pose, self._read_box(item, pose, where)))
 
     def _read_pose(self, numbers: Any, joints: int, where: str) -> Float32Array:
@@ -215,10 +246,16 @@ class _AnnotationFile:
                 f"{self.path}: {where} has {count} numbers as 'keypoints', and {joints} joints need 3 each"
             )
         what = f"{self.path}: {where}: 'keypoints'"
-        values = np.array([check_number(value, what) for value in numbers], np.float64).reshape(-1, 3)
+        values = np.array([self._check_position(value, what) for value in numbers], np.float64).reshape(-1, 3)
         if not np.isin(values[:, 2], (0, 1, 2)).all():
             raise ArchspecError(f"{what}: a visibility is 0, 1 or 2")
         return values.astype(np.float32)
+
+    def _check_position(self, value: object, what: str) -> float:
+        number = check_number(value, what)
+        if abs(number) > MAX_POSITION:
+            raise ArchspecError(f"{what}: {number:g} is no number of pixels")
+        return number
 
     def _read_box(self, item: Mapping[str, Any], pose: Float32Array, where: str) -> Box:
         """The box of an annotation, or where it has none, one around its joints."""
@@ -227,5 +264,5 @@ class _AnnotationFile:
             return bound_pose(pose)
         if not isinstance(box, list) or len(box) != 4:
             raise ArchspecError(f"{self.path}: {where}: 'bbox' must be left, top, width and height")
-        left, top, width, height = (check_number(value, f"{self.path}: {where}: 'bbox'") for value in box)
+        left, top, width, height = (self._check_position(value, f"{self.path}: {where}: 'bbox'") for value in box)
         return (left, top, left + width, top + height) if width > 0 and height > 0 else bound_pose(pose)

@@ -28,7 +28,7 @@ from runtime.data.description import MAX_JOINTS, read_description
 from runtime.data.keypoints_coco import PoseSamples, make_source
 from runtime.data.listing import FolderListing
 from runtime.data.mask_pairs import IMAGE_FOLDERS
-from runtime.data.poses import bound_pose
+from runtime.data.poses import MAX_POSITION, bound_pose
 from runtime.data.source import DataSource
 
 BY_NUMBER = re.compile(r"(x|y|v)_?([0-9]{1,4})", re.IGNORECASE)
@@ -58,7 +58,7 @@ def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> Da
 
     Raises InputError, with file and line, where a row names no file or one twice, or a number makes no sense.
     """
-    description = read_description(listing)
+    description = read_description(listing, ("joints", "flip_index", "crop", "table"), "a table of keypoints")
     columns = find_tables(listing, description)
     fitting = [file for file, found in columns.items() if find_column(found, IMAGE) and _find_joints(found)]
     check_one(listing, fitting, "image, x1, y1, …")
@@ -125,6 +125,6 @@ def _read_number(table: CsvTable, row: CsvRow, column: str) -> float:
         number = float(row.cells[column])
     except ValueError:
         number = math.nan
-    if not abs(number) < 1 << 24:
+    if not abs(number) < MAX_POSITION:
         raise InputError(f"{table.place(row)}: `{column}` is {cut(row.cells[column], 40)!r}, and no number of pixels")
     return number

@@ -37,7 +37,7 @@ def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> Da
 
     Raises InputError, with file and line, where a row names no file, one twice, or no class.
     """
-    description = read_description(listing)
+    description = read_description(listing, ("classes", "table"), "a table of labels")
     fitting = [
         file
         for file, columns in find_tables(listing, description).items()
@@ -56,7 +56,7 @@ def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> Da
         if not row.cells[label]:
             raise InputError(f"{table.place(row)}: {file} has no class")
         found[file] = row.cells[label], read_part(table, row, part)
-    classes = description.class_names or _order({word for word, _ in found.values()})
+    classes = description.name_classes() or _order({word for word, _ in found.values()})
     numbers = {word: number for number, word in enumerate(classes)}
     for row in table.rows:
         if row.cells[label] not in numbers:

@@ -24,10 +24,11 @@ from runtime.data.csv_table import (
 )
 from runtime.data.description import DATA_YAML, DataDescription, read_description
 from runtime.data.listing import FolderListing, cut_ending
-from runtime.data.mask_values import MaskValues, choose_values, scan_masks
+from runtime.data.mask_values import MaskScan, MaskValues, choose_values, describe_value, scan_masks
 from runtime.data.source import DataSource, PictureSamples
 from runtime.data.splits import PART_NAMES
 from runtime.data.stored import StoredImage
+from runtime.tasks.maps import IGNORED
 
 if TYPE_CHECKING:
     from runtime.pictures.file import FindShown, PictureSize
@@ -212,7 +213,8 @@ def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> Da
 
     Raises InputError where there is no pair, or the values of the masks stand for no classes.
     """
-    description = read_description(listing)
+    keys = "classes", "ignore", "images", "masks", "table"
+    description = read_description(listing, keys, "pairs of images and masks")
     pairing = _pair(listing, description)
     if not pairing.pairs:
         shown = [list_some(names, 3, ", ") or "none" for names in pairing[1:]]
@@ -222,9 +224,23 @@ def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> Da
     if scan.bad and not scan.counts:
         raise InputError(f"no mask of {name} can be read: {list_some(scan.bad)}")
     values, classes = choose_values(scan, description.classes, description.ignored, name)
+    unseen = tuple(values.list_unseen(scan, classes))
+    if len(classes) - len(unseen) < 2:
+        raise InputError(_tell_one_class(scan, values, classes, name))
     samples = MaskedPictures(listing.folder, images, masks=masks, values=values)
-    notes = (*tell_left_out(pairing), *listing.tell_not_read())
-    return DataSource(name, "maps", samples, classes, images, parts=parts, notes=notes, bad=tuple(scan.bad))
+    notes, bad = (*tell_left_out(pairing), *listing.tell_not_read()), (*scan.bad, *values.list_unknown(scan))
+    return DataSource(name, "maps", samples, classes, images, parts=parts, notes=notes, bad=bad, unseen=unseen)
+
+
+def _tell_one_class(scan: MaskScan, values: MaskValues, classes: Sequence[str], name: str) -> str:
+    """Tell that all masks ask for one class, or for none."""
+    shown = list_some([describe_value(value) for value in sorted(scan.counts)], 5, ", ")
+    asked = {number for value, number in values.pairs if scan.counts[value] and number != IGNORED}
+    what = f"one class, {classes[min(asked)]}" if asked else "no class"
+    return (
+        f"the masks of {name} store {shown} and nothing else, which ask for {what}: a network learns nothing "
+        "from that; are they the right files, and does data.yaml say what their values stand for?"
+    )
 
 
 def _pair(listing: FolderListing, description: DataDescription) -> Pairing:

@@ -35,10 +35,12 @@ Value = int
 
 @dataclass(eq=False)
 class MaskScan:
-    """What masks were found to store: how many pixels have each value. `bad` has what could not be read, and why."""
+    """What masks were found to store: how many pixels have each value, and which file has it first. `bad` has what
+    could not be read, and why."""
 
     counts: Counter[Value] = field(default_factory=Counter)
     bad: list[str] = field(default_factory=list)
+    first: dict[Value, Path] = field(default_factory=dict)
 
     @property
     def colours(self) -> list[Value]:
@@ -57,6 +59,19 @@ class MaskValues:
         """The values in rising order, and the class of each."""
         values, numbers = zip(*sorted(self.pairs), strict=True)
         return np.array(values, np.int32), np.array(numbers, np.uint8)
+
+    def list_unknown(self, scan: MaskScan) -> list[str]:
+        """List the values that masks store and that stand for no class, each with the first file that has it."""
+        known = {value for value, _ in self.pairs}
+        return [
+            f"{scan.first.get(value, 'a mask')} has pixels of {describe_value(value)}, which stand for no class"
+            for value in sorted(scan.counts.keys() - known)
+        ]
+
+    def list_unseen(self, scan: MaskScan, names: Sequence[str]) -> list[str]:
+        """List the names of the classes that no pixel has."""
+        seen = {number for value, number in self.pairs if scan.counts[value]}
+        return [name for number, name in enumerate(names) if number not in seen]
 
     def decode(self, mask: Array, path: str | Path) -> Array:
         """Give the class of each pixel, (H, W) in uint8, of what `open_mask` read. Raises InputError, naming the file,
@@ -108,7 +123,9 @@ def scan_masks(paths: Sequence[Path], on_step: OnStep = ignore_step) -> MaskScan
     scan = MaskScan()
     for done, path in enumerate(paths, 1):
         try:
-            scan.counts += count_values(open_mask(path))
+            found = count_values(open_mask(path))
+            scan.counts += found
+            scan.first.update((value, path) for value in found.keys() - scan.first.keys())
         except ArchspecError as error:
             scan.bad.append(str(error))
         if len(scan.counts) > MAX_COLOURS + MAX_CLASSES:
@@ -146,7 +163,8 @@ def choose_values(
     if scan.colours:
         raise InputError(_advise_table(scan, name))
     found = sorted(scan.counts)
-    if found[-1:] == [IGNORED] and set(found) <= {0, IGNORED} and (table is None or len(table) == 2):
+    plain = IGNORED not in set(ignored) and (table is None or len(table) == 2)
+    if found == [0, IGNORED] and plain:
         return MaskValues(((0, 0), (IGNORED, 1))), tuple(table or ("background", "foreground"))
     classes = [value for value in found if value != IGNORED and value not in set(ignored)]
     count = len(table) if table is not None else max(classes, default=-1) + 1

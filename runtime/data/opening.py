@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from archspec.errors import ArchspecError, InputError, suggest
 from archspec.log import warn
 from archspec.wording import list_some, tell_count, write_shape
 from runtime.data.adapting import choose_moments, make_preprocess
-from runtime.data.dataset import ArraySamples, Dataset, Samples, iterate_targets
+from runtime.data.dataset import ArraySamples, Dataset, Samples, check_classes, iterate_targets
 from runtime.data.known import KNOWN, open_known
-from runtime.data.layouts import LAYOUTS, DataLayout
+from runtime.data.layouts import LAYOUTS, DataLayout, tell_suspects
 from runtime.data.listing import FolderListing, list_data
 from runtime.data.measuring import Survey, refuse_bad, survey
 from runtime.data.part_lists import apply_part_lists
@@ -110,17 +111,18 @@ def choose_layout(listing: FolderListing, task: str | None = None) -> DataLayout
         kinds = list_some([f"{layout.name}, for the task {layout.task}" for layout in found])
         raise InputError(f"{listing.folder} holds {kinds}; what is wanted are data for the task {task}")
     held = tell_count(len(listing.pictures), "picture")
-    others = "".join(f"; {note}" for note in listing.tell_not_read())
-    kinds = "".join(f"\n  {layout.task}: {layout.described}" for layout in LAYOUTS if task in (None, layout.task))
+    others = "".join(f"; {note}" for note in (*listing.tell_not_read(), *tell_suspects(listing)))
+    kinds = [f"{layout.task}: {layout.described}" for layout in LAYOUTS if task in (None, layout.task)]
     raise InputError(
         f"{listing.folder} is laid out as no data are: it holds {held} (PNG or JPEG) in "
-        f"{tell_count(len(listing.folders), 'folder')}{others}; understood are:{kinds}"
+        f"{tell_count(len(listing.folders), 'folder')}{others}; understood are: {'; '.join(kinds)}"
     )
 
 
 def make_dataset(source: DataSource, section: DataSection, on_step: OnStep = ignore_step) -> Dataset:
     """Split the samples, and measure what their images need. Raises InputError where one of them cannot be read, or a
     part would be empty."""
+    check_classes(source.name, source.task, source.classes)
     if section.ground is not None:
         source = replace(source, samples=lay_on(source.samples, parse_ground(section.ground)))
     if section.skip_bad:
@@ -135,6 +137,8 @@ def make_dataset(source: DataSource, section: DataSection, on_step: OnStep = ign
     refuse_bad(list(dict.fromkeys((*source.bad, *seen.bad))), source.name)
     samples = take_channels(source.samples, seen.channels)
     parts = split_samples(source.groups or source.names, source.strata, source.parts, section, source.name)
+    for note in _tell_unseen(source, parts.train):
+        warn(note)
     train = take_part(samples, parts.train)
     moments = choose_moments(train, seen.channels, section, on_step)
     return Dataset(
@@ -147,6 +151,16 @@ def make_dataset(source: DataSource, section: DataSection, on_step: OnStep = ign
         validation=take_part(samples, parts.validation) if len(parts.validation) else None,
         flip_index=source.flip_index,
     )
+
+
+def _tell_unseen(source: DataSource, train: Indices) -> Iterator[str]:
+    """Tell of classes that no image to train on has."""
+    unseen = list(source.unseen)
+    if source.strata is not None:
+        seen = {source.strata[index] for index in train.tolist()}
+        unseen = [name for number, name in enumerate(source.classes) if number not in seen]
+    if unseen:
+        yield f"no image of {source.name} to train on has {list_some(unseen, 5, ', ')}: the network will not learn it"
 
 
 def take_part(samples: Samples, indices: Indices) -> Samples:

@@ -19,6 +19,9 @@ Box = tuple[float, float, float, float]
 MARGIN = 1 / 8
 """The part of a box's extents that is added on each side when it is cut out (1.25 times as large in all)."""
 
+MAX_POSITION = 1 << 24
+"""The largest distance, in pixels, of a joint or of a box from a picture's corner: float32 tells those apart."""
+
 SIDES = ("left", "right")
 """The words by which names of joints tell a pair apart."""
 

@@ -27,7 +27,8 @@ class DataSource:
     `names` tells them apart, in messages and in lists of a part; `groups` names for each what it is split with (None:
     each stands alone). `parts` has the part that the data say each is of ("" where they do not say). `strata` are the
     classes of images, of which each part has its share. `notes` tell what was left out, `bad` which files cannot be
-    used, and `problems` what else is wrong with the data as a whole.
+    used, and `problems` what else is wrong with the data as a whole. `unseen` are classes that no image has, as far as
+    all were looked at.
     """
 
     name: str
@@ -42,6 +43,7 @@ class DataSource:
     notes: tuple[str, ...] = ()
     bad: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -53,7 +53,7 @@ class Labels(Task):
     needs, needed = "an image's label needs", "one row of numbers"
     columns = AnswerColumn("label", "words", "bold"), AnswerColumn("probability"), AnswerColumn("next", "words")
     has_probabilities, has_picture, ranked, needs_names = True, False, True, True
-    losses = "cross_entropy", "focal"
+    losses, least_classes = ("cross_entropy", "focal"), 2
 
     def fits(self, output: Sequence[int | str]) -> bool:
         return len(output) == 1

@@ -74,6 +74,7 @@ class Maps(Task):
     columns = AnswerColumn("pixels"), AnswerColumn("class", "words"), AnswerColumn("share")
     has_probabilities, has_picture, target = True, True, "map"
     losses, balances, ignored = ("cross_entropy", "dice_cross_entropy", "dice", "focal"), True, IGNORED
+    least_classes = 2
 
     def fits(self, output: Sequence[int | str]) -> bool:
         return len(output) >= 2

@@ -140,6 +140,8 @@ class Task(ABC):
     """The losses of `runtime.training.losses` that it learns by, the usual one first; without any, `compute_loss`."""
     balances: ClassVar[bool] = False
     """True if its cross-entropy weighs the classes by how often they are, unless a recipe says otherwise."""
+    least_classes: ClassVar[int] = 1
+    """The fewest classes, or joints, of data from which something is learned: one class is what everything is of."""
     ignored: ClassVar[int | None] = None
     """The class of what is not asked, where it has one."""
 

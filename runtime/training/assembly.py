@@ -16,7 +16,7 @@ from compiler.graph import Graph
 from compiler.torch_target.modes import device_of, limited_to
 from runtime.data.batches import Shard, mix_seed
 from runtime.data.cache import open_samples
-from runtime.data.dataset import Dataset
+from runtime.data.dataset import Dataset, check_classes
 from runtime.data.fetching import Batch
 from runtime.data.loader import Loader, Workers, make_loader
 from runtime.data.sized import SizedSamples
@@ -77,12 +77,14 @@ class TrainingGround:
         return TrainingParts(state, self.data, recipe, taker, open_loader, name, ramp)
 
     def check(self, recipe: Recipe) -> None:
-        """Raises InputError where a recipe is not for what the data ask, or its schedule not for so few steps."""
+        """Raises InputError where a recipe is not for what the data ask, they have too few classes, or its schedule is
+        not for so few steps."""
         if recipe.task not in (None, self.data.task):
             raise InputError(
                 f"the recipe is for the task {recipe.task}, and {self.data.name} asks for {self.data.task}"
             )
         recipe.check_task(self.data.task)
+        check_classes(self.data.name, self.data.task, self.data.classes)
         if not self.data.preprocess.slides:
             recipe.check_volumes()
         check_schedule(recipe.schedule, StepClock.of(recipe, len(self.data.train)).steps)

@@ -13,6 +13,8 @@ from archspec.spec.text import to_yaml
 from runtime.data.description import DataDescription, read_description
 from runtime.data.listing import list_data
 from runtime.data.mask_values import COLOUR
+from runtime.data.opening import open_source
+from tests.support.folders import write_class_folders
 
 RED = COLOUR | 0xFF0000
 
@@ -53,8 +55,28 @@ crop: box
         flip_index=(0, 2, 1),
         crop="box",
     )
-    assert found.class_names == ("background", "vessel", "lumen")
-    assert describe(tmp_path, "classes: [a, b]\nignore: 0\n").class_names == ("a", "b")
+    assert describe(tmp_path, "classes: [a, b]\nignore: 2\n").name_classes() == ("a", "b")
+    assert describe(tmp_path, "classes: {b: 1, a: 0}\n").name_classes() == ("a", "b")
+
+
+def test_numbers_of_classes_that_no_mask_stores_are_those_from_0_on(tmp_path: Path) -> None:
+    for text in ("classes: {a: 0, b: 5}", "classes: {a: 1, b: 2}", "classes: {a: 0, b: '#ff0000'}"):
+        with pytest.raises(InputError, match=r"data\.yaml:1:1: `classes` have the numbers .* from 0 to 1;"):
+            describe(tmp_path, text).name_classes()
+
+
+def test_keys_that_say_nothing_of_what_is_read_are_refused(tmp_path: Path) -> None:
+    """Whatever layout a folder has: a key that it does not read would be passed over in silence."""
+    write_class_folders(tmp_path, {"a": 3, "b": 3})
+    for text, told in (
+        ("classes: [a, b]\njoints: [nose]", r"data\.yaml:2:1: `joints` says nothing of class folders"),
+        ("ignore: 255", r"data\.yaml:1:1: `ignore` says nothing of class folders, .*; `classes` would"),
+    ):
+        (tmp_path / "data.yaml").write_text(text, encoding="utf-8")
+        with pytest.raises(InputError, match=told):
+            open_source(tmp_path)
+    (tmp_path / "data.yaml").write_text("classes: [b, a]", encoding="utf-8")
+    assert open_source(tmp_path).classes == ("b", "a")
 
 
 @pytest.mark.parametrize(
@@ -84,6 +106,8 @@ crop: box
         ("flip_index: [1, 2, 0]", r"data\.yaml:1:13: `flip_index` has for each joint the number of the one"),
         ("flip_index: [0, 5]", r"data\.yaml:1:13: `flip_index` has for each joint"),
         ("joints: [a, b]\nflip_index: [0]", r"data\.yaml:2:13: there are 2 joints, and 1 numbers"),
+        ("classes: [a, b]\nignore: [1, 9]", r"data\.yaml:2:9: `classes` name 1, which `ignore` leaves out: keep one"),
+        ("classes: {a: 0, b: 7}\nignore: 7", r"data\.yaml:2:9: `classes` name 7, which"),
         ("crop: round", r"data\.yaml:1:7: `crop` is one of auto, box, none, found 'round'"),
     ],
 )

@@ -125,3 +125,13 @@ def test_damage_is_told_and_never_a_traceback(tmp_path: Path, data: st.DataObjec
     path.write_bytes(bytes(content[: data.draw(st.integers(0, len(content)))]))
     with suppress(InputError):
         assert read_idx(path, 3).dtype == np.uint8
+
+
+def test_a_description_names_the_classes(tmp_path: Path) -> None:
+    write_mnist(tmp_path)
+    names = [f"c{number}" for number in range(10)]
+    (tmp_path / "data.yaml").write_text(f"classes: [{', '.join(names)}]", encoding="utf-8")
+    assert read(list_data(tmp_path), "data").classes == tuple(names)
+    (tmp_path / "data.yaml").write_text("classes: [a, b]", encoding="utf-8")
+    with pytest.raises(InputError, match=r"data\.yaml:1:1: 2 classes named, and the labels go up to 9"):
+        read(list_data(tmp_path), "data")

@@ -66,7 +66,7 @@ def test_what_is_cut_out_may_be_said(tmp_path: Path) -> None:
     ):
         read(list_data(tmp_path), "data")
     (tmp_path / "data.yaml").write_text("joints: [a, b]\n")
-    with pytest.raises(InputError, match=r"data has 3 joints, and data\.yaml says 2 under `joints`"):
+    with pytest.raises(InputError, match=r"data\.yaml:1:1: data has 3 joints, and `joints` has 2 here"):
         read(list_data(tmp_path), "data")
 
 
@@ -113,6 +113,29 @@ def test_parts_are_said_by_the_names_of_files_and_pictures_by_their_folders(tmp_
     assert list(read(list_data(tmp_path), "data").names) == ["train2017/1.png"], "and the part is not asked for"
 
 
+def test_an_image_of_two_parts_is_told_with_both_files(tmp_path: Path) -> None:
+    make(tmp_path, name="annotations/train.json")
+    write_coco(tmp_path / "annotations/val.json", make_coco(["b.png"], [{**ONE, "image_id": 1}]))
+    with pytest.raises(
+        InputError, match=r"val\.json: annotation 0 is of images/b\.png, and so is one of .*train\.json"
+    ):
+        read(list_data(tmp_path), "data")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_file_that_is_cut_off_is_told_and_not_passed_over(tmp_path: Path, encoding: str) -> None:
+    """Wherever it ends, if it is only seen whose file it is."""
+    make(tmp_path)
+    path = tmp_path / "annotations/people.json"
+    text = path.read_text(encoding="utf-8")
+    for end in range(30, len(text) - 1, 23):
+        path.write_text(text[:end], encoding=encoding)
+        with pytest.raises(InputError, match=r"people\.json is not valid JSON: .*line 1 column \d+ .*; is it whole\?"):
+            open_data(tmp_path)
+    path.write_text(text, encoding=encoding)
+    assert len(open_data(tmp_path).train) == 1, "the control: the whole file is read, in UTF-16 too"
+
+
 def test_what_is_no_coco(tmp_path: Path) -> None:
     make(tmp_path, {"hello": 1})
     assert not recognize(list_data(tmp_path))
@@ -134,6 +157,8 @@ def test_what_is_no_coco(tmp_path: Path) -> None:
         ({"image_id": None}, "'image_id' must be a number or a text"),
         ({"bbox": [1, 2, 3]}, "annotation 0: 'bbox' must be left, top, width and height"),
         ({"bbox": [1, 2, 3, "x"]}, "annotation 0: 'bbox' must be a number"),
+        ({"bbox": [1, 2, 1e300, 3]}, r"annotation 0: 'bbox': 1e\+300 is no number of pixels"),
+        ({"keypoints": [1e308, 2, 2] * 3}, r"annotation 0: 'keypoints': 1e\+308 is no number of pixels"),
     ],
 )
 def test_annotations_that_make_no_sense(tmp_path: Path, change: dict[str, Any], message: str) -> None:
@@ -156,6 +181,15 @@ def test_files_that_make_no_sense(tmp_path: Path) -> None:
     write_coco(tmp_path / "annotations/people.json", different)
     with pytest.raises(InputError, match="categories, or files beside it have, with different keypoints: keep one"):
         read(list_data(tmp_path), "data")
+    for key, places in (("images", "0"), ("annotations", "0"), ("categories", "0")):
+        again = copy.deepcopy(whole)
+        again[key].append({**again[key][0]})
+        write_coco(tmp_path / "annotations/people.json", again)
+        told = (
+            rf"people\.json: '{key}'\[{places}\] and '{key}'\[{len(whole[key])}\] \(counted from 0\) both have the id"
+        )
+        with pytest.raises(InputError, match=told):
+            read(list_data(tmp_path), "data")
     (tmp_path / "annotations/people.json").write_text('{"images": [], "annotations": [')
     with pytest.raises(InputError, match=r"people\.json is not valid JSON"):
         read(list_data(tmp_path), "data")

@@ -164,3 +164,32 @@ def test_masks_that_cannot_be_read_at_all(tmp_path: Path) -> None:
     save_pixels(tmp_path / "masks" / "a.jpg", draw_pixels((4, 4)))
     with pytest.raises(InputError, match=r"no mask of data can be read: .*masks/a\.jpg is a JPEG picture"):
         read(list_data(tmp_path), "data")
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "told"),
+    [
+        (0, "", r"the masks of data store 0 and nothing else, which ask for one class, 0: a network learns nothing"),
+        (7, "", r"store 7 and nothing else, which ask for one class, 7"),
+        (1, "classes: [ground, cell]", r"store 1 and nothing else, which ask for one class, cell"),
+        (9, "classes: {ground: 0, cell: 9}", r"store 9 and nothing else, which ask for one class, cell"),
+        (9, "classes: {ground: 0, cell: 1}", r"store 9 and nothing else, which ask for no class"),
+        (255, "", r"the masks of data ask for no class: all their pixels are 255"),
+    ],
+)
+def test_masks_of_one_value_teach_nothing(tmp_path: Path, value: int, text: str, told: str) -> None:
+    for name in ("a", "b"):
+        save_pixels(tmp_path / "images" / f"{name}.png", draw_pixels((8, 9)))
+        save_pixels(tmp_path / "masks" / f"{name}.png", np.full((8, 9), value, np.uint8))
+    if text:
+        (tmp_path / "data.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=told):
+        read(list_data(tmp_path), "data")
+
+
+def test_values_that_stand_for_no_class_are_told_before_training(tmp_path: Path) -> None:
+    write_mask_pairs(tmp_path, ["a", "b", "c"])
+    (tmp_path / "data.yaml").write_text("classes: {ground: 0, cell: 1, wall: 7}", encoding="utf-8")
+    source = read(list_data(tmp_path), "data")
+    assert source.bad == (f"{tmp_path}/masks/a.png has pixels of 2, which stand for no class",)
+    assert source.unseen == ("wall",)

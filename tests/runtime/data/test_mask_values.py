@@ -40,10 +40,9 @@ def test_numbers_are_classes_and_255_is_not_asked() -> None:
     assert values.decode(mask, "m.png").dtype == np.uint8
 
 
-@pytest.mark.parametrize("found", [(0, 255), (255,)])
 @pytest.mark.parametrize("names", [None, ["no", "yes"]])
-def test_0_and_255_alone_are_two_classes(found: tuple[int, ...], names: list[str] | None) -> None:
-    values, classes = choose_values(scan_of(*found), names, (), "data")
+def test_0_and_255_alone_are_two_classes(names: list[str] | None) -> None:
+    values, classes = choose_values(scan_of(0, 255), names, (), "data")
     assert classes == tuple(names or ("background", "foreground"))
     assert values.decode(np.array([[0, 255]], np.uint8), "m.png").tolist() == [[0, 1]]
 
@@ -64,6 +63,23 @@ def test_a_table_says_the_order() -> None:
         InputError, match=r"m\.png has 2 pixels of '#010204', '#020304', which stand for no class: known"
     ):
         values.decode(np.array([[[1, 2, 4], [2, 3, 4], [0, 0, 0]]], np.uint8), "m.png")
+
+
+def test_what_ignore_says_comes_before_what_255_may_mean() -> None:
+    """255 beside 0 is a class, unless it is said that it is none."""
+    values, classes = choose_values(scan_of(0, 1, 255), None, (255,), "data")
+    assert classes == ("0", "1")
+    values, classes = choose_values(scan_of(0, 255), None, (255,), "data")
+    assert classes == ("0",)
+    assert values.decode(np.array([[0, 255]], np.uint8), "m.png").tolist() == [[0, 255]]
+
+
+def test_values_without_a_class_and_classes_without_a_pixel() -> None:
+    scan = scan_of(0, 7, 9)
+    scan.first[7] = Path("m.png")
+    values, names = choose_values(scan, {0: "ground", 9: "cell", 4: "wall"}, (), "data")
+    assert values.list_unknown(scan) == ["m.png has pixels of 7, which stand for no class"]
+    assert values.list_unseen(scan, names) == ["wall"]
 
 
 def test_a_number_beyond_those_that_were_found_is_refused() -> None:

@@ -189,3 +189,26 @@ def test_a_turned_picture_has_its_own_extents(tmp_path: Path) -> None:
     Image.fromarray(draw_pixels((6, 4))).save(tmp_path / "a" / "turned.png", exif=exif)
     assert open_data(tmp_path).preprocess.size == (4, 6)
     assert open_data(tmp_path).training.images.shape[1:] == (1, 4, 6)
+
+
+def test_one_class_is_refused_however_it_is_said(tmp_path: Path) -> None:
+    write_class_folders(tmp_path / "folders", {"a": 4, "b": 4})
+    (tmp_path / "folders" / "data.yaml").write_text("classes: [a]")
+    write_class_folders(tmp_path, {"table": 4})
+    (tmp_path / "table" / "t.csv").write_text("image,label\n" + "".join(f"00{n}.png,a\n" for n in range(4)))
+    for folder in ("folders", "table"):
+        with pytest.raises(
+            InputError, match=r"has one class, a: a network learns nothing of the task labels from fewer"
+        ):
+            open_data(tmp_path / folder)
+
+
+def test_classes_that_no_image_to_train_on_has_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_class_folders(tmp_path, {"table": 6})
+    rows = "".join(f"00{number}.png,{'ab'[number % 2]}\n" for number in range(6))
+    (tmp_path / "table" / "t.csv").write_text(f"image,label\n{rows}")
+    open_data(tmp_path / "table")
+    assert "will not learn it" not in caplog.text, "the control"
+    (tmp_path / "table" / "data.yaml").write_text("classes: [a, b, c]")
+    open_data(tmp_path / "table")
+    assert "to train on has c: the network will not learn it" in caplog.text
