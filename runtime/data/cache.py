@@ -71,11 +71,13 @@ def open_samples(
     section: DataSection,
     workers: Workers | None = None,
     on_step: OnStep = ignore_step,
+    processes: int = 1,
 ) -> SizedSamples:
     """Open a part of a data set for loading: decoded and resized once, by the workers, and kept as the recipe says.
 
     Samples of a person's own program are read each time, since that may draw them anew; with a method `list_files` they
-    say that it does not. `on_step` hears how many samples of how many are read.
+    say that it does not. `on_step` hears how many samples of how many are read. `processes` is the number of those on
+    this machine which open the same samples: a file is shared by them, memory is taken by each.
 
     Raises InputError where the cache does not fit into the memory or onto the disk, with the bytes that it takes, and
     where a sample cannot be read, unless those are left out.
@@ -91,6 +93,7 @@ def open_samples(
     else:
         chosen, places = np.unique(places, return_inverse=True)
         whole = ResizingSamples(Subset(base, chosen), data.preprocess, sized.task)
+        _check_memory(whole, data.name, processes)
         packed = _keep_in_memory(whole, data.name, section, workers, on_step)
     if packed.bad and not section.skip_bad:
         for place in places:
@@ -127,18 +130,27 @@ def estimate_bytes(sized: SizedSamples) -> int:
     return round((sum(sizes) / max(len(sizes), 1) + INDEXED) * count)
 
 
+def _check_memory(sized: SizedSamples, name: str, processes: int) -> None:
+    """Raises InputError where the memory that is free does not hold the samples once for each process."""
+    wanted, free = estimate_bytes(sized), read_free_memory()
+    if free is None or wanted * processes <= SHARE * free:
+        return
+    where = f"memory, of which {shorten_bytes(free)} are free"
+    if processes > 1:
+        where = f"{processes} processes, each of which keeps them in {where}"
+    raise _refuse(name, wanted, where, f"--cache disk{', which they share' * (processes > 1)}, or --cache off")
+
+
 def _keep_in_memory(
     sized: ResizingSamples, name: str, section: DataSection, workers: Workers, on_step: OnStep
 ) -> PackedSamples:
-    wanted, free = estimate_bytes(sized), read_free_memory()
-    if free is not None and wanted > SHARE * free:
-        raise _refuse(name, wanted, f"memory, of which {shorten_bytes(free)} are free", "--cache disk, or --cache off")
     file = open_memory()
     try:
         with os.fdopen(os.dup(file), "wb") as written:
             _fill(written, sized, workers, on_step, skip_bad=section.skip_bad)
     except OSError as error:
         os.close(file)
+        wanted = estimate_bytes(sized)
         raise _refuse(name, wanted, f"memory ({error.strerror})", "--cache disk, or --cache off") from error
     return PackedSamples(file, sized)
 

@@ -108,8 +108,8 @@ class _Reader:
         said = {READERS[key][0]: READERS[key][1](self, key) for key in self.data}
         places = {str(key): str(place_in(self.data, (key,), Place(str(self.path), 1), key=True)) for key in self.data}
         made = DataDescription(**said, places=places)
-        known = made.classes if isinstance(made.classes, Mapping) else range(len(made.classes or ()))
-        if both := [describe_value(value) for value in made.ignored if value in known]:
+        stored = made.classes if isinstance(made.classes, Mapping) else range(len(made.classes or ()))
+        if both := [describe_value(value) for value in made.ignored if value in stored]:
             self.refuse(("ignore",), f"`classes` name {list_some(both, 5, ', ')}, which `ignore` leaves out: keep one")
         if made.joints and made.flip_index is not None and len(made.flip_index) != len(made.joints):
             self.refuse(("flip_index",), f"there are {len(made.joints)} joints, and {len(made.flip_index)} numbers")

@@ -112,10 +112,10 @@ def choose_layout(listing: FolderListing, task: str | None = None) -> DataLayout
         raise InputError(f"{listing.folder} holds {kinds}; what is wanted are data for the task {task}")
     held = tell_count(len(listing.pictures), "picture")
     others = "".join(f"; {note}" for note in (*listing.tell_not_read(), *tell_suspects(listing)))
-    kinds = [f"{layout.task}: {layout.described}" for layout in LAYOUTS if task in (None, layout.task)]
+    understood = [f"{layout.task}: {layout.described}" for layout in LAYOUTS if task in (None, layout.task)]
     raise InputError(
         f"{listing.folder} is laid out as no data are: it holds {held} (PNG or JPEG) in "
-        f"{tell_count(len(listing.folders), 'folder')}{others}; understood are: {'; '.join(kinds)}"
+        f"{tell_count(len(listing.folders), 'folder')}{others}; understood are: {'; '.join(understood)}"
     )
 
 

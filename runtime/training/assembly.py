@@ -103,7 +103,10 @@ class TrainingGround:
     def open_samples(self, recipe: Recipe) -> SizedSamples:
         """Open the training part, once for all trainings."""
         if not self._opened:
-            self._opened.append(open_samples(self.data, self.data.train, recipe.data, on_step=self.on_read))
+            opened = open_samples(
+                self.data, self.data.train, recipe.data, on_step=self.on_read, processes=self.ranks.here
+            )
+            self._opened.append(opened)
         return self._opened[0]
 
     def settle(self, module: nn.Module, recipe: Recipe, graph: Graph | None = None) -> Recipe:

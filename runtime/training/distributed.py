@@ -33,6 +33,7 @@ PATIENCE = timedelta(minutes=30)
 """The longest time for which a process waits for the others: one of them may be evaluating or compiling."""
 
 RANK, WORLD_SIZE, LOCAL_RANK, RESTARTS = "RANK", "WORLD_SIZE", "LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT"
+LOCAL_WORLD_SIZE = "LOCAL_WORLD_SIZE"
 """The variables by which torchrun tells a process which of how many it is, and how often all were started anew."""
 
 
@@ -45,6 +46,11 @@ class ProcessRanks(Ranks):
     """
 
     device: torch.device = torch.device("cpu")  # noqa: RUF009  (it does not change)
+
+    @property
+    def here(self) -> int:
+        """The number of these processes on this machine: all, where nothing says it."""
+        return int(os.environ.get(LOCAL_WORLD_SIZE, self.size))
 
     def add_up(self, counts: Sum) -> Sum:
         """Add up the counts of all processes, in float64: each gets the sum."""

@@ -29,6 +29,11 @@ class Ranks:
         """True for the one process that writes files and speaks to the user."""
         return self.rank == 0
 
+    @property
+    def here(self) -> int:
+        """The number of these processes on this machine."""
+        return 1
+
     def add_up(self, counts: Sum) -> Sum:
         """Add up the counts of all processes: each gets the sum."""
         return counts

@@ -178,6 +178,21 @@ def test_what_does_not_fit_is_refused_with_its_size(photographs: Dataset, monkey
         open_samples(photographs, photographs.train, DataSection(cache="disk"))
 
 
+def test_each_process_takes_memory_for_itself_and_all_share_a_file(
+    photographs: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "read_free_memory", lambda: 100_000)
+    for processes in (1, 2):
+        open_samples(photographs, photographs.train, DataSection(), processes=processes)
+    told = (
+        r"take 30\.2 kB, which is too much for 3 processes, each of which keeps them in memory, of which 100 kB are "
+        "free: take --cache disk, which they share, or --cache off"
+    )
+    with pytest.raises(InputError, match=told):
+        open_samples(photographs, photographs.train, DataSection(), processes=3)
+    open_samples(photographs, photographs.train, DataSection(cache="disk"), processes=3)
+
+
 def test_bad_files_are_told_at_once_or_left_out_as_without_a_cache(photographs: Dataset) -> None:
     bad = photographs.train.list_files(6)[0]  # type: ignore[attr-defined]
     bad.write_bytes(bad.read_bytes()[:200])
