@@ -94,8 +94,8 @@ def test_networks_vote(tmp_path: Path) -> None:
 
 
 def test_what_is_no_study_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(InputError, match="did you mean 'batch_norm'"):
-        find_study("batchnorm")
+    with pytest.raises(InputError, match="did you mean 'degradation'"):
+        find_study("degradatoin")
     with pytest.raises(ValidationError, match="variant"):
         make_study(tmp_path / "bad", "data: digits\nrecipe: recipe.yaml\nseeds: 1\nvariant: {}\n")
     assert main(["nothing"]) == 1
