@@ -19,6 +19,9 @@ from runtime.session.machine import describe_cpu
 
 RESULTS, CURVES, PAGE, VOTES = "results.json", "curves.svg", "README.md", "votes.png"
 
+PLAIN_BELOW = 1_000
+"""The least loss that is written as a power of ten."""
+
 MARKED = re.compile(r"(?<=<!-- written by `python -m docs\.studies` -->\n).*?(?=<!-- until here -->)", re.DOTALL)
 """The part of a page that is written anew."""
 
@@ -91,8 +94,12 @@ def _write_spread(values: Sequence[float]) -> str:
     """Write the mean of some seeds, with the least and the largest."""
     if not values:
         return "—"
-    mean, least, most = (f"{value:.3f}" for value in (fmean(values), min(values), max(values)))
+    mean, least, most = map(_write_number, (fmean(values), min(values), max(values)))
     return f"{mean} ({least}–{most})" if len(values) > 1 else mean
+
+
+def _write_number(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < PLAIN_BELOW else f"{value:.0e}".replace("e+", "e")
 
 
 def _write_together(results: Mapping[str, Any]) -> Iterator[str]:
@@ -115,9 +122,10 @@ def _write_machine(results: Mapping[str, Any]) -> Iterator[str]:
     cpu, wall = (sum(row[name] for row in rows) / 60 for name in ("cpu_seconds", "seconds"))
     yield ""
     said = f"Means of {seeds} seeds, the least and the largest in brackets." if seeds > 1 else "One seed."
+    count = "up to " if any(row["stopped"] for row in rows) else ""
     note = f"; {machine['note']}" if machine["note"] else ""
     yield (
-        f"{said} {len(rows)} trainings of {steps:,} steps took "
+        f"{said} {len(rows)} trainings of {count}{steps:,} steps took "
         f"{cpu:.0f} minutes of processor time, in {wall / machine['jobs']:.0f} minutes with {machine['jobs']} at a "
         f"time ({machine['processor']}, torch {machine['torch']}, one thread each{note})."
     )
