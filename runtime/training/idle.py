@@ -45,7 +45,7 @@ def _find_idle_stopping(recipe: Recipe, clock: StepClock) -> Iterator[str]:
 
 
 def _find_idle_rates(parts: TrainingParts) -> Iterator[str]:
-    """Those of the optimizer whose weights are frozen, or are not there."""
+    """Find rates of the optimizer whose weights are frozen, or are not there."""
     wanted, groups = parts.recipe.optimizer, parts.state.optimizer.param_groups
     scales = {group["lr_scale"] for group in groups}
     if wanted.head_lr is not None and wanted.head_lr / wanted.lr not in scales:
