@@ -11,7 +11,7 @@ from typing import Any
 
 from archspec.errors import ArchspecError, InputError
 from archspec.wording import tell_count
-from runtime.data.known import KNOWN, SYSTEM, cache_folder, find_known
+from runtime.data.known import KNOWN, find_known, list_homes
 from runtime.data.layouts import LAYOUTS
 from runtime.data.listing import list_data
 
@@ -62,8 +62,7 @@ def list_sets(data_dir: Path | None = None) -> list[FoundSet]:
     places = {name: find_known(name, data_dir) for name in KNOWN}
     named = [_describe(name, place) for name, place in places.items()]
     taken = {place for place in places.values() if place is not None}
-    homes = [*([data_dir] if data_dir is not None else []), cache_folder(), SYSTEM]
-    return [*inside, *named, *(found for home in homes for found in _list_folders(home, taken))]
+    return [*inside, *named, *(found for home in list_homes(data_dir) for found in _list_folders(home, taken))]
 
 
 def _describe(name: str, place: Path | None) -> FoundSet:

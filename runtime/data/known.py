@@ -67,11 +67,15 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "archspec"
 
 
+def list_homes(data_dir: Path | None = None) -> list[Path]:
+    """List the folders in which data sets are looked for, in turn: `data_dir`, the user's cache, that of packages."""
+    return [*([data_dir] if data_dir is not None else []), cache_folder(), SYSTEM]
+
+
 def find_known(name: str, data_dir: Path | None = None) -> Path | None:
     """Find the folder of a data set: in `data_dir`, in the user's cache, or where packages put it; None where it is
     nowhere."""
-    homes = [*([data_dir] if data_dir is not None else []), cache_folder(), SYSTEM]
-    tried = (home / folder for home in homes for folder in KNOWN[name].folders)
+    tried = (home / folder for home in list_homes(data_dir) for folder in KNOWN[name].folders)
     return next((folder for folder in tried if os.path.isdir(folder)), None)
 
 
@@ -106,10 +110,9 @@ def read_known(name: str, folder: Path, word: str, on_step: OnStep = ignore_step
 
 def tell_missing(name: str, data_dir: Path | None = None) -> str:
     """Tell where a data set was looked for, and how it comes there."""
-    known = KNOWN[name]
-    homes = [*([data_dir] if data_dir is not None else []), cache_folder(), SYSTEM]
+    known, homes = KNOWN[name], ", ".join(map(str, list_homes(data_dir)))
     return (
-        f"{name} is not on this machine (looked for {known.folders[0]}/ in {', '.join(map(str, homes))}); this brings "
+        f"{name} is not on this machine (looked for {known.folders[0]}/ in {homes}); this brings "
         f"it: {known.command} (or give the folder where it lies: --data {name}:DIR)"
     )
 

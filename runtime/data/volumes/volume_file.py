@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 
-from archspec.arrays import Array, Float32Array
+from archspec.arrays import Array
 from archspec.errors import InputError, raising
 from archspec.file_types import find_file_type
 from archspec.files import check_is_file
@@ -18,6 +19,9 @@ TIFF = (".tif", ".tiff")
 NPY = (".npy",)
 ENDINGS = (*NIFTI, *TIFF, *NPY)
 """The ends of the names of volumes that are read."""
+
+BY_LENGTH = sorted(ENDINGS, key=len, reverse=True)
+"""The same, the longest first: one may end with another."""
 
 OTHERS = {
     ".dcm": "DICOM: convert each series to NIfTI, as `dcm2niix -z y FOLDER` does",
@@ -34,8 +38,8 @@ OTHERS = {
 
 def find_ending(path: str | Path) -> str | None:
     """Find which end of a volume's name a path has; None where it has none."""
-    name = Path(path).name.lower()
-    return next((ending for ending in sorted(ENDINGS, key=len, reverse=True) if name.endswith(ending)), None)
+    name = os.path.basename(path).lower()
+    return next((ending for ending in BY_LENGTH if name.endswith(ending)), None)
 
 
 def name_case(path: str | Path) -> str:
@@ -87,15 +91,6 @@ def peek_volume(path: str | Path) -> tuple[int, tuple[int, ...]]:
         return peek_tiff(str(path))
     volume = open_volume(path)
     return volume.channels, volume.extents
-
-
-def as_values(volume: Volume) -> Float32Array:
-    """Give the values of a volume in float32. Raises InputError where one is too large for that."""
-    with np.errstate(over="ignore"):
-        values = volume.values.astype(np.float32)
-    if volume.values.dtype.itemsize == 8 and not np.isfinite(values).all():
-        raise InputError(f"{volume.path} holds values that float32 cannot hold")
-    return values
 
 
 def as_labels(volume: Volume) -> Array:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from archspec.errors import InputError
-from runtime.data import inventory, known
+from runtime.data import known
 from runtime.data.inventory import INSIDE, FoundSet, list_sets
 from runtime.data.known import KNOWN
 from runtime.data.registry import DATASETS, load_data
@@ -18,8 +18,7 @@ from tests.support.folders import write_class_folders, write_mask_pairs
 @pytest.fixture(autouse=True)
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for module in (known, inventory):
-        monkeypatch.setattr(module, "SYSTEM", tmp_path / "system")
+    monkeypatch.setattr(known, "SYSTEM", tmp_path / "system")
 
 
 def by_name(data_dir: Path | None = None) -> dict[str, FoundSet]:
