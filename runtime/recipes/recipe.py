@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from archspec.errors import InputError
 from runtime.recipes.data import AugmentSection, DataSection
 from runtime.recipes.objective import LossSection, MixSection
-from runtime.recipes.optimization import Cosine, EarlyStopping, Optimizer, Schedule, Sgd
+from runtime.recipes.optimization import Cosine, EarlyStopping, Muon, Optimizer, Schedule, Sgd
 from runtime.recipes.section import (
     MAX_ENTRIES,
     Count,
@@ -101,9 +101,7 @@ class Recipe(RecipeSection):
     sync_batch_norm: bool = Field(
         False, description="whether BatchNorm trains on the statistics of all processes together"
     )
-    fsdp: bool = Field(
-        False, description="not there yet, only `false`: whether weights are shared out among the processes"
-    )
+    fsdp: bool = Field(False, description="whether weights, gradients and momenta are shared out among the processes")
     evaluate_every: Count | None = Field(None, description="steps between evaluations; null: each epoch")
     checkpoint_every: Count | None = Field(None, description="steps between checkpoints; null: each evaluation")
     keep_checkpoints: Count = Field(2, description="newest checkpoints that are kept, beside the best")
@@ -169,8 +167,18 @@ def _find_contradictions(recipe: Recipe) -> Iterator[tuple[str, str]]:
     if isinstance(batch, int) and batch % parts:
         yield "accumulate", f"has `accumulate: {parts}`, which does not divide `batch: {batch}` into equal parts"
     if recipe.fsdp:
-        yield "fsdp", "has `fsdp: true`, which is not there yet: leave it out, and each process has all weights"
+        yield from (("fsdp", f"has `fsdp: true` and {text}") for text in _find_unshared(recipe))
     if len(set(recipe.test_time_augmentation)) < len(recipe.test_time_augmentation):
         yield "test_time_augmentation", "mirrors an axis twice in `test_time_augmentation`: once is all there is"
     if recipe.task is not None:
         yield from ((path, f"has `task: {recipe.task}`, and {text}") for path, text in recipe.find_foreign(recipe.task))
+
+
+def _find_unshared(recipe: Recipe) -> Iterator[str]:
+    """Find what weights that are shared out among processes do not allow."""
+    if isinstance(recipe.optimizer, Muon):
+        yield "`optimizer.name: muon`, which makes whole matrices orthogonal: take sgd or adamw, or leave `fsdp` out"
+    if recipe.compile:
+        yield "`compile: true`, which was not tried together: leave one of them out"
+    if recipe.memory_format == "channels_last":
+        yield "`memory_format: channels_last`, and torch shares out weights in the usual order alone: leave one out"

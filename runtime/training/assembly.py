@@ -37,6 +37,7 @@ from runtime.training.schedule import check_schedule
 from runtime.training.state import TrainState
 from runtime.training.step import StepTaker, StepTask
 from runtime.training.timing import AUTO, TIMED, UNTIMED, choose_by_timing
+from runtime.training.whole_weights import WholeWeights
 
 with extra("train"):
     import torch
@@ -65,20 +66,32 @@ class TrainingGround:
         self.check(recipe)
         lay_out(module, recipe)
         freezing = freeze(module, recipe.freeze)
+        storage = self._share_out(module) if recipe.fsdp else WholeWeights()
         optimizer = build_optimizer(module, recipe, self.roles)
         module.train()
         freezing.hold()
         average = None if recipe.ema is None else MovingAverage(module, recipe.ema)
         scaler = torch.amp.GradScaler(device_of(module).type) if recipe.precision == "fp16" else None
-        state = TrainState(module, optimizer, average, scaler)
-        forward = self.ranks.wrap(compile_module(module) if recipe.compile else module)
+        state = TrainState(module, optimizer, average, scaler, storage=storage)
+        forward = storage.wrap(compile_module(module) if recipe.compile else module, self.ranks)
         taker = StepTaker(state, forward, self.objective, StepTask(recipe, self.data.preprocess), self.ranks)
         open_loader, name = self.make_opener(recipe, device_of(module)), self.open_samples(recipe).name
         return TrainingParts(state, self.data, recipe, taker, open_loader, name, ramp)
 
+    def _share_out(self, module: nn.Module) -> WholeWeights:
+        """Share the module's weights out among the processes."""
+        from runtime.training.sharding import ShardedWeights  # torch loads much for it
+
+        return ShardedWeights(module, self.roles or {}, self.ranks)
+
     def check(self, recipe: Recipe) -> None:
-        """Raises InputError where a recipe is not for what the data ask, they have too few classes, or its schedule is
-        not for so few steps."""
+        """Raises InputError where a recipe is not for what the data ask or for one process, the data have too few
+        classes, or its schedule is not for so few steps."""
+        if recipe.fsdp and self.ranks.size == 1:
+            raise InputError(
+                "fsdp: true shares the weights out among processes, and there is one: start more (--processes 2), or "
+                "leave it out (--set fsdp=false)"
+            )
         if recipe.task not in (None, self.data.task):
             raise InputError(
                 f"the recipe is for the task {recipe.task}, and {self.data.name} asks for {self.data.task}"

@@ -80,18 +80,18 @@ class ProcessRanks(Ranks):
         self._reduce(asked, dist.ReduceOp.MAX)
         return bool(asked.item())
 
-    def share_text(self, text: str) -> str:
-        """Give all processes the first one's text; it is sent as numbers."""
-        written = bytearray(text.encode()) if self.is_main else bytearray()
+    def share_text(self, text: str, source: int = 0) -> str:
+        """Give all processes the text of one; it is sent as numbers."""
+        written = bytearray(text.encode()) if self.rank == source else bytearray()
         length = torch.tensor(len(written), device=self.device)
         with telling_of_others():
-            dist.broadcast(length, 0)
+            dist.broadcast(length, source)
         size = int(length.item())
         numbers = torch.empty(size, dtype=torch.uint8, device=self.device)
-        if self.is_main and size:
+        if self.rank == source and size:
             numbers.copy_(torch.frombuffer(written, dtype=torch.uint8))
         with telling_of_others():
-            dist.broadcast(numbers, 0)
+            dist.broadcast(numbers, source)
         return bytes(numbers.tolist()).decode()
 
     def share_buffers(self, module: nn.Module, average: Mapping[str, Tensor] | None = None) -> None:

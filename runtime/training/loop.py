@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,6 @@ from runtime.training.callbacks import TrainingCallback
 from runtime.training.choice import Choice
 from runtime.training.clock import StepClock
 from runtime.training.drop_ramp import DropRamp
-from runtime.training.ema import holding
 from runtime.training.evaluation import PartEvaluator
 from runtime.training.interruption import Interruption
 from runtime.training.memory import measure_memory
@@ -187,25 +185,28 @@ class TrainingLoop:
             images = error.images
             chosen = batch.indices[error.first : error.first + len(images)].tolist()
             names = [parts.name_sample(index) for index in chosen]
-            with parts.taker.precision.computing():
-                place = find_nonfinite(self.state.module, images, lambda: torch.manual_seed(seed(error.part)))
+            with parts.taker.precision.computing(), self.state.computing() as module:
+                place = find_nonfinite(module, images, lambda: torch.manual_seed(seed(error.part)))
             said += [place.describe(names)] if place else []
-        if self.around.keeper is not None and step > 1:
+        text = ": ".join(said)
+        if error.source is not None and self.state.storage.is_shared_out:  # all are here, and one knows
+            text = self.around.ranks.share_text(text, error.source)
+        if step > 1:
             self._save(best=False)
         rate = parts.recipe.optimizer.lr
-        return InputError(f"{': '.join(said)}; try a learning rate below {rate:g} (--lr), or a longer warm-up")
+        return InputError(f"{text}; try a learning rate below {rate:g} (--lr), or a longer warm-up")
 
     def _evaluate(self) -> bool:
         """Measure the network on the images by which training chooses, or else on the test images; tell whether it is
         the best so far."""
         data, state, meter = self.parts.data, self.state, self.meter
         part, samples = ("test", data.test) if data.validation is None else ("validation", data.validation)
-        weights = state.module.state_dict() if state.average is None else state.average.average
-        with nullcontext() if state.average is None else holding(state.module, weights):
-            measured = self.evaluator.measure(state.module, samples)
+        average = None if state.average is None else state.average.average
+        with state.computing(average) as module:
+            measured = self.evaluator.measure(module, samples)
         best = self.choice.consider(state.step, self.task.rank(measured.scores[meter.metric]))
         if best:
-            self.chosen = copy_weights(weights)
+            self.chosen = copy_weights(average or state.module.state_dict(), state.storage.gather)
         row = EvaluatedStep(
             step=state.step,
             epoch=self.clock.epoch_of(state.step),
@@ -228,13 +229,15 @@ class TrainingLoop:
 
     def _save(self, *, best: bool) -> None:
         """Save a checkpoint, unless there is one of this step."""
-        keeper = self.around.keeper
-        if keeper is None or self.saved == self.state.step:
+        keeper, state = self.around.keeper, self.state
+        if self.saved == state.step or (keeper is None and not state.storage.is_shared_out):
             return
-        folder = keeper.save(self.take_snapshot(), best=best or not self.choice.chooses)
-        self.saved = self.state.step
-        for callback in self.around.callbacks:
-            callback.on_checkpoint(folder, self.state.step)
+        snapshot = self.take_snapshot()
+        if keeper is not None:
+            folder = keeper.save(snapshot, best=best or not self.choice.chooses)
+            for callback in self.around.callbacks:
+                callback.on_checkpoint(folder, state.step)
+        self.saved = state.step
 
     def take_snapshot(self) -> Snapshot:
         """Give all that the loop needs to go on; the tensors are those that it works with, no copies."""
@@ -264,19 +267,20 @@ class TrainingLoop:
 
     def _finish(self) -> TrainResult:
         data, last = self.parts.data, self.history[-1]
-        weights = self.chosen or copy_weights(self.state.module.state_dict())
+        state = self.state
+        weights = self.chosen or copy_weights(state.module.state_dict(), state.storage.gather)
         if last.part == "test":
             test: Measured | None = last.measured
         else:
-            with holding(self.state.module, weights):
-                test = self.evaluator.measure(self.state.module, data.test) if len(data.test) else None
+            with state.computing(weights) as module:
+                test = self.evaluator.measure(module, data.test) if len(data.test) else None
         result = TrainResult(
             state=weights,
             recipe=self.parts.recipe,
             history=tuple(self.history),
-            steps=self.state.step,
-            epochs=self.clock.epoch_of(self.state.step),
-            best=self.choice.step or self.state.step,
+            steps=state.step,
+            epochs=self.clock.epoch_of(state.step),
+            best=self.choice.step or state.step,
             seconds=self.seconds,
             test=test,
         )

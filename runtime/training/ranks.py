@@ -50,8 +50,8 @@ class Ranks:
         """Tell whether any process wants something: each gets the same answer."""
         return wanted
 
-    def share_text(self, text: str) -> str:
-        """Give all processes the first one's text; what others say goes by unheard."""
+    def share_text(self, text: str, source: int = 0) -> str:
+        """Give all processes the text of one, the first where no other is named; what others say goes by unheard."""
         return text
 
     def share_buffers(self, module: nn.Module, average: Mapping[str, Tensor] | None = None) -> None:

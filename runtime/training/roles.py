@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 class WeightRole:
     """The part of one weight: `decays` where it is a kernel or a matrix of a linear map; `is_matrix` where it is a
     single one, of a hidden layer, which is what Muon is for; `depth` counts layers from the inputs, from 1; `is_head`
-    where it belongs to a layer that gives an output."""
+    where it belongs to a layer that gives an output; `block` is the residual block that it lies in, if it does."""
 
     decays: bool
     is_matrix: bool
     depth: int
     is_head: bool
+    block: str | None = None
 
 
 def find_roles(graph: Graph) -> dict[str, WeightRole]:
@@ -36,16 +38,15 @@ def find_roles(graph: Graph) -> dict[str, WeightRole]:
     it, one layer of a dense block, or a layer with a kernel outside of these, with what follows it; what follows a
     block outside of it, as a last normalization does, belongs to the next kernel (as in BEiT's and timm's layer ids).
     """
-    depths, heads, stems = _measure_depths(graph), _find_heads(graph), _find_stems(graph)
+    units, heads, stems = _find_units(graph), _find_heads(graph), _find_stems(graph)
+    depths = _measure_depths(graph, units)
     roles: dict[str, WeightRole] = {}
     for node in graph:
         for name, weight in graph.weights_of(node).items():
             decays = len(weight.shape) > 1 and _is_kernel(node.op)
             hidden = node.op.has_kernel and node.id not in heads | stems and _has_one_map(node.op)
-            roles.setdefault(
-                name,
-                WeightRole(decays, decays and hidden, max(depths[node.id], 1), node.id in heads),
-            )
+            depth, block = max(depths[node.id], 1), units.get(node.id)
+            roles.setdefault(name, WeightRole(decays, decays and hidden, depth, node.id in heads, block))
     return roles
 
 
@@ -92,9 +93,8 @@ BEHIND_BLOCK, WITHOUT_KERNEL, WITH_KERNEL = range(3)
 """The states of a layer outside of blocks behind a value: none has begun, it has no kernel yet, or it has one."""
 
 
-def _measure_depths(graph: Graph) -> dict[str, int]:
+def _measure_depths(graph: Graph, units: Mapping[str, str]) -> dict[str, int]:
     """Measure the largest number of layers from an input up to each node, itself among them."""
-    units = _find_units(graph)
     members: dict[str, list[Node]] = {}
     for node in graph:
         if node.id in units:

@@ -57,12 +57,15 @@ class StepTask:
 
 class NonfiniteStepError(InputError):
     """The step was not taken since a number is not finite: `what` it is, and the images (N, ...) and the number of the
-    part of the step that it came of, with the place of the first of them in the step, where that is known. The weights,
-    and all that the network knows beside them, are as they were before."""
+    part of the step that it came of, with the place of the first of them in the step, and the process whose they are
+    (`source`), where that is known. The weights, and all that the network knows beside them, are as they were
+    before."""
 
-    def __init__(self, what: str, part: int = 0, first: int = 0, images: Tensor | None = None) -> None:
+    def __init__(
+        self, what: str, part: int = 0, first: int = 0, images: Tensor | None = None, source: int | None = None
+    ) -> None:
         super().__init__(what)
-        self.what, self.part, self.first, self.images = what, part, first, images
+        self.what, self.part, self.first, self.images, self.source = what, part, first, images, source
 
 
 class StepTaker:
@@ -115,12 +118,19 @@ class StepTaker:
                 outputs = self._run(images, len(batch))
                 part_loss = self.objective.compute_loss(outputs, labels, whole)
                 value = float(part_loss.item())
-                if not math.isfinite(value):
-                    raise NonfiniteStepError(f"the loss became {value}", number, done, images)
+                if (source := self._find_spoiled(value)) is not None:
+                    raise NonfiniteStepError(f"the loss became {value}", number, done, images, source)
                 # the parts of all processes add up to the loss, and their gradients are averaged
                 self._scale(part_loss * self.ranks.size).backward()
             loss, counts, done = loss + value, counts + self.objective.count(outputs, labels), done + len(labels)
         return self._add_up(loss, counts)
+
+    def _find_spoiled(self, loss: float) -> int | None:
+        """Find the process whose loss of a part is not finite, if this one's is not; where weights are shared out, the
+        first of all such processes, since what comes then is done by all."""
+        own = self.ranks.size if math.isfinite(loss) else self.ranks.rank
+        found = self.ranks.least(own) if self.state.storage.is_shared_out else own
+        return found if found < self.ranks.size else None
 
     def _add_up(self, loss: float, counts: ScoreCounts) -> tuple[float, ScoreCounts]:
         """Add up the loss and the counts of all processes."""
@@ -156,7 +166,7 @@ class StepTaker:
         if scaler is not None:
             scaler.unscale_(self.state.optimizer)
         gradients = [weight.grad for weight in self.weights if weight.grad is not None]
-        norm = get_total_norm(gradients)
+        norm = self._measure(gradients)
         value = float(norm.item())
         if not math.isfinite(value) and (scaler is None or scaler.get_scale() < LEAST_SCALE):
             raise NonfiniteStepError(self._describe_gradient(value))
@@ -166,7 +176,8 @@ class StepTaker:
 
     def _describe_gradient(self, norm: float) -> str:
         named = [(name, weight.grad) for name, weight in self.state.module.named_parameters()]
-        spoiled = [name for name, grad in named if grad is not None and not bool(torch.isfinite(grad).all())]
+        gather = self.state.storage.gather
+        spoiled = [name for name, grad in named if grad is not None and not bool(torch.isfinite(gather(grad)).all())]
         where = f": the gradient of '{spoiled[-1]}' is the first that is not finite" if spoiled else ""
         return f"the loss is finite, and the norm of its gradient {norm}{where}"
 
@@ -184,5 +195,9 @@ class StepTaker:
 
     @torch.no_grad()
     def _compare(self, before: list[Tensor]) -> float:
-        moved = get_total_norm([weight - earlier for weight, earlier in zip(self.weights, before, strict=True)])
-        return float(moved.item()) / max(float(get_total_norm(before).item()), 1e-30)
+        moved = self._measure([weight - earlier for weight, earlier in zip(self.weights, before, strict=True)])
+        return float(moved.item()) / max(float(self._measure(before).item()), 1e-30)
+
+    def _measure(self, tensors: list[Tensor]) -> Tensor:
+        """Measure the norm of tensors that lie as weights do."""
+        return self.state.storage.gather(get_total_norm(tensors))

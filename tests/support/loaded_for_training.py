@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import safetensors.numpy  # noqa: F401
-import torch._dynamo  # noqa: F401  (DistributedDataParallel loads it)
+import torch._dynamo
+import torch.distributed.fsdp  # noqa: F401
 
 import compiler.torch_target.rules  # noqa: F401
 import tests.support.killed_training

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from torch._C._distributed_c10d import TCPStore
 
 from archspec.api import load
 from archspec.errors import RuntimeFailure
+from archspec.spec.spec import Spec
 from runtime.int8.aware import AwareTraining
 from runtime.recipes.recipe import Recipe
 from runtime.training.distributed import RANK, RESTARTS, WORLD_SIZE, ProcessRanks
@@ -56,6 +58,13 @@ def write_task(folder: Path, network: list[Any], recipe: dict[str, Any]) -> Path
 def train_together(folder: Path, resume: str = "never", kill: Kill = NOBODY, size: int = 2) -> list[int | None]:
     """Train in some processes, of which one may be killed; their exit codes, None for one that had to be ended. Where
     float.safetensors lies beside the folder, they train in integers from these weights."""
+    return run_together(_train_here, folder, size, resume, kill, kill=kill)
+
+
+def run_together(
+    work: Callable[..., None], folder: Path, size: int = 2, *given: Any, kill: Kill = NOBODY
+) -> list[int | None]:
+    """Call a function, with a run's folder and what else is given, in some processes that find each other."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.support.loaded_for_training"])
     place = {
@@ -67,9 +76,8 @@ def train_together(folder: Path, resume: str = "never", kill: Kill = NOBODY, siz
     }
     processes = []
     for rank in range(size):
-        moment = kill.moment if kill.rank == rank else 0
-        given = (str(folder), resume, {**place, RANK: str(rank), "LOCAL_RANK": str(rank)}, moment)
-        processes.append(context.Process(target=_train_here, args=given))
+        here = {**place, RANK: str(rank), "LOCAL_RANK": str(rank)}
+        processes.append(context.Process(target=_work_here, args=(work, here, str(folder), *given)))
     before = measure_metrics(folder)
     for process in processes:
         process.start()
@@ -92,14 +100,24 @@ def _serve_store() -> TCPStore:
     return TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
 
 
-def _train_here(folder: str, resume: str, place: dict[str, str], kill_at: int) -> None:
+def _work_here(work: Callable[..., None], place: dict[str, str], folder: str, *given: Any) -> None:
     os.environ.update(place)
+    work(folder, *given)
+
+
+def read_task(folder: str) -> tuple[Spec, Recipe]:
+    """Read what `write_task` has written."""
+    recipe = Recipe.model_validate(json.loads(Path(folder).with_name("recipe.json").read_text(encoding="utf-8")))
+    return load(str(Path(folder).with_name("spec.json"))), recipe
+
+
+def _train_here(folder: str, resume: str, kill: Kill) -> None:
     moments = 0
 
     def pass_by() -> None:
         nonlocal moments
         moments += 1
-        if moments == kill_at:
+        if moments == kill.moment and os.environ[RANK] == str(kill.rank):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def hear(event: str, given: tuple[Any, ...]) -> None:
@@ -113,17 +131,15 @@ def _train_here(folder: str, resume: str, place: dict[str, str], kill_at: int) -
     if os.environ[RANK] == "0":
         sys.addaudithook(hear)
     agree_as_before, ProcessRanks.agree = ProcessRanks.agree, agree  # type: ignore[method-assign,assignment]
-    recipe = Recipe.model_validate(json.loads(Path(folder).with_name("recipe.json").read_text(encoding="utf-8")))
-    spec, choices = (
-        load(str(Path(folder).with_name("spec.json"))),
-        TrainingChoices(resume=resume, force=resume == "never"),
-    )
+    spec, recipe = read_task(folder)
+    choices = TrainingChoices(resume=resume, force=resume == "never")
     if (weights := Path(folder).with_name("float.safetensors")).exists():
         init = weights if resume == "never" else None
         choices = replace(choices, init=init, reshaping=AwareTraining("u8s8", reduce_range=True))
     try:
         # without callbacks: what draws pictures takes longer than all else
         result = train_network(spec, make_images(), recipe, folder, choices, ())
-        Path(folder).with_name(f"facts{place[RANK]}.json").write_text(json.dumps(dict(result.facts)), encoding="utf-8")
+        facts = Path(folder).with_name(f"facts{os.environ[RANK]}.json")
+        facts.write_text(json.dumps(dict(result.facts)), encoding="utf-8")
     except RuntimeFailure as error:
         sys.exit(f"ended with the other: {error}")

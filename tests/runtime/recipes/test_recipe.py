@@ -47,7 +47,12 @@ def test_steps_are_instead_of_epochs() -> None:
         ({"epochs": 1, "steps": 2}, "has both `epochs` and `steps`"),
         ({"epochs": None}, "has neither `epochs` nor `steps`"),
         ({"batch": 10, "accumulate": 3}, "has `accumulate: 3`, which does not divide `batch: 10` into equal parts"),
-        ({"fsdp": True}, "has `fsdp: true`, which is not there yet"),
+        (
+            {"fsdp": True, "optimizer": {"name": "muon"}},
+            "has `fsdp: true` and `optimizer.name: muon`, which makes whole",
+        ),
+        ({"fsdp": True, "compile": True}, "has `fsdp: true` and `compile: true`, which was not tried together"),
+        ({"fsdp": True, "memory_format": "channels_last"}, "has `fsdp: true` and `memory_format: channels_last`"),
         ({"test_time_augmentation": ["horizontal"] * 2}, "mirrors an axis twice"),
         ({"task": "maps", "mix": {"mixup": 0.2}}, "has `task: maps`, and `mix.mixup` is for labels, not for maps"),
         ({"task": "labels", "loss": {"name": "dice"}}, "`loss.name: dice` is no loss of labels: take `cross_entropy`"),

@@ -66,6 +66,12 @@ def test_several_processes_do_not_time_by_themselves() -> None:
         make_ground(Ranks(0, 2)).settle(make_net(), Recipe(precision="auto"))
 
 
+def test_one_process_shares_nothing_out() -> None:
+    with pytest.raises(InputError, match="fsdp: true shares the weights out among processes, and there is one"):
+        make_ground().check(change(QUICK, fsdp=True))
+    make_ground(Ranks(0, 2)).check(change(QUICK, fsdp=True))
+
+
 def test_chance_is_apart() -> None:
     before = torch.random.get_rng_state()
     with drawing_apart(torch.device("cpu"), QUICK):
