@@ -144,7 +144,7 @@ def write_whole(path: str | Path, outlived: Outlived = lambda older: lambda: ())
                 yield folder / target.name
             written = sorted(folder.iterdir(), key=lambda item: (item.name == target.name, item.name))
             for item in written:
-                _sync(item)
+                sync(item)
             with _alone_in(target.parent):
                 for item in written:
                     _hand_over(item, target.parent / item.name, target)
@@ -153,7 +153,7 @@ def write_whole(path: str | Path, outlived: Outlived = lambda older: lambda: ())
                     _place(written, target.parent)
                     for item in list_useless():
                         item.unlink(missing_ok=True)
-            _sync(target.parent)
+            sync(target.parent)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -338,7 +338,8 @@ def _hand_over(path: Path, place: Path, target: Path) -> None:
     os.chmod(path, stat.S_IMODE(to.st_mode) & 0o777)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have the system write a file, or the names in a folder, to the disk. Raises OSError."""
     if os.name == "nt" and path.is_dir():  # Windows has no handle to sync for a folder
         return
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)

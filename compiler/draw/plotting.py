@@ -20,6 +20,9 @@ INK = "#1c2128"
 """The colour of text and lines; in a file it is `currentColor`, which a style chooses by the ground."""
 DARK_INK = "#e6edf3"
 
+HUES = ("#2f81f7", "#d1711c", "#2da44e", "#a05ae0", "#d63a5a", "#7d8590", "#17a2b8", "#b8960c")
+"""The colours of lines, one after the other."""
+
 LOOK: Mapping[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "archspec",

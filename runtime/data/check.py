@@ -18,15 +18,13 @@ from runtime.data.dataset import check_classes
 from runtime.data.measuring import ChannelSums, survey
 from runtime.data.source import DataSource, find_targets, take_channels
 from runtime.data.splits import TEST, TRAIN, VALIDATION, split_samples
+from runtime.pictures.file import FAINT
 from runtime.pictures.preprocess import LEVELS
 from runtime.recipes.data import DataSection
 from runtime.tasks.maps import IGNORED
 
 MAX_TOLD = 1000
 """The largest number of findings of one kind that are kept; more are counted."""
-
-FAINT = 1 / 16
-"""The part of the range of 16 bits below which images are nearly black."""
 
 KINDS = {
     "unusable": "cannot be used as they are",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from runtime.data.measuring import Survey, refuse_bad, survey
 from runtime.data.part_lists import apply_part_lists
 from runtime.data.registry import DATASETS
 from runtime.data.source import DataSource, Subset, lay_on, select, take_channels
-from runtime.data.splits import TEST, TRAIN, Indices, split_samples
+from runtime.data.splits import TEST, TRAIN, VALIDATION, Indices, split_samples
 from runtime.data.stored import StoredImage
 from runtime.data.volumes.assembling import make_volume_dataset
 from runtime.data.volumes.folder import VolumeSource
@@ -54,6 +54,7 @@ def arrange(data: Dataset, section: DataSection) -> Dataset:
     """Split and prepare a data set whose parts are known as a recipe's section says. Raises InputError where that
     cannot be."""
     before, moments = data.preprocess, None
+    _tell_idle_shares((TEST,), section, data.name)
     if section.fold or section.validation:
         given = [TRAIN] * len(data.train) + [TEST] * len(data.test)
         names = [f"{data.name}[{index}]" for index in range(len(given))]
@@ -136,6 +137,7 @@ def make_dataset(source: DataSource, section: DataSection, on_step: OnStep = ign
     seen = survey(source.samples, on_step)
     refuse_bad(list(dict.fromkeys((*source.bad, *seen.bad))), source.name)
     samples = take_channels(source.samples, seen.channels)
+    _tell_idle_shares(source.parts or (), section, source.name)
     parts = split_samples(source.groups or source.names, source.strata, source.parts, section, source.name)
     for note in _tell_unseen(source, parts.train):
         warn(note)
@@ -161,6 +163,16 @@ def _tell_unseen(source: DataSource, train: Indices) -> Iterator[str]:
         unseen = [name for number, name in enumerate(source.classes) if number not in seen]
     if unseen:
         yield f"no image of {source.name} to train on has {list_some(unseen, 5, ', ')}: the network will not learn it"
+
+
+def _tell_idle_shares(parts: Sequence[str], section: DataSection, name: str) -> None:
+    """Tell the shares by which nothing is held out, since the data or a fold say what is."""
+    held = {TEST, VALIDATION} & set(parts)
+    why = f"{name} says which images are for that" if held else f"data.fold: {section.fold} does so"
+    if section.test != DataSection().test and (held or section.fold):
+        warn(f"without effect: data.test: {section.test:g} holds nothing out, since {why}")
+    if section.validation and len(held) == 2:
+        warn(f"without effect: data.validation: {section.validation:g} holds nothing out, since {why}")
 
 
 def take_part(samples: Samples, indices: Indices) -> Samples:

@@ -10,7 +10,7 @@ import numpy as np
 
 from archspec.arrays import Float64Array
 from archspec.wording import cut
-from compiler.draw.plotting import INK, draw_file
+from compiler.draw.plotting import HUES, INK, draw_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from runtime.experiments.shattering import Shattering
     from runtime.experiments.surface import Surface
 
-HUES = ("#2f81f7", "#d1711c", "#2da44e", "#a05ae0", "#d63a5a", "#7d8590")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
 MARKERS = ("o", "s", "^", "D")
 

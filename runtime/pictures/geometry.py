@@ -24,7 +24,7 @@ Fit = Callable[[Extents], Extents | None]
 """A function of extents that gives the least ones, none smaller, that a network takes; None where there are none."""
 
 NOT_ASKED = 255
-"""The class in a map of pixels that are padding."""
+"""The class in a map of pixels, or voxels, that are not asked, padding among them."""
 
 
 def place(preprocess: Preprocess, own: Sequence[int], spacing: Sequence[float] | None = None) -> Frame:

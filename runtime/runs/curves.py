@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.errors import InputError
 from archspec.wording import cut, cut_middle
-from compiler.draw.plotting import draw_file, use_log_scale
+from compiler.draw.plotting import HUES, draw_file, use_log_scale
 from runtime.runs.record import PARTS, RunRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-HUES = ("#2f81f7", "#d1711c", "#2da44e", "#a05ae0", "#d63a5a", "#7d8590", "#17a2b8", "#b8960c")
 DASHES: Mapping[str, Any] = {"training": "-", "test": (0, (5, 2)), "validation": (0, (1, 1.5))}
 
 MAX_POINTS = 2_000

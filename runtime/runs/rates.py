@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archspec.files import write_text
-from compiler.draw.plotting import draw_file, write_power
-from runtime.runs.curves import HUES
+from compiler.draw.plotting import HUES, draw_file, write_power
 from runtime.training.rate_search import RangeTest
 
 if TYPE_CHECKING:

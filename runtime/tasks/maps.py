@@ -13,7 +13,7 @@ from archspec.arrays import Array
 from archspec.errors import InputError
 from archspec.wording import write_shape
 from runtime.pictures.frame import Frame
-from runtime.pictures.geometry import resize_map
+from runtime.pictures.geometry import NOT_ASKED, resize_map
 from runtime.tasks.class_map import UNANSWERED, find_classes
 from runtime.tasks.drawing import Areas, Drawing, OverlaySheet, Tile
 from runtime.tasks.grid import OutputGrid
@@ -22,7 +22,7 @@ from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, ClassScore, Sc
 if TYPE_CHECKING:
     from torch import Tensor
 
-IGNORED = 255
+IGNORED = NOT_ASKED
 """The class of pixels that are not asked: they have no loss, and no metric counts them."""
 
 MAX_DRAWN = 8

@@ -18,7 +18,7 @@ from typing import Any
 
 from archspec.errors import ArchspecError, InputError, ModelError, raising
 from archspec.extras import extra
-from archspec.files import check_is_file, list_folder
+from archspec.files import check_is_file, list_folder, sync
 from archspec.last_resort import passing
 from archspec.signals import holding_signals
 from archspec.strict_json import read_json
@@ -74,7 +74,7 @@ class CheckpointStore:
                     if os.path.lexists(self.folder / name):  # no manifest named it, or none does any more
                         _remove(self.folder / name)
                     os.replace(temporary, self.folder / name)
-                    _sync(self.folder)
+                    sync(self.folder)
                     made = [*self.manifest.checkpoints, Checkpoint(name, snapshot.step, files)]
                     self._commit(made, name if best else None)
         except OSError as error:
@@ -160,7 +160,7 @@ def _write(folder: Path, snapshot: Snapshot) -> dict[str, StoredFile]:
     files = {name: write_tensors(folder / name, tensors) for name, tensors in snapshot.tensors.items()}
     text = json.dumps({"step": snapshot.step, **snapshot.state}, allow_nan=False, indent=1) + "\n"
     files[STATE] = write_bytes(folder / STATE, text.encode())
-    _sync(folder)
+    sync(folder)
     return files
 
 
@@ -183,13 +183,3 @@ def _remove(folder: Path) -> None:
     for name in (WEIGHTS, EMA, OPTIMIZER, STATE):
         (folder / name).unlink(missing_ok=True)
     folder.rmdir()
-
-
-def _sync(folder: Path) -> None:
-    if os.name == "nt":  # Windows has no handle to sync for a folder
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

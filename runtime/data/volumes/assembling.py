@@ -18,8 +18,8 @@ from runtime.data.splits import DataParts, Indices, split_samples
 from runtime.data.stored import StoredImage
 from runtime.data.volumes.folder import VolumeSource
 from runtime.data.volumes.intensity import Brightness
-from runtime.data.volumes.label_classes import NOT_ASKED
 from runtime.data.volumes.samples import VolumeCase, VolumeSamples, cut_box, read_case
+from runtime.pictures.geometry import NOT_ASKED
 from runtime.pictures.preprocess import Preprocess
 from runtime.recipes.data import DataSection
 

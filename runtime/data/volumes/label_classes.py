@@ -13,9 +13,7 @@ from archspec.errors import InputError
 from archspec.wording import list_some, tell_count
 from runtime.data.volumes.volume import Volume
 from runtime.data.volumes.volume_file import as_labels
-
-NOT_ASKED = 255
-"""The class of voxels that are not asked."""
+from runtime.pictures.geometry import NOT_ASKED
 
 MAX_CLASSES = 255
 """The largest number of classes: each voxel has one in a byte, of which one value says that it is not asked."""

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from archspec.arrays import Array, Float32Array
 from archspec.errors import InputError
 from archspec.extras import extra
-from runtime.data.volumes.label_classes import NOT_ASKED
 from runtime.data.volumes.volume import mirror
+from runtime.pictures.geometry import NOT_ASKED
 from runtime.pictures.preprocess import LEVELS
 from runtime.recipes.data import AugmentSection
 

@@ -150,6 +150,28 @@ def test_named_data_are_arranged_too() -> None:
     assert open_data("digit_maps", DataSection(validation=0.1)).validation is not None
 
 
+def test_shares_that_hold_nothing_out_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where the data, or a fold, say what is held out; the control are the shares that do."""
+    write_class_folders(tmp_path / "own" / "train", {"a": 6, "b": 6})
+    write_class_folders(tmp_path / "own" / "val", {"a": 2, "b": 2}, (9, 8, 3))
+    write_class_folders(tmp_path / "own" / "test", {"a": 2, "b": 2}, (9, 9, 3))
+    write_class_folders(tmp_path / "none", {"a": 10, "b": 10})
+    open_data(tmp_path / "none", DataSection(test=0.3, validation=0.2))
+    open_data(tmp_path / "own")
+    open_data("digits", DataSection(validation=0.2))
+    assert caplog.messages == []
+    open_data(tmp_path / "own", DataSection(test=0.3, validation=0.1))
+    open_data("digits", DataSection(test=0.3))
+    open_data(tmp_path / "none", DataSection(test=0.3, fold="1/4"))
+    own = f"holds nothing out, since {tmp_path / 'own'} says which images are for that"
+    assert caplog.messages == [
+        f"without effect: data.test: 0.3 {own}",
+        f"without effect: data.validation: 0.1 {own}",
+        "without effect: data.test: 0.3 holds nothing out, since digits says which images are for that",
+        "without effect: data.test: 0.3 holds nothing out, since data.fold: 1/4 does so",
+    ]
+
+
 def test_what_is_no_data_is_told_what_is(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"no data set 'digit'; did you mean 'digits'\? \(available: digits, .*\), and no"

@@ -7,8 +7,9 @@ import pytest
 
 from archspec.arrays import Array
 from archspec.errors import InputError
-from runtime.data.volumes.label_classes import NOT_ASKED, LabelClasses, choose_classes, find_values
+from runtime.data.volumes.label_classes import LabelClasses, choose_classes, find_values
 from runtime.data.volumes.volume import Volume
+from runtime.pictures.geometry import NOT_ASKED
 
 
 def hold(*numbers: float, dtype: type = np.int16) -> Volume:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from archspec.errors import InputError
-from runtime.data.volumes.label_classes import NOT_ASKED
 from runtime.data.volumes.patches import FOR_PICTURES, PatchAugmentation, choose_voxel
+from runtime.pictures.geometry import NOT_ASKED
 from runtime.recipes.data import AugmentSection
 
 LABELS = np.zeros((40, 44, 48), np.uint8)
