@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ from archspec.api import load, train
 from archspec.errors import ArchspecError, InputError
 from runtime.recipes.recipe import Recipe
 from runtime.training.manifest import Manifest
+from runtime.training.metrics import Progress
 from runtime.training.resume import fill_in
 from runtime.training.run_folder import CHECKPOINTS, METRICS, WEIGHTS
 from tests.support.killed_training import RECIPE, compare, make_images, prepare, read_result
@@ -67,6 +72,40 @@ def test_a_training_goes_on_from_its_newest_checkpoint(
     assert said.startswith(f"{stopped} is finished, at step 30 of 30: nothing is trained")
     assert said.endswith(f"begin from them: --init {stopped / WEIGHTS} -o another folder")
     assert compare(read_result(stopped), read_result(whole)) == []
+
+
+@contextmanager
+def restoring_limits() -> Iterator[None]:
+    """Give files back the length that they may have, and the signal at its end what it does."""
+    limit, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def fill_at(step: int) -> Callable[[Progress], None]:
+    """Have the system cut off what is written after a step beyond 100 bytes of a file, as a full disk does."""
+
+    def fill(progress: Progress) -> None:
+        if progress.step == step:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+    return fill
+
+
+def test_a_full_disk_ends_a_training_and_costs_the_steps_since_its_checkpoint(
+    whole: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where there is room again it goes on, and ends as the others do."""
+    folder = prepare(tmp_path / "run")
+    with restoring_limits(), pytest.raises(InputError, match=r"cannot write .*: File too large"):
+        go_on(folder, "never", on_step=fill_at(10))
+    assert any(message.startswith("stopped: 9 of 30 steps are saved") for message in caplog.messages)
+    assert name_last(folder).name == "00000009"
+    go_on(folder)
+    assert compare(read_result(folder), read_result(whole)) == []
 
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "optimizer.safetensors", "ema.safetensors", "state.json"])
