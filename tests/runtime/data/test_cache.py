@@ -260,7 +260,7 @@ def _read_with_workers(data: Dataset, samples: SizedSamples) -> Iterator[int]:
 def _compare_memory(size: int) -> tuple[int, int]:
     """The memory that four workers take for `size` bytes of images from the cache, and with a copy in each, above what
     they take with next to no images."""
-    found = []
+    found: list[int] = []
     for count in (8, size // (3 * 256 * 256)):
         samples = FilmSamples(count, 256)
         data = Dataset("film", samples, samples, ("a", "b", "c"), Preprocess(3, (256, 256), (0.5,) * 3, (0.5,) * 3))

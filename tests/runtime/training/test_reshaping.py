@@ -147,7 +147,7 @@ class Told(Ranks):
 
     text: str = ""
 
-    def share_text(self, text: str) -> str:
+    def share_text(self, text: str, source: int = 0) -> str:
         return self.text
 
 
