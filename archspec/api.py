@@ -278,11 +278,12 @@ def _choose_training(keywords: Mapping[str, Any]) -> TrainingChoices:
     otherwise than it can be."""
     from runtime.training.training_run import TrainingChoices
 
-    others = {name: value for name, value in keywords.items() if name not in ("quantize", "reduce_range")}
-    if any(keywords.get(name) is not None for name in ("quantize", "reduce_range")):
+    others = dict(keywords)
+    quantize, reduce_range = others.pop("quantize", None), others.pop("reduce_range", None)
+    if quantize is not None or reduce_range:  # what integers need is loaded for them alone
         from runtime.int8.aware import choose_reshaping
 
-        others["reshaping"] = choose_reshaping(keywords.get("quantize"), keywords.get("reduce_range"))
+        others["reshaping"] = choose_reshaping(quantize, reduce_range)
     return take_keywords(TrainingChoices, "train", others)
 
 

@@ -10,3 +10,9 @@ if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
 os.environ.pop("COLUMNS", None)
 os.unsetenv("COLUMNS")  # readline, which pytest imports, sets it where os.environ does not see it
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # tests import onnxruntime before archspec too
+
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from archspec.arrays import Array, Float32Array, Float64Array
 from runtime.data.dataset import ArraySamples, Dataset, measure_preprocess
 from runtime.data.digits import load_digits
-from runtime.tasks.maps import IGNORED
+from runtime.pictures.geometry import NOT_ASKED
 
 Ink = Float64Array
 Lay: TypeAlias = Callable[[Ink, npt.NDArray[np.int64], int, np.random.Generator], tuple[Float64Array, Array]]
@@ -66,7 +66,7 @@ def lay_maps(
     ink: Ink, labels: npt.NDArray[np.int64], count: int, generator: np.random.Generator
 ) -> tuple[Float64Array, npt.NDArray[np.int64]]:
     """Lay a few digits on each of `count` gray canvases (count, 1, H, W), with the class of each pixel (count, H, W): 0
-    the background, 1 to 10 the digits 0 to 9, IGNORED the faint pixels at the edge of a stroke."""
+    the background, 1 to 10 the digits 0 to 9, NOT_ASKED the faint pixels at the edge of a stroke."""
     canvases = np.zeros((count, 1, MAP_SIDE, MAP_SIDE))
     maps = np.zeros((count, MAP_SIDE, MAP_SIDE), np.int64)
     for number in range(count):
@@ -74,7 +74,7 @@ def lay_maps(
         for digit, place in zip(digits, _find_places(MAP_SIDE, ink.shape[1], len(digits), generator), strict=True):
             canvases[number, 0][place] = ink[digit]
             sure, some = ink[digit] >= SURE_INK, ink[digit] > 0
-            maps[number][place] = np.where(sure, labels[digit] + 1, np.where(some, IGNORED, 0))
+            maps[number][place] = np.where(sure, labels[digit] + 1, np.where(some, NOT_ASKED, 0))
     return canvases, maps
 
 

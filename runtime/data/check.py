@@ -19,9 +19,9 @@ from runtime.data.measuring import ChannelSums, survey
 from runtime.data.source import DataSource, find_targets, take_channels
 from runtime.data.splits import TEST, TRAIN, VALIDATION, split_samples
 from runtime.pictures.file import FAINT
+from runtime.pictures.geometry import NOT_ASKED
 from runtime.pictures.preprocess import LEVELS
 from runtime.recipes.data import DataSection
-from runtime.tasks.maps import IGNORED
 
 MAX_TOLD = 1000
 """The largest number of findings of one kind that are kept; more are counted."""
@@ -190,7 +190,7 @@ class _Reading:
             yield from np.flatnonzero(_find_labelled(target)).tolist()
             return
         numbers = np.unique(target).tolist()
-        yield from (int(number) for number in numbers if number < count and number != IGNORED)
+        yield from (int(number) for number in numbers if number < count and number != NOT_ASKED)
 
     def look_at_joints(self, index: int, image: Array, target: Array) -> None:
         height, width = image.shape[1:]

@@ -28,7 +28,7 @@ from runtime.data.mask_values import MaskScan, MaskValues, choose_values, descri
 from runtime.data.source import DataSource, PictureSamples
 from runtime.data.splits import PART_NAMES
 from runtime.data.stored import StoredImage
-from runtime.tasks.maps import IGNORED
+from runtime.pictures.geometry import NOT_ASKED
 
 if TYPE_CHECKING:
     from runtime.pictures.file import FindShown, PictureSize
@@ -235,7 +235,7 @@ def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> Da
 def _tell_one_class(scan: MaskScan, values: MaskValues, classes: Sequence[str], name: str) -> str:
     """Tell that all masks ask for one class, or for none."""
     shown = list_some([describe_value(value) for value in sorted(scan.counts)], 5, ", ")
-    asked = {number for value, number in values.pairs if scan.counts[value] and number != IGNORED}
+    asked = {number for value, number in values.pairs if scan.counts[value] and number != NOT_ASKED}
     what = f"one class, {classes[min(asked)]}" if asked else "no class"
     return (
         f"the masks of {name} store {shown} and nothing else, which ask for {what}: a network learns nothing "

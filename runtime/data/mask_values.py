@@ -15,7 +15,7 @@ from archspec.arrays import Array
 from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import ArchspecError, InputError
 from archspec.wording import list_some, tell_count
-from runtime.tasks.maps import IGNORED
+from runtime.pictures.geometry import NOT_ASKED
 
 MAX_CLASSES = 255
 """The largest number of classes of a map, whose numbers have 8 bits; the last number means that none is asked."""
@@ -50,7 +50,7 @@ class MaskScan:
 
 @dataclass(frozen=True)
 class MaskValues:
-    """Which class each value of a mask stands for, as pairs of value and class; IGNORED stands for none."""
+    """Which class each value of a mask stands for, as pairs of value and class; NOT_ASKED stands for none."""
 
     pairs: tuple[tuple[Value, int], ...]
 
@@ -158,25 +158,25 @@ def choose_values(
     """
     if isinstance(table, Mapping):
         known = [(value, number) for number, value in enumerate(table)]
-        none_asked = [(value, IGNORED) for value in ignored if value not in table]
+        none_asked = [(value, NOT_ASKED) for value in ignored if value not in table]
         return MaskValues((*known, *none_asked)), tuple(table.values())
     if scan.colours:
         raise InputError(_advise_table(scan, name))
     found = sorted(scan.counts)
-    plain = IGNORED not in set(ignored) and (table is None or len(table) == 2)
-    if found == [0, IGNORED] and plain:
-        return MaskValues(((0, 0), (IGNORED, 1))), tuple(table or ("background", "foreground"))
-    classes = [value for value in found if value != IGNORED and value not in set(ignored)]
+    plain = NOT_ASKED not in set(ignored) and (table is None or len(table) == 2)
+    if found == [0, NOT_ASKED] and plain:
+        return MaskValues(((0, 0), (NOT_ASKED, 1))), tuple(table or ("background", "foreground"))
+    classes = [value for value in found if value != NOT_ASKED and value not in set(ignored)]
     count = len(table) if table is not None else max(classes, default=-1) + 1
     _check_numbers(classes, count, table is not None, name)
-    none_asked = [(value, IGNORED) for value in {IGNORED, *ignored} if value >= count]
+    none_asked = [(value, NOT_ASKED) for value in {NOT_ASKED, *ignored} if value >= count]
     names = tuple(table) if table is not None else tuple(map(str, range(count)))
     return MaskValues((*((number, number) for number in range(count)), *none_asked)), names
 
 
 def _check_numbers(classes: Sequence[int], count: int, named: bool, name: str) -> None:
     if not classes:
-        raise InputError(f"the masks of {name} ask for no class: all their pixels are {IGNORED}")
+        raise InputError(f"the masks of {name} ask for no class: all their pixels are {NOT_ASKED}")
     if classes[-1] >= count or count > MAX_CLASSES:
         limit = f"{count} classes are named" if named else f"a map has up to {MAX_CLASSES} classes"
         raise InputError(f"the masks of {name} have the number {classes[-1]}, and {limit}: {_ADVICE}")

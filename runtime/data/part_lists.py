@@ -23,7 +23,8 @@ MAX_LIST_BYTES = 1 << 28
 """The largest list, in bytes."""
 
 MAX_ALIKE = 1000
-"""The largest number of images of one name in different folders among which that of a line is looked for."""
+"""The largest number of images of one name in different folders among which that of a line is looked for by the end of
+its path, and of images among which one is suggested."""
 
 
 def find_part_lists(listing: FolderListing) -> Mapping[str, str]:
@@ -104,7 +105,9 @@ class _Names:
                 return self.whole[path]
         last = text.rpartition("/")[2]
         alike = self.last.get(last) or self.last.get(_cut_endings(last), [])
-        return [name for name in alike[:MAX_ALIKE] if _ends(name, text)]
+        if len(alike) > MAX_ALIKE:
+            return alike  # any of them: to look through so many for each line would take too long
+        return [name for name in alike if _ends(name, text)]
 
 
 def _ends(name: str, text: str) -> bool:

@@ -13,11 +13,11 @@ from runtime.data.check import DataFindings
 from runtime.data.dataset import Dataset
 from runtime.data.measuring import spread, survey
 from runtime.data.source import DataSource, Subset, take_channels
+from runtime.pictures.geometry import NOT_ASKED
 from runtime.pictures.preprocess import Preprocess
 from runtime.prediction.sheets import save_sheet
 from runtime.tasks.drawing import Areas, OverlaySheet, Points, Tile
 from runtime.tasks.grid import OutputGrid
-from runtime.tasks.maps import IGNORED
 
 SAMPLES = 16
 """The number of samples on a sheet."""
@@ -60,7 +60,7 @@ def _describe(source: DataSource, label: Array, size: tuple[int, int], name: str
     """Give what is drawn on an image, and the caption beneath."""
     last = cut(name.rpartition("/")[2], 18)
     if source.task == "maps":
-        return Areas(np.where(label == IGNORED, 0, label), OutputGrid(size, size)), last
+        return Areas(np.where(label == NOT_ASKED, 0, label), OutputGrid(size, size)), last
     if source.task == "joints":
         return Points(np.column_stack([label, np.ones(len(label))])), last
     return Points(np.empty((0, 3))), cut(source.classes[int(label)], 18)

@@ -179,6 +179,6 @@ def _find_unshared(recipe: Recipe) -> Iterator[str]:
     if isinstance(recipe.optimizer, Muon):
         yield "`optimizer.name: muon`, which makes whole matrices orthogonal: take sgd or adamw, or leave `fsdp` out"
     if recipe.compile:
-        yield "`compile: true`, which was not tried together: leave one of them out"
+        yield "`compile: true`, which is not supported with it: leave one of them out"
     if recipe.memory_format == "channels_last":
         yield "`memory_format: channels_last`, and torch shares out weights in the usual order alone: leave one out"

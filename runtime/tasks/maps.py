@@ -22,9 +22,6 @@ from runtime.tasks.task import Answer, AnswerColumn, AnswerInput, ClassScore, Sc
 if TYPE_CHECKING:
     from torch import Tensor
 
-IGNORED = NOT_ASKED
-"""The class of pixels that are not asked: they have no loss, and no metric counts them."""
-
 MAX_DRAWN = 8
 """The largest number of images on a sheet, each twice: with the true map and with the predicted one."""
 
@@ -66,14 +63,14 @@ class ClassMap(Answer):
 
 class Maps(Task):
     """One class for each pixel, from (N, classes, *extents), or from (N, 1, *extents) for two classes: that one number
-    is the second's logit, against 0 for the first. Pixels of the class IGNORED are not asked."""
+    is the second's logit, against 0 for the first. Pixels of the class NOT_ASKED are not asked."""
 
     name, metrics, asked, per = "maps", ("mean_iou", "pixel_accuracy", "mean_dice"), "pixels", "pixel"
     lower_is_better = False
     needs, needed = "a class for each pixel needs", "an output with places"
     columns = AnswerColumn("pixels"), AnswerColumn("class", "words"), AnswerColumn("share")
     has_probabilities, has_picture, target = True, True, "map"
-    losses, balances, ignored = ("cross_entropy", "dice_cross_entropy", "dice", "focal"), True, IGNORED
+    losses, balances, ignored = ("cross_entropy", "dice_cross_entropy", "dice", "focal"), True, NOT_ASKED
     least_classes = 2
 
     def fits(self, output: Sequence[int | str]) -> bool:
@@ -88,13 +85,13 @@ class Maps(Task):
         if target.shape != frame.own:
             mask, image = write_shape(target.shape, "a single number"), write_shape(frame.own)
             raise InputError(f"a map of {mask} does not lie on its image, which is {image}")
-        return np.asarray(resize_map(target, frame, IGNORED), np.int64)
+        return np.asarray(resize_map(target, frame, NOT_ASKED), np.int64)
 
     def make_targets(self, labels: Array, grid: OutputGrid) -> Array:
         return np.ascontiguousarray(labels[(slice(None), *grid.cut())])
 
     def find_asked(self, targets: Array) -> npt.NDArray[np.bool_]:
-        return np.asarray(targets != IGNORED)
+        return np.asarray(targets != NOT_ASKED)
 
     def count_classes(self, target: Array) -> tuple[Array, Array]:
         asked = target[self.find_asked(target)]
@@ -117,8 +114,8 @@ class Maps(Task):
         """Count pixels by true class (row) and answer (column), of as many classes as a byte has values."""
         truth = self.make_targets(labels, grid)
         asked = self.find_asked(truth)
-        pairs = truth[asked].astype(np.int64) * (IGNORED + 1) + answers[asked]
-        return np.bincount(pairs, minlength=(IGNORED + 1) ** 2).reshape(IGNORED + 1, -1).astype(np.float64)
+        pairs = truth[asked].astype(np.int64) * (NOT_ASKED + 1) + answers[asked]
+        return np.bincount(pairs, minlength=(NOT_ASKED + 1) ** 2).reshape(NOT_ASKED + 1, -1).astype(np.float64)
 
     def score(self, counts: ScoreCounts) -> dict[str, float]:
         """Compute the means of intersection over union, and of Dice's ratio, over the classes that are there or are

@@ -32,9 +32,11 @@ with extra("train"):
 PATIENCE = timedelta(minutes=30)
 """The longest time for which a process waits for the others: one of them may be evaluating or compiling."""
 
-RANK, WORLD_SIZE, LOCAL_RANK, RESTARTS = "RANK", "WORLD_SIZE", "LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT"
-LOCAL_WORLD_SIZE = "LOCAL_WORLD_SIZE"
+RANK, WORLD_SIZE, RESTARTS = "RANK", "WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT"
 """The variables by which torchrun tells a process which of how many it is, and how often all were started anew."""
+
+LOCAL_RANK, LOCAL_WORLD_SIZE = "LOCAL_RANK", "LOCAL_WORLD_SIZE"
+"""The variables by which it tells which of how many of this machine it is."""
 
 
 @dataclass(frozen=True, slots=True)

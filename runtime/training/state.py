@@ -23,8 +23,7 @@ with extra("train"):
 @dataclass(slots=True)
 class TrainState:
     """The network with its weights, their moving average if there is one, the optimizer with its momenta, the scale of
-    float16's gradients, how many steps are done, and how the weights lie in
-    the processes.
+    float16's gradients, how many steps are done, and how the weights lie in the processes.
 
     What a step sees beside these is a function of (seed, epoch, step), so training that is taken up from a snapshot
     ends as if it had never stopped.

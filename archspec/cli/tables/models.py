@@ -49,9 +49,10 @@ def print_evaluation(found: Evaluation, folder: Path) -> None:
     table = new_table(f"{found.test_images} held-out images", "torch", "ONNX Runtime")
     for name, score in found.scores_torch.items():
         table.add_row(f"test {name.replace('_', ' ')}", f"{score:.4f}", f"{found.scores_onnx[name]:.4f}")
-    for name in found.scores_torch if found.unmirrored else ():
-        alone = (f"{scores[name]:.4f}" for scores in found.unmirrored or ())
-        table.add_row(f"  without mirrored copies: {name.replace('_', ' ')}", *alone)
+    if found.unmirrored:
+        for name in found.scores_torch:
+            alone = (f"{scores[name]:.4f}" for scores in found.unmirrored)
+            table.add_row(f"  without mirrored copies: {name.replace('_', ' ')}", *alone)
     equal, all_ = f"{found.equal_predictions:,}", f"{found.predictions:,}"
     table.add_row(
         "equal predictions", "", f"{equal} of {all_} {found.asked if found.asked != 'images' else ''}".rstrip()

@@ -7,7 +7,7 @@ import pytest
 
 from runtime.data.dataset import Dataset, Split
 from runtime.data.registry import load_data
-from runtime.tasks.maps import IGNORED
+from runtime.pictures.geometry import NOT_ASKED
 
 
 def shades(data: Dataset, part: Split) -> np.ndarray:
@@ -39,7 +39,7 @@ def test_shapes_and_names(maps: Dataset, points: Dataset) -> None:
     assert maps.held_out.images.dtype == np.float32
     assert points.training.images.shape == (480, 3, 64, 64)
     assert points.held_out.labels.shape == (120, 3, 2)
-    assert set(np.unique(maps.held_out.labels)) == {*range(11), IGNORED}
+    assert set(np.unique(maps.held_out.labels)) == {*range(11), NOT_ASKED}
     for data in (maps, points):
         assert data.training.images.shape[1:] == data.preprocess.shape
         assert np.abs(data.training.images.mean((0, 2, 3))).max() < 1e-4
@@ -58,7 +58,7 @@ def test_a_pixels_class_is_its_strokes(maps: Dataset) -> None:
     """No ink: background; little: not asked; more: a digit."""
     ink, labels = shades(maps, maps.held_out)[:, 0], maps.held_out.labels
     assert np.array_equal(labels == 0, ink == 0)
-    assert np.array_equal(labels == IGNORED, (ink > 0) & (ink < 4))
+    assert np.array_equal(labels == NOT_ASKED, (ink > 0) & (ink < 4))
 
 
 def find_digits(canvas: np.ndarray, labels: np.ndarray, real: dict[bytes, int]) -> list[int]:
@@ -84,7 +84,7 @@ def test_held_out_canvases_hold_held_out_digits_alone(digits: Dataset, maps: Dat
         for canvas, labels in canvases:
             own = find_digits(canvas, labels, real[name])
             assert 3 <= len(own) <= 5
-            assert {digit + 1 for digit in own} == set(np.unique(labels)) - {0, IGNORED}
+            assert {digit + 1 for digit in own} == set(np.unique(labels)) - {0, NOT_ASKED}
             assert not find_digits(canvas, labels, real[other])
 
 

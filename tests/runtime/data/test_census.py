@@ -16,7 +16,7 @@ from archspec.errors import InputError
 from runtime.data.census import take_census
 from runtime.data.dataset import ArraySamples, iterate_targets
 from runtime.data.registry import load_data
-from runtime.tasks.maps import IGNORED
+from runtime.pictures.geometry import NOT_ASKED
 from runtime.tasks.registry import find_task
 from tests.support.models import arrays_of, make_data
 
@@ -27,9 +27,9 @@ def test_the_training_part_is_counted_once() -> None:
     data = load_data("digit_maps")
     targets = arrays_of(data.train).targets
     assert data.census is data.census
-    assert np.array_equal(data.census.counts, np.bincount(targets[targets != IGNORED], minlength=11))
+    assert np.array_equal(data.census.counts, np.bincount(targets[targets != NOT_ASKED], minlength=11))
     assert data.census.counts.sum() < targets.size
-    pairs = {(index, int(number)) for index, one in enumerate(targets) for number in np.unique(one[one != IGNORED])}
+    pairs = {(index, int(number)) for index, one in enumerate(targets) for number in np.unique(one[one != NOT_ASKED])}
     assert set(zip(data.census.owners.tolist(), data.census.classes.tolist(), strict=True)) == pairs
 
 
@@ -54,7 +54,7 @@ def test_torchs_sampler_then_draws_classes_alike() -> None:
 
 def test_maps_are_drawn_by_the_classes_in_them() -> None:
     """By hand: class 0 is in all three, class 1 in two of them, class 2 in one; the last image asks nothing."""
-    maps = [np.array(row, np.uint8) for row in ([[0, 1]], [[0, 0]], [[2, 1, 0]], [[IGNORED]])]
+    maps = [np.array(row, np.uint8) for row in ([[0, 1]], [[0, 0]], [[2, 1, 0]], [[NOT_ASKED]])]
     found = take_census(maps, MAPS, 3).weigh_samples()
     assert np.allclose(found, np.array([1 / 3 + 1 / 2, 1 / 3, 1 / 3 + 1 / 2 + 1, 0]) / 3)
 

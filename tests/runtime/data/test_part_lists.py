@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archspec.errors import InputError
+from runtime.data import part_lists
 from runtime.data.listing import FolderListing, list_data
 from runtime.data.opening import open_data, open_source
 from runtime.data.part_lists import MAX_LIST_BYTES, apply_part_lists, find_part_lists
@@ -168,3 +169,16 @@ def test_any_whole_path_names_its_image(
 def open_like(root: Path, files: list[str]) -> DataSource:
     targets = np.zeros(len(files), np.int64)
     return DataSource("x", "labels", LabelledPictures(root, files, targets=targets), ("a", "b"), files)
+
+
+def test_among_too_many_of_one_name_the_whole_path_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_mask_pairs(tmp_path, [f"case{number}/image" for number in range(3)])
+    write_lists(tmp_path, train="case2/image.png\ncase0/image.png", test="case1/image.png")
+    assert part_of(tmp_path)["images/case2/image.png"] == "train"
+    monkeypatch.setattr(part_lists, "MAX_ALIKE", 2)
+    with pytest.raises(InputError, match=r"\.txt:1: .*can be several images .*write the path"):
+        part_of(tmp_path)
+    write_lists(tmp_path, train="images/case2/image.png\nimages/case0/image.png", test="images/case1/image.png")
+    assert part_of(tmp_path)["images/case2/image.png"] == "train"

@@ -51,7 +51,7 @@ def test_steps_are_instead_of_epochs() -> None:
             {"fsdp": True, "optimizer": {"name": "muon"}},
             "has `fsdp: true` and `optimizer.name: muon`, which makes whole",
         ),
-        ({"fsdp": True, "compile": True}, "has `fsdp: true` and `compile: true`, which was not tried together"),
+        ({"fsdp": True, "compile": True}, "has `fsdp: true` and `compile: true`, which is not supported with it"),
         ({"fsdp": True, "memory_format": "channels_last"}, "has `fsdp: true` and `memory_format: channels_last`"),
         ({"test_time_augmentation": ["horizontal"] * 2}, "mirrors an axis twice"),
         ({"task": "maps", "mix": {"mixup": 0.2}}, "has `task: maps`, and `mix.mixup` is for labels, not for maps"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from runtime.pictures.geometry import NOT_ASKED
 from runtime.tasks.drawing import Areas, LabelSheet, OverlaySheet, Points
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.joints import Joint, Joints, Pose
 from runtime.tasks.labels import Labels, Prediction
-from runtime.tasks.maps import IGNORED, ClassMap, Maps, Share
+from runtime.tasks.maps import ClassMap, Maps, Share
 
 
 def test_answers_are_drawn_in_their_own_pixels() -> None:
@@ -34,7 +35,7 @@ def test_labels_are_named_on_their_sheet() -> None:
 def test_maps_stand_beside_the_true_ones() -> None:
     """Pixels that are not asked have no colour: 255 is no class. Only the first images are shown."""
     truth = np.full((20, 4, 4), 3)
-    truth[:, 0, 0] = IGNORED
+    truth[:, 0, 0] = NOT_ASKED
     grid = OutputGrid((4, 4), (4, 4))
     sheet = Maps().illustrate(np.full((20, 4, 4), 2), truth, ("a", "b", "c", "d"), grid)
     assert isinstance(sheet, OverlaySheet)

@@ -16,10 +16,10 @@ from torch.nn import functional as F
 from archspec.api import elaborate, load, to_torch
 from runtime.data.dataset import ArraySamples, Dataset
 from runtime.data.registry import load_data
+from runtime.pictures.geometry import NOT_ASKED
 from runtime.recipes.recipe import Recipe
 from runtime.tasks.grid import Stride, measure_strides
 from runtime.tasks.joints import MAX_DISTANCE
-from runtime.tasks.maps import IGNORED
 from runtime.tasks.registry import TASKS
 from runtime.training.grids import find_grids, find_stride
 from runtime.training.module_outputs import evaluate_module
@@ -84,11 +84,11 @@ def test_a_u_net_finds_the_classes_of_pixels(maps: Dataset) -> None:
     result = train(module, maps, settings, grids=grids)
     truth = maps.held_out.labels
     background = jaccard_score(
-        truth[truth != IGNORED], np.zeros((truth != IGNORED).sum(), int), average="macro", zero_division=0
+        truth[truth != NOT_ASKED], np.zeros((truth != NOT_ASKED).sum(), int), average="macro", zero_division=0
     )
     assert background < 0.1
     assert result.test_scores["mean_iou"] > 0.3
-    assert result.test_scores["pixel_accuracy"] > (truth == 0).sum() / (truth != IGNORED).sum() + 0.03
+    assert result.test_scores["pixel_accuracy"] > (truth == 0).sum() / (truth != NOT_ASKED).sum() + 0.03
     assert find_stride(grids) == 1
     exchanged = replace(
         maps, train=ArraySamples(arrays_of(maps.train).images, np.roll(arrays_of(maps.train).targets, 1, axis=0))
@@ -115,7 +115,7 @@ def test_a_valid_u_net_learns_the_centre_of_the_map(maps: Dataset) -> None:
         F.cross_entropy(
             logits,
             torch.from_numpy(data.held_out.labels[:, start : start + side, start : start + side]),
-            ignore_index=IGNORED,
+            ignore_index=NOT_ASKED,
         ).item()
         for start in (first, first + 1)
     ]
@@ -132,7 +132,7 @@ def test_every_output_of_a_nested_u_net_is_supervised(maps: Dataset) -> None:
     assert list(outputs) == list(strides) == ["mask1", "mask2"]
     targets = torch.from_numpy(data.held_out.labels)
     losses = [
-        F.cross_entropy(torch.from_numpy(rows), targets, ignore_index=IGNORED).item() for rows in outputs.values()
+        F.cross_entropy(torch.from_numpy(rows), targets, ignore_index=NOT_ASKED).item() for rows in outputs.values()
     ]
     assert result.test_loss == pytest.approx(sum(losses), rel=1e-5)
     assert all(not torch.equal(before[name], result.state[name]) for name in before if name.endswith("weight"))

@@ -14,7 +14,7 @@ from monai.losses.focal_loss import FocalLoss
 from torch import Tensor
 from torch.nn import functional as F
 
-from runtime.tasks.maps import IGNORED
+from runtime.pictures.geometry import NOT_ASKED
 from runtime.training.losses import (
     LOSSES,
     CrossEntropyTerm,
@@ -42,7 +42,7 @@ def draw_classes(extents: tuple[int, ...], classes: int = 3, ignored: bool = Fal
         found.reshape(4, -1)[:, :classes] = np.arange(classes)
     if ignored:
         flat = found.reshape(4, -1)
-        flat[:, classes:][generator.random((4, flat.shape[1] - classes)) < 0.4] = IGNORED
+        flat[:, classes:][generator.random((4, flat.shape[1] - classes)) < 0.4] = NOT_ASKED
     return torch.from_numpy(found)
 
 
@@ -60,10 +60,10 @@ def choose(**settings: object) -> LossSettings:
 @pytest.mark.parametrize("extents", EXTENTS)
 def test_cross_entropy_is_torchs(extents: tuple[int, ...], weights: Tensor | None, smoothing: float) -> None:
     output, targets = draw((4, 3, *extents)), draw_classes(extents, ignored=len(extents) > 1)
-    found = compute(CrossEntropyTerm(choose(weights=weights, smoothing=smoothing, ignored=IGNORED)), output, targets)
-    witness = F.cross_entropy(output, targets, weights, ignore_index=IGNORED, label_smoothing=smoothing)
+    found = compute(CrossEntropyTerm(choose(weights=weights, smoothing=smoothing, ignored=NOT_ASKED)), output, targets)
+    witness = F.cross_entropy(output, targets, weights, ignore_index=NOT_ASKED, label_smoothing=smoothing)
     assert found == pytest.approx(witness.item(), rel=1e-5)
-    control = compute(CrossEntropyTerm(choose(weights=WEIGHTS.flip(0), ignored=IGNORED)), output, targets)
+    control = compute(CrossEntropyTerm(choose(weights=WEIGHTS.flip(0), ignored=NOT_ASKED)), output, targets)
     assert control != pytest.approx(witness.item(), rel=1e-3)
 
 
@@ -91,10 +91,10 @@ def test_whole_shares_are_classes(kind: type[LossTerm], smoothing: float) -> Non
 def test_dice_is_monais(extents: tuple[int, ...]) -> None:
     """Where every class is in every image; MONAI's passes over a class too."""
     output, targets = draw((4, 3, *extents)), draw_classes(extents, ignored=True)
-    found = compute(DiceTerm(choose(ignored=IGNORED)), output, targets)
-    monai = DiceLoss(softmax=True, to_onehot_y=True, ignore_index=IGNORED)
+    found = compute(DiceTerm(choose(ignored=NOT_ASKED)), output, targets)
+    monai = DiceLoss(softmax=True, to_onehot_y=True, ignore_index=NOT_ASKED)
     assert found == pytest.approx(monai(output, targets[:, None]).item(), rel=1e-4)
-    squared = DiceLoss(softmax=True, to_onehot_y=True, ignore_index=IGNORED, squared_pred=True)
+    squared = DiceLoss(softmax=True, to_onehot_y=True, ignore_index=NOT_ASKED, squared_pred=True)
     assert found != pytest.approx(squared(output, targets[:, None]).item(), rel=1e-3)
 
 
@@ -104,7 +104,7 @@ def test_dice_is_the_mean_over_the_classes_that_are_there() -> None:
     targets[0], targets[1][targets[1] == 2] = 1, 0
     each = DiceLoss(softmax=True, to_onehot_y=True, reduction="none")(output, targets[:, None]).flatten(1)
     there = torch.tensor([[False, True, False], [True, True, False], [True] * 3, [True] * 3])
-    term = DiceTerm(choose(ignored=IGNORED))
+    term = DiceTerm(choose(ignored=NOT_ASKED))
     assert compute(term, output, targets) == pytest.approx(each[there].mean().item(), rel=1e-4)
     assert compute(term, output, targets) != pytest.approx(each.mean().item(), rel=1e-2)
     weighed = DiceTerm(choose(weights=WEIGHTS))
@@ -141,12 +141,12 @@ def test_focal_is_monais(gamma: float, weights: Tensor | None) -> None:
 def test_focal_of_one_channel_is_the_papers() -> None:
     """Equations 1 to 4 of Lin et al. (2017), by sigmoid, as `torchvision.ops.sigmoid_focal_loss` writes them."""
     output, targets = draw((4, 1, 5, 4)), draw_classes((5, 4), classes=2, ignored=True)
-    asked, true = targets != IGNORED, (targets == 1).float()
+    asked, true = targets != NOT_ASKED, (targets == 1).float()
     p = torch.sigmoid(output[:, 0])
     entropy = F.binary_cross_entropy_with_logits(output[:, 0], true, reduction="none")
     right = p * true + (1 - p) * (1 - true)
     witness = (entropy * (1 - right) ** 2)[asked].mean().item()
-    found = compute(FocalTerm(LossSettings(2, ignored=IGNORED)), output, targets)
+    found = compute(FocalTerm(LossSettings(2, ignored=NOT_ASKED)), output, targets)
     assert found == pytest.approx(witness, rel=1e-5)
     assert found != pytest.approx((entropy * right**2)[asked].mean().item(), rel=1e-2)
 
@@ -155,7 +155,7 @@ def test_focal_of_one_channel_is_the_papers() -> None:
 def test_focal_without_gamma_is_cross_entropy(seed: int, extents: tuple[int, ...], smoothing: float) -> None:
     output, targets = draw((4, 3, *extents), seed), draw_classes(extents, ignored=len(extents) > 1, seed=seed)
     both = (
-        compute(kind(choose(gamma=0.0, weights=WEIGHTS, smoothing=smoothing, ignored=IGNORED)), output, targets)
+        compute(kind(choose(gamma=0.0, weights=WEIGHTS, smoothing=smoothing, ignored=NOT_ASKED)), output, targets)
         for kind in (FocalTerm, CrossEntropyTerm)
     )
     assert next(both) == pytest.approx(next(both), rel=1e-4)
@@ -172,11 +172,11 @@ def test_focal_has_a_slope_where_everything_is_right() -> None:
 @pytest.mark.parametrize("kind", [CrossEntropyTerm, DiceTerm, FocalTerm])
 def test_one_channel_is_the_second_of_two_classes(kind: type[LossTerm]) -> None:
     output, targets = draw((4, 1, 5, 4)), draw_classes((5, 4), classes=2, ignored=True)
-    term = kind(LossSettings(2, ignored=IGNORED))
+    term = kind(LossSettings(2, ignored=NOT_ASKED))
     both = torch.cat([torch.zeros_like(output), output], 1)
     assert compute(term, output, targets) == compute(term, both, targets)
     assert compute(term, output, targets) != pytest.approx(compute(term, both.flip(1), targets), rel=1e-3)
-    asked = targets != IGNORED
+    asked = targets != NOT_ASKED
     if kind is CrossEntropyTerm:
         witness = F.binary_cross_entropy_with_logits(output[:, 0][asked], targets[asked].float())
         assert compute(term, output, targets) == pytest.approx(witness.item(), rel=1e-5)
@@ -208,8 +208,8 @@ def test_parts_of_a_batch_add_up(kind: type[LossTerm], parts: list[int], seed: i
         draw((total, 3, 4, 3), seed),
         draw_classes((4, 3), ignored=True, seed=seed).repeat(3, 1, 1)[:total],
     )
-    targets[0, 1:] = IGNORED
-    term = kind(choose(weights=WEIGHTS, ignored=IGNORED))
+    targets[0, 1:] = NOT_ASKED
+    term = kind(choose(weights=WEIGHTS, ignored=NOT_ASKED))
     pairs = list(zip(output.split(parts), targets.split(parts), strict=True))
     assert sum(float(term.total(*pair)) for pair in pairs) == pytest.approx(
         float(term.total(output, targets)), rel=1e-4
@@ -221,14 +221,14 @@ def test_parts_of_a_batch_add_up(kind: type[LossTerm], parts: list[int], seed: i
 @pytest.mark.parametrize("kind", TERMS)
 def test_what_is_not_asked_has_no_loss_and_no_slope(kind: type[LossTerm]) -> None:
     output, targets = draw((4, 3, 5, 4)).requires_grad_(), draw_classes((5, 4), ignored=True)
-    term = kind(choose(ignored=IGNORED, weights=WEIGHTS))
-    hidden = (targets == IGNORED)[:, None].expand(-1, 3, -1, -1)
+    term = kind(choose(ignored=NOT_ASKED, weights=WEIGHTS))
+    hidden = (targets == NOT_ASKED)[:, None].expand(-1, 3, -1, -1)
     changed = torch.where(hidden, -3 * output.detach(), output.detach())
     assert compute(term, output, targets) == pytest.approx(compute(term, changed, targets), rel=1e-6)
     (slope,) = torch.autograd.grad(term.total(output, targets), output)
     assert not slope[hidden].any()
     assert slope[~hidden].any()
-    nothing = torch.full_like(targets, IGNORED)
+    nothing = torch.full_like(targets, NOT_ASKED)
     assert float(term.total(output, nothing).detach()) == float(term.weigh(nothing)) == 0
 
 

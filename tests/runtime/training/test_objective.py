@@ -14,9 +14,9 @@ from archspec.arrays import Array
 from archspec.errors import InputError
 from runtime.data.dataset import Dataset, Split
 from runtime.data.registry import load_data
+from runtime.pictures.geometry import NOT_ASKED
 from runtime.recipes.objective import LossSection
 from runtime.tasks.grid import OutputGrid, place_output
-from runtime.tasks.maps import IGNORED
 from runtime.tasks.registry import find_task
 from runtime.training.objective import Objective, ObjectiveMeter, measure
 
@@ -36,7 +36,7 @@ def draw(*shape: int, seed: int = 0) -> Tensor:
 def draw_volumes(count: int = 4) -> Tensor:
     generator = np.random.default_rng(0)
     found = generator.integers(0, 3, (count, 8, 8, 8)).astype(np.uint8)
-    found[generator.random(found.shape) < 0.3] = IGNORED
+    found[generator.random(found.shape) < 0.3] = NOT_ASKED
     return torch.from_numpy(found)
 
 
@@ -78,18 +78,18 @@ def test_training_weighs_the_classes_and_the_report_does_not(maps: Dataset) -> N
     objective = Objective.of(maps, {"output": grid}, LossSection(label_smoothing=0.1))
     logits, part = draw(4, 11, 32, 32), maps.training.labels[:4]
     targets = torch.from_numpy(part)
-    counts = np.bincount(maps.training.labels[maps.training.labels != IGNORED], minlength=11)
+    counts = np.bincount(maps.training.labels[maps.training.labels != NOT_ASKED], minlength=11)
     weights = torch.from_numpy((counts**-0.5 * counts.sum() / (counts**0.5).sum()).astype(np.float32))
-    weighed = F.cross_entropy(logits, targets, weights, ignore_index=IGNORED, label_smoothing=0.1)
-    plain = F.cross_entropy(logits, targets, ignore_index=IGNORED)
+    weighed = F.cross_entropy(logits, targets, weights, ignore_index=NOT_ASKED, label_smoothing=0.1)
+    plain = F.cross_entropy(logits, targets, ignore_index=NOT_ASKED)
     assert not torch.allclose(weighed, plain)
     assert torch.allclose(objective.compute_loss({"output": logits}, targets), weighed)
     assert torch.allclose(objective.plain.compute_loss({"output": logits}, targets), plain)
     split = Split(maps.training.images[:4], part)
     loss, scores = measure({"output": logits.numpy()}, split, find_task("maps"), {"output": grid})
     assert loss == pytest.approx(plain.item())
-    answers = logits.argmax(1)[targets != IGNORED]
-    assert scores["pixel_accuracy"] == pytest.approx((answers == targets[targets != IGNORED]).double().mean().item())
+    answers = logits.argmax(1)[targets != NOT_ASKED]
+    assert scores["pixel_accuracy"] == pytest.approx((answers == targets[targets != NOT_ASKED]).double().mean().item())
 
 
 def test_outputs_of_volumes_are_supervised_at_their_places() -> None:
@@ -99,11 +99,11 @@ def test_outputs_of_volumes_are_supervised_at_their_places() -> None:
     targets = draw_volumes()
     outputs = {"coarse": draw(4, 3, 4, 4, 4), "fine": draw(4, 3, 8, 8, 8)}
     losses = [
-        F.cross_entropy(outputs[name], part.long(), ignore_index=IGNORED)
+        F.cross_entropy(outputs[name], part.long(), ignore_index=NOT_ASKED)
         for name, part in (("coarse", targets[:, 1::2, 1::2, 1::2]), ("fine", targets))
     ]
     assert torch.allclose(objective.compute_loss(outputs, targets), losses[0] / 2 + losses[1])
-    other = F.cross_entropy(outputs["coarse"], targets[:, ::2, ::2, ::2].long(), ignore_index=IGNORED)
+    other = F.cross_entropy(outputs["coarse"], targets[:, ::2, ::2, ::2].long(), ignore_index=NOT_ASKED)
     assert not torch.allclose(other, losses[0], rtol=1e-3), "the control"
 
 
@@ -114,8 +114,8 @@ def test_an_output_that_is_coarser_along_some_axes_is_supervised_there() -> None
     targets, output = draw_volumes(), draw(4, 3, 8, 4, 2)
     wanted = targets[:, :, 1::2, 2::4].long()
     found = objective.compute_loss({"coarse": output, "fine": draw(4, 3, 8, 8, 8)}, targets)
-    assert torch.allclose(found, F.cross_entropy(output, wanted, ignore_index=IGNORED))
-    centre = F.cross_entropy(output, targets[:, :, 2:6, 3:5].long(), ignore_index=IGNORED)
+    assert torch.allclose(found, F.cross_entropy(output, wanted, ignore_index=NOT_ASKED))
+    centre = F.cross_entropy(output, targets[:, :, 2:6, 3:5].long(), ignore_index=NOT_ASKED)
     assert not torch.allclose(found, centre, rtol=1e-3)
     assert make("maps", grids).weights == {"coarse": 0.5, "fine": 1.0}
 
@@ -127,8 +127,8 @@ def test_a_step_in_parts_is_the_step(name: str) -> None:
     grids = {"output": OutputGrid((8, 8, 8), (8, 8, 8))}
     objective = make("maps", grids, name=name, class_weights="balanced")
     targets, output = draw_volumes(5), draw(5, 3, 8, 8, 8).requires_grad_()
-    targets[0, :, 1:] = IGNORED
-    targets[1] = IGNORED
+    targets[0, :, 1:] = NOT_ASKED
+    targets[1] = NOT_ASKED
     objective.compute_loss({"output": output}, targets).backward()
     assert output.grad is not None
     expected = output.grad.clone()
@@ -151,16 +151,16 @@ def test_the_report_does_not_depend_on_the_batches() -> None:
     grids = {"output": OutputGrid((8, 8, 8), (8, 8, 8))}
     objective = make("maps", grids, label_smoothing=0.1)
     targets, output = draw_volumes(5), draw(5, 3, 8, 8, 8)
-    targets[0, :, 1:] = IGNORED
+    targets[0, :, 1:] = NOT_ASKED
     meters = [ObjectiveMeter(objective) for _ in range(2)]
     for meter, size in zip(meters, (1, 3), strict=True):
         for found, wanted in zip(output.split(size), targets.split(size), strict=True):
             meter.add({"output": found}, wanted)
-    witness = F.cross_entropy(output, targets.long(), ignore_index=IGNORED).item()
+    witness = F.cross_entropy(output, targets.long(), ignore_index=NOT_ASKED).item()
     assert [meter.loss for meter in meters] == pytest.approx([witness] * 2, rel=1e-5)
     assert meters[0].scores == meters[1].scores
     means = [
-        F.cross_entropy(output[i : i + 1], targets[i : i + 1].long(), ignore_index=IGNORED).item() for i in range(5)
+        F.cross_entropy(output[i : i + 1], targets[i : i + 1].long(), ignore_index=NOT_ASKED).item() for i in range(5)
     ]
     assert np.mean(means) != pytest.approx(witness, rel=1e-3)
 
