@@ -12,6 +12,7 @@ from archspec.callbacks import OnStep, ignore_step
 from archspec.wording import list_some, tell_count
 from runtime.data.description import read_description
 from runtime.data.listing import FolderListing
+from runtime.data.part_lists import LIST_FOLDERS
 from runtime.data.source import DataSource, LabelledPictures
 from runtime.data.splits import PART_NAMES, TRAIN
 
@@ -76,8 +77,11 @@ def _find_pictures(listing: FolderListing) -> tuple[list[ClassedPicture], set[st
     """The pictures in folders of classes, in the order of their names, and the classes' folders, empty ones too."""
     parts = find_part_folders(listing)
     found, folders = [], set()
+    filled = {name.partition("/")[0] for name in listing.pictures}
     for name in listing.folders:
         pieces = name.split("/")
+        if name in LIST_FOLDERS and name not in filled:
+            continue  # it holds lists of parts
         if len(pieces) == (2 if parts else 1) and (not parts or pieces[0] in parts):
             folders.add(pieces[-1])
     for name in listing.pictures:

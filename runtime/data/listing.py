@@ -117,8 +117,8 @@ def cut_ending(name: str) -> str:
 
 
 def list_data(folder: str | Path) -> FolderListing:
-    """List a folder of data. What is hidden is passed over. A link to a folder is followed, but not back into a folder
-    that it lies in.
+    """List a folder of data. What is hidden is passed over, and what is no file. A link to a folder is followed, but
+    not back into a folder that it lies in.
 
     Raises InputError where the folder is missing, cannot be read, or holds more than the program lists.
     """
@@ -156,14 +156,23 @@ def _walk(root: str, failed: list[str]) -> Iterator[tuple[str, bool]]:
         inside = above | {(state.st_dev, state.st_ino)}
         for entry in found:
             inner = f"{name}/{entry.name}" if name else entry.name
-            if not _is_folder(entry):
+            if _is_folder(entry):
+                if entry.name not in PASSED_OVER:
+                    waiting.append((inner, entry.path, inside))
+            elif not _is_special(entry):
                 yield inner, False
-            elif entry.name not in PASSED_OVER:
-                waiting.append((inner, entry.path, inside))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a link that leads in a circle
+        return False
+
+
+def _is_special(entry: os.DirEntry[str]) -> bool:
+    """True of a pipe, a socket or a device, and of a link to one: to read it may never end."""
+    try:
+        return not entry.is_file() and entry.stat() is not None
+    except OSError:  # a link that leads nowhere, which is told where it is read
         return False

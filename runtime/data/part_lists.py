@@ -152,7 +152,9 @@ def _tell_no_image(listing: FolderListing, names: _Names, text: str, found: Sequ
     shown = repr(cut(text, 80))
     if found:
         return f"{shown} can be several images ({list_some(found, 3, ', ')}): write the path from the list's folder"
-    if (file := listing.find(text)) is not None:
+    if (file := listing.find(text)) in names.names:
+        return f"{shown} is no path of an image from the list's folder; {file} is one of the data, if that is meant"
+    if file is not None:
         return f"{shown} is there ({file}), and no image of the data: it has no mask, or lies in no folder of a class"
     near = suggest(text, list(names.names)[:MAX_ALIKE])
     return f"{shown} is no image of {listing.folder}{near}; each line names one, by its path from the list's folder"

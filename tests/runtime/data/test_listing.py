@@ -88,3 +88,11 @@ def test_other_pictures_are_told(tmp_path: Path) -> None:
 def test_endings() -> None:
     assert (find_ending("a/b.c/d"), find_ending("a/.png"), find_ending("x.Tar.GZ")) == ("", "", ".gz")
     assert [cut_ending(name) for name in ("a.b/c.png", "a.b/c", "d..png")] == ["a.b/c", "a.b/c", "d."]
+
+
+def test_pipes_and_devices_are_no_files_of_the_data(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("")
+    os.mkfifo(tmp_path / "train.txt")
+    (tmp_path / "test.txt").symlink_to("/dev/zero")
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    assert list_data(tmp_path).files == ("a.txt", "gone.png")

@@ -182,3 +182,20 @@ def test_among_too_many_of_one_name_the_whole_path_is_asked_for(
         part_of(tmp_path)
     write_lists(tmp_path, train="images/case2/image.png\nimages/case0/image.png", test="images/case1/image.png")
     assert part_of(tmp_path)["images/case2/image.png"] == "train"
+
+
+def test_a_folder_of_lists_is_no_class(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"a": 3, "b": 3}, (8, 8))
+    names = sorted(open_source(tmp_path).names)
+    write_lists(tmp_path / "ImageSets" / "Main", train="\n".join(names[:4]), test="\n".join(names[4:]))
+    source = open_source(tmp_path)
+    assert source.classes == ("a", "b")
+    assert not source.problems
+    assert list(part_of(tmp_path).values()) == 4 * ["train"] + 2 * ["test"]
+
+
+def test_a_line_that_is_near_an_image_is_told_which(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"a": 3, "b": 2}, (8, 8))
+    write_lists(tmp_path, train="../elsewhere/a/002.png")
+    with pytest.raises(InputError, match=r"train\.txt:1: .*is no path of an image .*; a/002\.png is one of"):
+        part_of(tmp_path)
