@@ -57,13 +57,26 @@ def launch(words: Sequence[str], processes: int, threads: int | None) -> bool:
     Raises RuntimeFailure where one of them ended, by another error or a kill, each time they were started anew too; and
     what a signal to this process raises there, when the processes have ended by it.
     """
-    with scratch_folder() as folder, _naming_end(folder / "ended"):
+    with scratch_folder() as folder, _naming_end(folder / "ended"), _keeping_handlers():
         try:
             _start(words, processes, threads)
         except RuntimeFailure:
             if not has_ended():
                 raise
         return not has_ended()
+
+
+@contextmanager
+def _keeping_handlers() -> Iterator[None]:
+    """Put back the handlers of signals, in whose places torch leaves its own."""
+    before = {
+        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

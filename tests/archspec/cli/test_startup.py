@@ -18,7 +18,7 @@ COMMAND_LINE = {
     *("archspec.cli", "archspec.cli.commands", "archspec.cli.ending", "archspec.cli.examples", "archspec.cli.main"),
     *("archspec.cli.completion", "archspec.cli.options", "archspec.cli.output", "archspec.errors", "archspec.files"),
     *("archspec.bounds", "archspec.last_resort", "archspec.precision", "archspec.signals", "archspec.telemetry"),
-    "archspec.wording",
+    *("archspec.shared_end", "archspec.wording"),
 }
 ANALYZE = {"archspec.cli.analysis", "archspec.cli.analysis.analyze"}
 NOT_FOR_A_VERSION = {
@@ -106,6 +106,7 @@ def test_help_loads_commands_and_nothing_that_they_need() -> None:
     assert {name for name in loaded if not name.startswith("archspec.cli.")} == {
         *("archspec.cli", "archspec.bounds", "archspec.errors", "archspec.file_types", "archspec.files"),
         *("archspec.last_resort", "archspec.precision", "archspec.signals", "archspec.telemetry", "archspec.wording"),
+        "archspec.shared_end",
         *("compiler.onnx_target", "compiler.onnx_target.options"),
     }
     assert packages == HELP
