@@ -283,7 +283,7 @@ def _choose_training(keywords: Mapping[str, Any]) -> TrainingChoices:
     if quantize is not None or reduce_range:  # what integers need is loaded for them alone
         from runtime.int8.aware import choose_reshaping
 
-        others["reshaping"] = choose_reshaping(quantize, reduce_range)
+        others["reshaping"] = choose_reshaping(quantize, False if reduce_range is None else reduce_range)
     return take_keywords(TrainingChoices, "train", others)
 
 

@@ -145,11 +145,11 @@ class AwareTraining:
         return Reshaped(made, found, made.digest())
 
 
-def choose_reshaping(quantize: Int8Recipe | None, reduce_range: bool | None = None) -> AwareTraining | None:
+def choose_reshaping(quantize: Int8Recipe | None, reduce_range: bool = False) -> AwareTraining | None:
     """Choose what a network is made to before it is trained; None where it is trained as it is. Raises InputError for
     `reduce_range` where nothing is in integers, and as AwareTraining does."""
     if quantize is not None:
-        return AwareTraining(quantize, reduce_range or False)
+        return AwareTraining(quantize, reduce_range)
     if reduce_range:
         raise InputError("`reduce_range` is about a training in integers: give `quantize` (--quantize u8s8) too")
     return None

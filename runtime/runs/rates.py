@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def draw_rates(found: RangeTest, path: str | Path) -> None:
     """Write the picture of a range test: the smoothed loss over the rate, and where the suggested rates lie. Raises
     InputError where it cannot be written, and MissingExtra without matplotlib."""
-    lowest = f"it is lowest at {10 * found.tenth:.2g}, of which a tenth is {found.tenth:.2g}"
+    lowest = f"it is lowest at {found.lowest:.2g}, of which a tenth is {found.tenth:.2g}"
     described = f"the loss falls most steeply at {found.steepest:.2g}; {lowest}"
     write_text(path, draw_file((7, 4), "Loss by learning rate", described, lambda figure: _plot(figure, found)))
 

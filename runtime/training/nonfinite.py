@@ -93,11 +93,17 @@ def _follow_modules(module: nn.Module, images: Tensor, watch: _Watch) -> None:
     """Run any other module, and look at what its innermost modules give, in the order in which they are called, and at
     its outputs; of one that calls another (`called_module`) with its own weights, at what the nodes of that give."""
     computing = getattr(module, "called_module", None)
-    parts = dict((computing or module).named_modules())
-    for name, part in parts.items():
-        if name if computing is not None else not any(part.children()):
-            part.register_forward_hook(lambda part, inputs, result, name=name: watch.see(name, result))
+    for name, part in _list_innermost(module) if computing is None else _list_parts(computing):
+        part.register_forward_hook(lambda part, inputs, result, name=name: watch.see(name, result))
     watch.see("output", module(images))
+
+
+def _list_innermost(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    return [(name, part) for name, part in module.named_modules() if not any(part.children())]
+
+
+def _list_parts(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    return [(name, part) for name, part in module.named_modules() if part is not module]
 
 
 def _find_rows(value: Tensor) -> tuple[int, ...]:

@@ -33,12 +33,17 @@ LEFT_OUT = 5
 @dataclass(frozen=True, slots=True)
 class RangeTest:
     """The `rates` of the steps taken, with the smoothed loss after each, and what follows: the rate at which the loss
-    falls most steeply, over the logarithm of the rate, and a tenth of that at which it is least."""
+    falls most steeply, over the logarithm of the rate, and that at which it is `lowest`."""
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]
     steepest: float
-    tenth: float
+    lowest: float
+
+    @property
+    def tenth(self) -> float:
+        """A tenth of the rate at which the loss is lowest."""
+        return self.lowest / 10
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -81,8 +86,8 @@ class RangeTestMeter:
         if slopes.min() >= 0:
             raise InputError("the loss falls at no rate: look at the data, or at the network (`archspec report`)")
         steepest = self.rates[inner][int(slopes.argmin())]
-        least = self.rates[int(np.argmin(self.losses))]
-        return RangeTest(tuple(self.rates), tuple(self.losses), steepest, least / 10)
+        lowest = self.rates[int(np.argmin(self.losses))]
+        return RangeTest(tuple(self.rates), tuple(self.losses), steepest, lowest)
 
 
 def rate_of(step: int) -> float:

@@ -167,6 +167,7 @@ def train(
     from archspec import api
     from archspec.cli.progress import follow_training
     from runtime.data.known import locate
+    from runtime.int8.aware import choose_reshaping
     from runtime.training.distributed import choose_after_restart, is_launched, is_main
     from runtime.training.run_folder import write_export
     from runtime.training.training_run import write_command
@@ -198,14 +199,10 @@ def train(
         "reset": reset,
         "device": device,
     }
-    integers: dict[str, Any] = {"quantize": quantize, "reduce_range": reduce_range or None}
+    reshaping = choose_reshaping(quantize, reduce_range)
     if find_lr is not None:
         refuse_idle("--output", output, True, "a training, and --find-lr keeps nothing of one")
-        if quantize is not None:
-            from runtime.int8.aware import AwareTraining
-
-            fitting["reshaping"] = AwareTraining(quantize, reduce_range)
-        _find_rate(loaded, data, settings, find_lr, fitting, as_json=as_json)
+        _find_rate(loaded, data, settings, find_lr, fitting | {"reshaping": reshaping}, as_json=as_json)
         return
     with _find_folder(output, loaded.name) as folder, follow_training() as follower:
         if processes and processes > 1 and not is_launched():
@@ -215,7 +212,7 @@ def train(
         resume, force = choose_after_restart(folder, resume, force=force)
         if resume != begun:  # all were started anew, and what they began from is behind them
             fitting |= {"init": None, "reset": ()}
-        again = write_command(folder, data, max_nodes, _write_more(allow, quantize, reduce_range=reduce_range))
+        words = [*(reshaping.words if reshaping else ()), *(f"--allow {as_argument(one)}" for one in allow)]
         result = api.train(
             loaded,
             data,
@@ -223,12 +220,13 @@ def train(
             folder=folder,
             resume=resume,
             force=force,
-            command=again,
+            command=write_command(folder, data, max_nodes, words),
             on_step=follower.on_step,
             on_read=follower.on_read,
             callbacks=_list_callbacks(folder, tensorboard=tensorboard),
+            quantize=quantize,
+            reduce_range=reduce_range,
             **fitting,
-            **integers,
         )
     if not is_main():
         return
@@ -238,12 +236,6 @@ def train(
     tell(_describe_scores(result))
     tell(f"wrote {folder}/: spec.yaml, recipe.yaml, weights.safetensors, metrics.jsonl, checkpoints/")
     tell(f"next: {write_export(folder, result.facts)}{f' --max-nodes {max_nodes}' if max_nodes > MAX_NODES else ''}")
-
-
-def _write_more(allow: list[str], quantize: str | None, *, reduce_range: bool) -> list[str]:
-    """Write what the command that goes on needs beside the run, its data and its recipe."""
-    integers = ["--quantize", quantize] if quantize else []
-    return [*integers, *(["--reduce-range"] if reduce_range else []), *(f"--allow {as_argument(one)}" for one in allow)]
 
 
 def _launch(folder: Path, processes: int, threads: int | None) -> None:

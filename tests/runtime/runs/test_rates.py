@@ -9,7 +9,7 @@ from runtime.training.rate_search import RangeTest
 
 
 def test_the_suggested_rates_are_drawn(tmp_path: Path) -> None:
-    found = RangeTest((1e-4, 1e-3, 1e-2, 1e-1), (2.0, 1.9, 1.0, 4.0), 0.0042, 0.0031)
+    found = RangeTest((1e-4, 1e-3, 1e-2, 1e-1), (2.0, 1.9, 1.0, 4.0), 0.0042, 0.031)
     draw_rates(found, tmp_path / "rates.svg")
     text = (tmp_path / "rates.svg").read_text(encoding="utf-8")
     assert text.startswith("<?xml") or "<svg" in text[:400]
