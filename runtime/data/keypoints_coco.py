@@ -161,7 +161,7 @@ class _AnnotationFile:
         (found.joints,) = joints
         for number, item in enumerate(self._list(data, "annotations")):
             where = f"annotation {number}"
-            if item.get("category_id") not in categories:
+            if self._key(item, "category_id") not in categories:
                 found.left_out["of a category without keypoints"] += 1
             elif item.get("iscrowd"):
                 found.left_out["of a crowd"] += 1

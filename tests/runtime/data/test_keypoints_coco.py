@@ -218,3 +218,12 @@ def test_any_damage_is_an_error_of_the_input(tmp_path: Path, data: st.DataObject
         assert all(np.isfinite(source.samples[index][1]).all() for index in range(len(source.samples)))
     except InputError:
         pass
+
+
+@pytest.mark.parametrize("found", [[], {}, True, None])
+def test_a_category_that_is_no_number_or_text_is_told(tmp_path: Path, found: object) -> None:
+    document = make_coco(["a.png", "b.png"], [ONE, TWO])
+    document["annotations"][0]["category_id"] = found
+    make(tmp_path, document)
+    with pytest.raises(InputError, match="'category_id' must be a number or a text"):
+        read(list_data(tmp_path), "data")
