@@ -210,5 +210,6 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 def tell_value(value: object) -> str:
     """Write what a caller gave, for a message: a short text or a number itself, of anything else its type."""
-    simple = isinstance(value, str | int | float)
-    return cut_middle(repr(value), 60) if simple else f"a value of type {type(value).__name__}"
+    if isinstance(value, str):
+        return f"'{cut_middle(value, 58)}'"  # repr would double backslashes, and what cut_middle escapes
+    return cut_middle(repr(value), 60) if isinstance(value, int | float) else f"a value of type {type(value).__name__}"

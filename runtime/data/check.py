@@ -29,17 +29,18 @@ MAX_TOLD = 1000
 KINDS = {
     "unusable": "cannot be used as they are",
     "broken": "cannot be read",
-    "left out": "left out",
+    "left out": "left out, though nothing says so",
     "leak": "in two parts",
     "contradiction": "the same image with two answers",
     "outside": "joints outside of their image",
     "empty": "classes that a part lacks",
     "duplicate": "twice in one part",
     "faint": "nearly black",
+    "noted": "left out, as lists, data.yaml or annotations say",
 }
 """The kinds of findings, and what each is."""
 
-HARMLESS = ("duplicate", "faint")
+HARMLESS = ("duplicate", "faint", "noted")
 """The kinds of findings that do not make data bad."""
 
 
@@ -99,10 +100,10 @@ def check_data(source: DataSource, section: DataSection | None = None, on_step: 
     """Read every sample once, one after the other, and tell what is wrong with the data as they would be split.
 
     A sample that cannot be read, two parts with the same pixels, the same pixels with two answers, joints outside of
-    their image, and classes that a part has no image of are findings, and so is what would be left out.
+    their image, classes that a part has no image of, and what would be left out though nothing says so are findings.
     """
     found = DataFindings(source.name, source.task, source.classes)
-    for kind, messages in (("unusable", source.problems), ("left out", source.notes)):
+    for kind, messages in (("unusable", source.problems), ("left out", source.strays), ("noted", source.notes)):
         for message in messages:
             found.tell(kind, message)
     try:

@@ -40,11 +40,11 @@ def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> Da
 
     Raises InputError where `data.yaml` makes no sense. A class without pictures to train on is a problem of the data.
     """
-    found, folders = _find_pictures(listing)
+    pictures, folders = _find_pictures(listing)
     order = read_description(listing, ("classes",), "class folders").name_classes() or tuple(sorted(folders))
     named = set(order)
-    unnamed = [picture.label for picture in found if picture.label not in named]
-    found = [picture for picture in found if picture.label in named]
+    unnamed = [picture.label for picture in pictures if picture.label not in named]
+    found = [picture for picture in pictures if picture.label in named]
     numbers = {label: number for number, label in enumerate(order)}
     targets = np.array([numbers[picture.label] for picture in found], np.int64)
     names = [picture.name for picture in found]
@@ -56,18 +56,23 @@ def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> Da
         names,
         parts=[picture.part for picture in found] if any(picture.part for picture in found) else None,
         strata=targets.tolist(),
-        notes=(*_tell_loose(listing, names, unnamed, name), *listing.tell_not_read()),
+        notes=tuple(_tell_unnamed(unnamed, name)),
+        strays=(*_tell_loose(listing, pictures, name), *listing.tell_not_read()),
         problems=tuple(_find_problems(listing, found, order)),
     )
 
 
-def _tell_loose(listing: FolderListing, names: Sequence[str], unnamed: Sequence[str], name: str) -> Iterator[str]:
-    """Tell of pictures that are in no folder of a class, or in those that data.yaml does not name."""
+def _tell_unnamed(unnamed: Sequence[str], name: str) -> Iterator[str]:
+    """Tell of pictures in folders that data.yaml does not name."""
     if unnamed:
         told = f"{tell_count(len(unnamed), 'picture')} of {name}, in folders that data.yaml does not name"
         yield f"{told}, {'is' if len(unnamed) == 1 else 'are'} left out: {list_some(sorted(set(unnamed)), 3, ', ')}"
-    loose = sorted(set(listing.pictures) - set(names))
-    if loose and not unnamed:
+
+
+def _tell_loose(listing: FolderListing, pictures: Sequence[ClassedPicture], name: str) -> Iterator[str]:
+    """Tell of pictures that are in no folder of a class."""
+    loose = sorted(set(listing.pictures) - {picture.name for picture in pictures})
+    if loose:
         are = "is" if len(loose) == 1 else "are"
         told = f"{tell_count(len(loose), 'picture')} of {name} {are} in no folder of a class"
         yield f"{told}, and {are} left out: {list_some(loose, 3, ', ')}"

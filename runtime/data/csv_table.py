@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from archspec.errors import InputError
-from archspec.wording import cut, list_some
+from archspec.errors import InputError, tell_value
+from archspec.wording import list_some
 from runtime.data.description import DataDescription
 from runtime.data.listing import FolderListing, find_ending
 from runtime.data.splits import PART_NAMES
@@ -96,7 +96,7 @@ def read_table(path: Path) -> CsvTable:
     lines = _split(read_text(path, MAX_TABLE_BYTES, "table"), path)
     _, columns = next(lines, (1, []))
     if not columns or len(columns) > MAX_COLUMNS or len(set(columns)) < len(columns):
-        raise InputError(f"{path}:1: expected a header that names each column, found {cut(','.join(columns), 60)!r}")
+        raise InputError(f"{path}:1: expected a header that names each column, found {tell_value(','.join(columns))}")
     rows = []
     for line, cells in lines:
         if len(cells) != len(columns):
@@ -137,7 +137,7 @@ def find_file(listing: FolderListing, table: CsvTable, row: CsvRow, column: str,
         why = (
             f"several files have it: {list_some(several, 3, ', ')}" if several else f"{listing.folder} has no such file"
         )
-        raise InputError(f"{table.place(row)}: `{column}` is {cut(name, 80)!r}, and {why}")
+        raise InputError(f"{table.place(row)}: `{column}` is {tell_value(name)}, and {why}")
     return found
 
 
@@ -148,5 +148,5 @@ def read_part(table: CsvTable, row: CsvRow, column: str | None) -> str:
     part = PART_NAMES.get(row.cells[column].lower())
     if part is None:
         known = ", ".join(PART_NAMES)
-        raise InputError(f"{table.place(row)}: `{column}` is {cut(row.cells[column], 40)!r}, no part (known: {known})")
+        raise InputError(f"{table.place(row)}: `{column}` is {tell_value(row.cells[column])}, no part (known: {known})")
     return part

@@ -10,8 +10,7 @@ import numpy as np
 
 from archspec.arrays import Float32Array
 from archspec.callbacks import OnStep, ignore_step
-from archspec.errors import InputError
-from archspec.wording import cut
+from archspec.errors import InputError, tell_value
 from runtime.data.csv_table import (
     IMAGE,
     PART,
@@ -114,7 +113,7 @@ def _read_pose(table: CsvTable, row: CsvRow, joints: JointColumns) -> Float32Arr
         pose[number, :2] = [_read_number(table, row, columns[axis]) for axis in "xy"]
         if seen and seen not in VISIBILITIES:
             raise InputError(
-                f"{table.place(row)}: `{columns['v']}` is {cut(seen, 40)!r}, and a visibility is 0, 1 or 2"
+                f"{table.place(row)}: `{columns['v']}` is {tell_value(seen)}, and a visibility is 0, 1 or 2"
             )
         pose[number, 2] = VISIBILITIES[seen] if seen else 2
     return pose
@@ -126,5 +125,5 @@ def _read_number(table: CsvTable, row: CsvRow, column: str) -> float:
     except ValueError:
         number = math.nan
     if not abs(number) < MAX_POSITION:
-        raise InputError(f"{table.place(row)}: `{column}` is {cut(row.cells[column], 40)!r}, and no number of pixels")
+        raise InputError(f"{table.place(row)}: `{column}` is {tell_value(row.cells[column])}, and no number of pixels")
     return number

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from archspec.callbacks import OnStep, ignore_step
-from archspec.errors import InputError
-from archspec.wording import cut
+from archspec.errors import InputError, tell_value
 from runtime.data.csv_table import (
     IMAGE,
     LABEL,
@@ -60,7 +59,7 @@ def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> Da
     numbers = {word: number for number, word in enumerate(classes)}
     for row in table.rows:
         if row.cells[label] not in numbers:
-            raise InputError(f"{table.place(row)}: {cut(row.cells[label], 40)!r} is no class of data.yaml")
+            raise InputError(f"{table.place(row)}: {tell_value(row.cells[label])} is no class of data.yaml")
     names = sorted(found)
     targets = np.array([numbers[found[file][0]] for file in names], np.int64)
     samples = LabelledPictures(listing.folder, names, targets=targets)

@@ -228,8 +228,8 @@ def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> Da
     if len(classes) - len(unseen) < 2:
         raise InputError(_tell_one_class(scan, values, classes, name))
     samples = MaskedPictures(listing.folder, images, masks=masks, values=values)
-    notes, bad = (*tell_left_out(pairing), *listing.tell_not_read()), (*scan.bad, *values.list_unknown(scan))
-    return DataSource(name, "maps", samples, classes, images, parts=parts, notes=notes, bad=bad, unseen=unseen)
+    strays, bad = (*tell_left_out(pairing), *listing.tell_not_read()), (*scan.bad, *values.list_unknown(scan))
+    return DataSource(name, "maps", samples, classes, images, parts=parts, strays=strays, bad=bad, unseen=unseen)
 
 
 def _tell_one_class(scan: MaskScan, values: MaskValues, classes: Sequence[str], name: str) -> str:

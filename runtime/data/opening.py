@@ -130,7 +130,7 @@ def make_dataset(source: DataSource, section: DataSection, on_step: OnStep = ign
         source = drop_bad(source, on_step)
     if isinstance(source, VolumeSource):
         return make_volume_dataset(source, section, on_step)
-    for note in source.notes:
+    for note in (*source.strays, *source.notes):
         warn(note)
     if source.problems:
         raise InputError("; ".join(source.problems))

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from archspec.errors import InputError, suggest
-from archspec.wording import cut, list_some, tell_count
-from runtime.data.listing import FolderListing, cut_ending
+from archspec.errors import InputError, suggest, tell_value
+from archspec.wording import list_some, tell_count
+from runtime.data.listing import FolderListing, cut_ending, find_ending
 from runtime.data.source import DataSource, FileSamples, select
 from runtime.data.splits import PART_NAMES, TRAIN
 from runtime.data.texts import read_text
@@ -28,22 +28,25 @@ its path, and of images among which one is suggested."""
 
 
 def find_part_lists(listing: FolderListing) -> Mapping[str, str]:
-    """Find the lists of a folder, each with the part that its name says: train.txt, val.txt, test.txt. Raises
-    InputError where two of them are of one part."""
-    for folder in LIST_FOLDERS:
-        found: dict[str, str] = {}
-        for name in listing.files:
-            above, _, last = name.rpartition("/")
-            part = PART_NAMES.get(cut_ending(last).lower()) if last.lower().endswith(".txt") else None
-            if above != folder or part is None:
-                continue
-            if part in found.values():
-                first = next(file for file, other in found.items() if other == part)
-                raise InputError(f"{listing.path(first)} and {listing.path(name)} are both lists of {part}: keep one")
-            found[name] = part
-        if found:
-            return found
-    return {}
+    """Find the lists of a folder that count, each with the part that its name says: train.txt, val.txt, test.txt.
+    Raises InputError where two of them are of one part."""
+    by_part: dict[str, str] = {}
+    found = next(iter(_group_lists(listing)), {})
+    for name, part in found.items():
+        if (first := by_part.setdefault(part, name)) != name:
+            raise InputError(f"{listing.path(first)} and {listing.path(name)} are both lists of {part}: keep one")
+    return found
+
+
+def _group_lists(listing: FolderListing) -> list[Mapping[str, str]]:
+    """The lists with their parts of each of LIST_FOLDERS that has some."""
+    found: dict[str, dict[str, str]] = {folder: {} for folder in LIST_FOLDERS}
+    for name in listing.files:
+        folder, _, last = name.rpartition("/")
+        part = PART_NAMES.get(cut_ending(last).lower())
+        if folder in found and part is not None and find_ending(name) == ".txt":
+            found[folder][name] = part
+    return [lists for lists in found.values() if lists]
 
 
 def apply_part_lists(listing: FolderListing, source: DataSource) -> DataSource:
@@ -61,7 +64,7 @@ def apply_part_lists(listing: FolderListing, source: DataSource) -> DataSource:
     given = source.parts or [""] * len(groups)
     _check_given(dict(zip(groups, given, strict=True)), parts)
     chosen = [parts[group][0] if group in parts else part for group, part in zip(groups, given, strict=True)]
-    source = replace(source, parts=chosen)
+    source = replace(source, parts=chosen, notes=(*source.notes, *_tell_idle(listing, lists)))
     if TRAIN not in lists.values():
         return source
     kept = [index for index, group in enumerate(groups) if group in parts]
@@ -72,6 +75,13 @@ def apply_part_lists(listing: FolderListing, source: DataSource) -> DataSource:
     names = list_some([Path(name).name for name in lists], 5, ", ")
     note = f"{tell_count(len(left), 'image')} of {source.name} {are} in none of the lists ({names}), and {are} left out"
     return select(source, kept, (f"{note}: {list_some(left, 3, ', ')}",))
+
+
+def _tell_idle(listing: FolderListing, lists: Mapping[str, str]) -> Iterator[str]:
+    """Tell of lists that do not count, since there are others in a folder that comes first."""
+    _, *others = _group_lists(listing)
+    if idle := [name for group in others for name in group]:
+        yield f"the parts are those of {list_some(list(lists), 5, ', ')}; not used: {list_some(idle, 5, ', ')}"
 
 
 class _Names:
@@ -149,7 +159,7 @@ def _read_lines(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _tell_no_image(listing: FolderListing, names: _Names, text: str, found: Sequence[str]) -> str:
-    shown = repr(cut(text, 80))
+    shown = tell_value(text)
     if found:
         return f"{shown} can be several images ({list_some(found, 3, ', ')}): write the path from the list's folder"
     if (file := listing.find(text)) in names.names:

@@ -26,9 +26,9 @@ class DataSource:
 
     `names` tells them apart, in messages and in lists of a part; `groups` names for each what it is split with (None:
     each stands alone). `parts` has the part that the data say each is of ("" where they do not say). `strata` are the
-    classes of images, of which each part has its share. `notes` tell what was left out, `bad` which files cannot be
-    used, and `problems` what else is wrong with the data as a whole. `unseen` are classes that no image has, as far as
-    all were looked at.
+    classes of images, of which each part has its share. `notes` tell what is left out as lists, data.yaml or
+    annotations say, `strays` what is though nothing says so, `bad` which files cannot be used, and `problems` what else
+    is wrong with the data as a whole. `unseen` are classes that no image has, as far as all were looked at.
     """
 
     name: str
@@ -41,6 +41,7 @@ class DataSource:
     strata: Sequence[int] | None = None
     flip_index: tuple[int, ...] | None = None
     notes: tuple[str, ...] = ()
+    strays: tuple[str, ...] = ()
     bad: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()

@@ -61,5 +61,5 @@ def print_findings(found: DataFindings) -> None:
             out.print(f"  {message}")
         if found.totals[kind] > MAX_LINES:
             out.print(f"  and {found.totals[kind] - MAX_LINES:,} more (--json has them)")
-    if not found.findings:
+    if not found.is_bad:
         out.print("nothing is wrong", style="green")

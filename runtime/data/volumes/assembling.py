@@ -79,7 +79,7 @@ def make_volume_dataset(source: VolumeSource, section: DataSection, on_step: OnS
     section asks for what is of pictures.
     """
     _refuse_idle(section)
-    for note in source.notes:
+    for note in (*source.strays, *source.notes):
         warn(note)
     seen = survey(source.samples, on_step)
     refuse_bad(list(dict.fromkeys((*source.bad, *seen.bad))), source.name)

@@ -63,7 +63,7 @@ def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> Vo
             f"{listing.folder} has lists, and `place` in data.yaml says the parts too: keep one "
             f"({', '.join(lists)} would be parts of whole volumes)"
         )
-    cases, notes = _pair(listing, name)
+    cases, strays = _pair(listing, name)
     classes, bad = _find_classes(cases, facts, on_step)
     placed = [_place(case, part, facts) for case in cases for part in facts.places or ("",)]
     raw = Preprocess(1, (1, 1, 1), (0.0,), (1.0,), resize="none", window="each")
@@ -74,7 +74,7 @@ def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> Vo
         classes.names,
         [case.name for case in placed],
         parts=[case.part for case in placed],
-        notes=notes,
+        strays=strays,
         bad=bad,
     )
 
@@ -109,13 +109,13 @@ def _pair(listing: FolderListing, name: str) -> tuple[list[VolumeCase], tuple[st
             f"no volume of {name} has labels of its name: volumes are {list_some(alone['volume'], 3, ', ') or 'none'}, "
             f"labels are {list_some(alone['label volume'], 3, ', ') or 'none'}"
         )
-    notes = [
+    strays = [
         f"{tell_count(len(names), noun)} of {name} {'has' if len(names) == 1 else 'have'} no counterpart, and "
         f"{'is' if len(names) == 1 else 'are'} left out: {list_some(names, 3, ', ')}"
         for noun, names in alone.items()
         if names
     ]
-    return sorted(cases, key=lambda case: case.name), (*notes, *_tell_others(listing, name))
+    return sorted(cases, key=lambda case: case.name), (*strays, *_tell_others(listing, name))
 
 
 def _tell_others(listing: FolderListing, name: str) -> Iterator[str]:

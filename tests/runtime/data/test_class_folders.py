@@ -64,7 +64,7 @@ def test_an_empty_class_is_a_problem(tmp_path: Path) -> None:
     source = read(list_data(tmp_path), "data")
     (problem,) = source.problems
     assert f"{tmp_path} has no pictures in the folder of b, c: each class needs at least one" in problem
-    assert source.notes == ("1 other picture (WebP) is not read: PNG and JPEG are",)
+    assert source.strays == ("1 other picture (WebP) is not read: PNG and JPEG are",)
     with pytest.raises(InputError, match="has no pictures in the folder of b, c"):
         open_data(tmp_path)
 
@@ -96,4 +96,4 @@ def test_loose_pictures_are_left_out_and_told(tmp_path: Path) -> None:
     save_pixels(tmp_path / "loose.png", draw_pixels((4, 4)))
     source = read(list_data(tmp_path), "data")
     assert len(source.names) == 4
-    assert source.notes == ("1 picture of data is in no folder of a class, and is left out: loose.png",)
+    assert source.strays == ("1 picture of data is in no folder of a class, and is left out: loose.png",)

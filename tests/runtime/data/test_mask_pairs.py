@@ -23,7 +23,7 @@ def test_pairs_have_the_same_names_but_for_their_endings(tmp_path: Path) -> None
     assert recognize(listing)
     source = read(listing, "data")
     assert list(source.names) == ["images/a.png", "images/b.png", "images/d.jpg", "images/deep/c.1.png"]
-    assert (source.task, source.classes, source.notes) == ("maps", ("0", "1", "2"), ())
+    assert (source.task, source.classes, source.strays) == ("maps", ("0", "1", "2"), ())
     for index, name in enumerate(["a", "b", "d", "deep/c.1"]):
         image, target = source.samples[index]
         assert target.dtype == np.uint8
@@ -63,7 +63,7 @@ def test_what_has_no_counterpart_is_left_out_and_told(tmp_path: Path) -> None:
     save_pixels(tmp_path / "images" / "c.png", draw_pixels((4, 4)))
     for name in "xy":
         save_pixels(tmp_path / "masks" / f"{name}.png", draw_pixels((4, 4), 0, 2))
-    assert read(list_data(tmp_path), "data").notes == (
+    assert read(list_data(tmp_path), "data").strays == (
         "1 image has no mask, and is left out: images/c.png",
         "2 masks have no image, and are left out: masks/x.png, masks/y.png",
     )

@@ -72,6 +72,9 @@ def test_voc_has_its_lists_in_folders_of_their_own_as_bare_names(tmp_path: Path)
         "JPEGImages/01.jpg",
         "JPEGImages/05.jpg",
     ]
+    write_lists(tmp_path, test="JPEGImages/00.jpg")
+    told = "the parts are those of test.txt; not used: ImageSets/Segmentation/train.txt, ImageSets/Segmentation/val.txt"
+    assert open_source(tmp_path).notes == (told,)
 
 
 def test_lists_of_class_folders(tmp_path: Path) -> None:
@@ -109,6 +112,7 @@ def test_lists_of_volumes(tmp_path: Path) -> None:
         ({"train": "a/000.png\nb/9.png"}, r"train\.txt:2: 'b/9\.png' is no image of .*; each line names one"),
         ({"train": "a/000.png\n\na/000"}, r"train\.txt:3: a/000\.png is named a second time.*train\.txt:1"),
         ({"train": "a/000.png", "val": "b/000\na/000"}, r"val\.txt:2: a/000\.png is named a second time.*train\.txt:1"),
+        ({"train": "b\\\ufeff.png"}, r"train\.txt:1: 'b\\\\ufeff\.png' is no image of"),  # each backslash once
         ({"train": "000.png"}, r"train\.txt:1: '000\.png' can be several images \(a/000\.png, b/000\.png\): write"),
         ({"test": "notes.md"}, r"test\.txt:1: 'notes\.md' is there \(notes\.md\), and no image of the data"),
         ({"test": "\n \n"}, r"test\.txt is the list of test, and names no image: fill or remove it"),

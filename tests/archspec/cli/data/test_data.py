@@ -36,6 +36,18 @@ def test_sound_data_are_told_and_drawn(tmp_path: Path) -> None:
     assert len(masks) == sum(found["parts"].values())
 
 
+def test_what_lists_leave_out_is_noted(tmp_path: Path) -> None:
+    write_class_folders(tmp_path, {"a": 3, "b": 3})
+    (tmp_path / "train.txt").write_text("a/000.png\nb/000.png")
+    (tmp_path / "test.txt").write_text("a/001.png\nb/001.png")
+    shown = run("data", "check", str(tmp_path))
+    assert "1 finding: left out, as lists, data.yaml or annotations say" in shown
+    assert "2 images of" in shown
+    assert shown.endswith("nothing is wrong\n")
+    (tmp_path / "loose.png").write_bytes((tmp_path / "a/002.png").read_bytes())
+    assert "1 finding: left out, though nothing says so" in run("data", "check", str(tmp_path), expect=1)
+
+
 def test_what_is_wrong_ends_with_1(tmp_path: Path) -> None:
     write_class_folders(tmp_path, {"train/a": 3, "train/b": 3, "test/a": 2, "test/b": 2})
     (tmp_path / "test/a/twin.png").write_bytes((tmp_path / "train/a/000.png").read_bytes())

@@ -34,7 +34,7 @@ def test_names_of_every_kind(tmp_path: Path) -> None:
     source = open_folder(tmp_path)
     assert source.names == ["images/a", "images/b", "images/sub/a"]
     assert [case.labels.name for case in find_volumes(source.samples)[1]] == ["a.nii.gz", "b_seg.nii", "a_label.npy"]
-    assert (source.classes, source.parts, source.notes, source.bad) == (("background", "1", "2"), [""] * 3, (), ())
+    assert (source.classes, source.parts, source.strays, source.bad) == (("background", "1", "2"), [""] * 3, (), ())
     image, target = source.samples[0]
     assert image.shape == (1, 8, 9, 10)
     np.testing.assert_array_equal(target, LABELS)
@@ -78,7 +78,7 @@ def test_places(tmp_path: Path) -> None:
 def test_what_has_no_counterpart_is_said(tmp_path: Path) -> None:
     put(tmp_path, "images/a.npy", "images/b.npy", "images/c.npy")
     put(tmp_path, "labels/a.npy", "labels/d.npy", labels=True)
-    assert open_folder(tmp_path).notes == (
+    assert open_folder(tmp_path).strays == (
         "2 volumes of data have no counterpart, and are left out: images/b.npy, images/c.npy",
         "1 label volume of data has no counterpart, and is left out: labels/d.npy",
     )
@@ -88,7 +88,7 @@ def test_volumes_of_other_kinds_are_told_of(tmp_path: Path) -> None:
     put(tmp_path, "images/a.npy")
     put(tmp_path, "labels/a.npy", labels=True)
     (tmp_path / "images" / "b.dcm").write_bytes(b"")
-    (note,) = open_folder(tmp_path).notes
+    (note,) = open_folder(tmp_path).strays
     assert note.startswith("1 file of data (images/b.dcm) not read: DICOM: convert each series to NIfTI")
 
 
