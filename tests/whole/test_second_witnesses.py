@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import numpy as np
 import onnx
-import openvino
 import pytest
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
@@ -31,6 +30,7 @@ from archspec.ops import (
 from archspec.ops.fields import along
 from tests.support.lowering import TOLERANCE, Arrays, difference, export, graph_of, run_onnx, sample_inputs, stir
 from tests.support.op_examples import walk
+from tests.support.openvino_core import compile_openvino
 
 Witness = Callable[[Path, list[Arrays]], list[Arrays]]
 """The outputs of a file, read once, for each of some inputs."""
@@ -54,10 +54,9 @@ def run_reference(path: Path, cases: list[Arrays]) -> list[Arrays]:
 
 
 def run_openvino(path: Path, cases: list[Arrays]) -> list[Arrays]:
-    """In float32, which it would give up on processors that have bfloat16. An output has its name, and may have those
-    of the nodes that it was made of."""
+    """An output has its name, and may have those of the nodes that it was made of."""
     names = {output.name for output in onnx.load(path, load_external_data=False).graph.output}
-    model = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    model = compile_openvino(path)
     found = []
     for case in cases:
         result = model(case)

@@ -18,6 +18,7 @@ from compiler.onnx_target.onnx_model import OnnxModel
 from compiler.onnx_target.options import ExportOptions
 from compiler.onnx_target.write import to_bytes
 from tests.support.lowering import TOLERANCE, Arrays, difference, run_onnx, run_torch, sample_inputs, stir
+from tests.support.openvino_core import compile_openvino
 from tests.support.processors import needs_whole_sums
 from tests.support.transformers import build_swin, build_vit
 
@@ -40,12 +41,10 @@ def test_the_reference_of_onnx(name: str) -> None:
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_openvino(name: str, tmp_path: Path) -> None:
-    openvino = pytest.importorskip("openvino")
     model, inputs, expected = build(GRAPHS[name])
     path = tmp_path / "model.onnx"
     path.write_bytes(to_bytes(model))
-    compiled = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    found = compiled(list(inputs.values()))
+    found = compile_openvino(path)(list(inputs.values()))
     assert difference(expected, {name: found[place] for place, name in enumerate(expected)}) < TOLERANCE
 
 
