@@ -106,6 +106,7 @@ def fit_network(
     said = [f"{name} = {number} (from {data.name})" for name, number in changes.items()]
     shape = _read_shape(fitted)
     if len(shape) == len(data.preprocess.shape):
+        wished = bool(sizes)
         sizes = _choose_sizes(fitted, shape[1:], data, section, sizes or {}, max_nodes)
         extents = [sizes[entry] if isinstance(entry, str) else entry for entry in shape]
         adapted = adapt_images(data, extents[0], extents[1:], section)
@@ -114,7 +115,7 @@ def fit_network(
                 f"data.normalize: imagenet is of three channels, and {spec.name} takes {adapted.preprocess.channels}: "
                 "leave it out, or choose none"
             )
-        said += _tell_changes(data, adapted)
+        said += _tell_changes(data, adapted, None if wished else fitted, max_nodes)
         data = adapted
     fitted, graph = fit_spec(fitted, data, sizes=sizes, max_nodes=max_nodes)
     return FittedNetwork(fitted, graph, data, tuple(said))
@@ -157,25 +158,36 @@ def _choose_sizes(
     return wished
 
 
-def _tell_changes(before: Dataset, after: Dataset) -> Iterator[str]:
-    """Tell how the images are brought to what the network takes."""
+def _tell_changes(before: Dataset, after: Dataset, spec: Spec | None, max_nodes: int) -> Iterator[str]:
+    """Tell how the images are brought to what the network takes, and of a spec, by which options it would take them as
+    they are."""
     old, new = before.preprocess, after.preprocess
     if old.channels != new.channels:
         become = f"{new.channels} equal channels" if old.channels == 1 else "gray, by their luma"
         yield f"the images of {before.name} have {tell_count(old.channels, 'channel')}, and become {become}"
     if old.size != new.size:
         sizes = f"from {write_shape(old.size)} to {write_shape(new.size)}"
-        yield f"the images of {before.name} are brought {sizes} (data.resize: {new.resize})"
+        options = _find_options(spec, (new.channels, *old.size), max_nodes) if spec else ""
+        others = f"; {options} takes {write_shape(old.size)}" if options else ""
+        yield f"the images of {before.name} are brought {sizes} (data.resize: {new.resize}{others})"
 
 
 def _advise(spec: Spec, wanted: Sequence[int], max_nodes: int) -> str:
-    """Tell how a spec would take one input of these extents: by other params, where these stand in its input."""
-    extents = next(iter(spec.inputs_written.values()))
-    changes = {entry: extent for entry, extent in zip(extents, wanted, strict=False) if entry in spec.params}
+    """Tell how a spec would take one input of these extents."""
+    options = _find_options(spec, wanted, max_nodes)
+    return f"take {options}" if options else "choose another spec, or change its `inputs`"
+
+
+def _find_options(spec: Spec, wanted: Sequence[int], max_nodes: int) -> str:
+    """Find the options by which a spec would take one input of these extents, where params or sizes stand in it; empty
+    where it would not."""
+    pairs = list(zip(next(iter(spec.inputs_written.values())), wanted, strict=False))
+    params = {entry: extent for entry, extent in pairs if entry in spec.params and spec.params[entry] != extent}
+    sizes = {entry: extent for entry, extent in pairs if is_size(entry) and spec.sizes.get(entry) != extent}
+    changed = replace(spec.with_params(params), sizes={**spec.sizes, **sizes})
     try:
-        taken = [node.shape for node in elaborate(spec.with_params(changes), max_nodes=max_nodes).inputs.values()]
+        taken = [node.shape for node in elaborate(changed, max_nodes=max_nodes).inputs.values()]
     except ArchspecError:
         taken = []
-    if changes and taken == [tuple(wanted)]:
-        return " ".join(["take", *(f"--set {name}={extent}" for name, extent in changes.items())])
-    return "choose another spec, or change its `inputs`"
+    chosen = [("--set", params), ("--size", sizes)] if taken == [tuple(wanted)] else []
+    return " ".join(f"{option} {name}={extent}" for option, given in chosen for name, extent in given.items())

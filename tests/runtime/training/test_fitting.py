@@ -47,7 +47,7 @@ def test_dynamic_sizes_are_those_of_the_images_unless_given() -> None:
     fitted, graph = fit_spec(archspec.load("unet_bn", {"channels": 1, "widths": [4]}), data)
     assert dict(fitted.sizes) == {"H": 8, "W": 8}
     assert [node.shape for node in graph.inputs.values()] == [(1, 8, 8)]
-    with pytest.raises(ArchspecError, match="resnet_digits takes 1×16×8; the images of digits are 1×8×8: choose"):
+    with pytest.raises(ArchspecError, match=r"takes 1×16×8; the images of digits are 1×8×8: take --size H=8$"):
         fit_spec(spec, data, sizes={"H": 16}, max_nodes=None)
 
 
@@ -121,10 +121,24 @@ def test_large_images_are_brought_to_the_size_that_a_network_is_written_for(
     assert told == (data.preprocess.size != wanted)
 
 
+def test_who_says_no_size_is_told_the_options_that_take_the_images_as_they_are() -> None:
+    spec, data = archspec.load("resnet_digits"), make_data((1, 28, 28), 10)
+    told = "the images of DIR are brought from 28×28 to 8×8 (data.resize: exact; --size H=28 --size W=28 takes 28×28)"
+    assert fit_network(spec, data).said == (told,)
+    assert fit_network(spec, data, sizes={"H": 28, "W": 28}).said == ()
+    (said,) = fit_network(spec, data, sizes={"H": 16, "W": 16}).said
+    assert said.endswith("to 16×16 (data.resize: exact)")
+
+
 def test_maps_are_made_at_the_images_size_or_the_nearest_that_fits() -> None:
-    for own, wanted in (((600, 400), (604, 396)), ((572, 572), (572, 572)), ((9, 9), (188, 188))):
+    for own, wanted in (
+        ((600, 400), (604, 396)),
+        ((572, 572), (572, 572)),
+        ((9, 9), (188, 188)),
+    ):  # no option takes those
         fitted = fit_network(archspec.load("unet", {"widths": [2, 2, 2, 2]}), make_data((1, *own), 2, "maps"))
         assert fitted.data.preprocess.size == wanted
+        assert not any("--size" in line for line in fitted.said), "none takes the others"
         assert [node.shape for node in fitted.graph.inputs.values()] == [(1, *wanted)]
     with pytest.raises(ArchspecError):
         fit_network(archspec.load("unet"), make_data((1, 600, 400), 2, "maps"), sizes={"H": 600})
@@ -137,6 +151,7 @@ def test_a_size_that_is_a_param_is_the_specs_unless_the_recipe_says_one(tmp_path
     spec = archspec.load(tmp_path / "net.yaml")
     fitted = fit_network(spec, make_data((1, 8, 8)))
     assert fitted.data.preprocess.shape == (1, 9, 9)
+    assert fitted.said[-1].endswith("from 8×8 to 9×9 (data.resize: exact; --set side=8 takes 8×8)")
     section = DataSection(size=[12])
     fitted = fit_network(spec, make_data((1, 8, 8), section=DataSection(size=[12, 12])), section)
     assert fitted.data.preprocess.shape == (1, 12, 12)
