@@ -11,7 +11,7 @@ import numpy as np
 
 from archspec.arrays import Array, Float32Array, Float64Array
 from archspec.errors import InputError
-from archspec.wording import shorten_bytes
+from archspec.wording import list_some, shorten_bytes
 from runtime.data.census import ClassCensus, take_census
 from runtime.data.preparing import prepare_sample, read_shown
 from runtime.pictures.geometry import place
@@ -140,11 +140,23 @@ def check_classes(name: str, task: str, classes: Sequence[str]) -> None:
     """Raises InputError where data, which messages call `name`, have too few classes for anything to be learned."""
     least = find_task(task).least_classes
     if len(classes) < least:
-        found = f"one class, {classes[0]}" if classes else "no class"
         raise InputError(
-            f"{name} has {found}: a network learns nothing of the task {task} from fewer than {least}, since "
-            "its answer would always be right; add images of something else, as a class of its own"
+            f"{name} has {_tell_few(classes)}: a network learns nothing of the task {task} from fewer than {least}, "
+            "since its answer would always be right; add images of something else, as a class of its own"
         )
+
+
+def check_asked(name: str, stored: Sequence[object], asked: Sequence[str]) -> None:
+    """Raises InputError where all values that masks store, which messages call `name`, ask for too few classes."""
+    if len(asked) < find_task("maps").least_classes:
+        raise InputError(
+            f"{name} store {list_some(stored, 5, ', ')} and nothing else, which ask for {_tell_few(asked)}: a network "
+            "learns nothing from that; are they the right files, and does data.yaml say what their values stand for?"
+        )
+
+
+def _tell_few(classes: Sequence[str]) -> str:
+    return f"one class, {classes[0]}" if classes else "no class"
 
 
 def iterate_targets(samples: Samples) -> Iterator[Any]:

@@ -22,13 +22,13 @@ from runtime.data.csv_table import (
     read_part,
     read_table,
 )
+from runtime.data.dataset import check_asked
 from runtime.data.description import DATA_YAML, DataDescription, read_description
 from runtime.data.listing import FolderListing, cut_ending
-from runtime.data.mask_values import MaskScan, MaskValues, choose_values, describe_value, scan_masks
+from runtime.data.mask_values import MaskValues, choose_values, describe_value, scan_masks
 from runtime.data.source import DataSource, PictureSamples
 from runtime.data.splits import PART_NAMES
 from runtime.data.stored import StoredImage
-from runtime.pictures.geometry import NOT_ASKED
 
 if TYPE_CHECKING:
     from runtime.pictures.file import FindShown, PictureSize
@@ -225,22 +225,11 @@ def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> Da
         raise InputError(f"no mask of {name} can be read: {list_some(scan.bad)}")
     values, classes = choose_values(scan, description.classes, description.ignored, name)
     unseen = tuple(values.list_unseen(scan, classes))
-    if len(classes) - len(unseen) < 2:
-        raise InputError(_tell_one_class(scan, values, classes, name))
+    stored = [describe_value(value) for value in sorted(scan.counts)]
+    check_asked(f"the masks of {name}", stored, [asked for asked in classes if asked not in unseen])
     samples = MaskedPictures(listing.folder, images, masks=masks, values=values)
     strays, bad = (*tell_left_out(pairing), *listing.tell_not_read()), (*scan.bad, *values.list_unknown(scan))
     return DataSource(name, "maps", samples, classes, images, parts=parts, strays=strays, bad=bad, unseen=unseen)
-
-
-def _tell_one_class(scan: MaskScan, values: MaskValues, classes: Sequence[str], name: str) -> str:
-    """Tell that all masks ask for one class, or for none."""
-    shown = list_some([describe_value(value) for value in sorted(scan.counts)], 5, ", ")
-    asked = {number for value, number in values.pairs if scan.counts[value] and number != NOT_ASKED}
-    what = f"one class, {classes[min(asked)]}" if asked else "no class"
-    return (
-        f"the masks of {name} store {shown} and nothing else, which ask for {what}: a network learns nothing "
-        "from that; are they the right files, and does data.yaml say what their values stand for?"
-    )
 
 
 def _pair(listing: FolderListing, description: DataDescription) -> Pairing:

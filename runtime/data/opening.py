@@ -128,18 +128,18 @@ def make_dataset(source: DataSource, section: DataSection, on_step: OnStep = ign
         source = replace(source, samples=lay_on(source.samples, parse_ground(section.ground)))
     if section.skip_bad:
         source = drop_bad(source, on_step)
-    if isinstance(source, VolumeSource):
-        return make_volume_dataset(source, section, on_step)
-    for note in (*source.strays, *source.notes):
+    for note in (*source.strays, *source.notes, *_tell_unseen(source.unseen, source.name)):
         warn(note)
     if source.problems:
         raise InputError("; ".join(source.problems))
+    if isinstance(source, VolumeSource):
+        return make_volume_dataset(source, section, on_step)
     seen = survey(source.samples, on_step)
     refuse_bad(list(dict.fromkeys((*source.bad, *seen.bad))), source.name)
     samples = take_channels(source.samples, seen.channels)
     _tell_idle_shares(source.parts or (), section, source.name)
     parts = split_samples(source.groups or source.names, source.strata, source.parts, section, source.name)
-    for note in _tell_unseen(source, parts.train):
+    for note in _tell_unseen(_list_untrained(source, parts.train), source.name):
         warn(note)
     train = take_part(samples, parts.train)
     moments = choose_moments(train, seen.channels, section, on_step)
@@ -155,14 +155,18 @@ def make_dataset(source: DataSource, section: DataSection, on_step: OnStep = ign
     )
 
 
-def _tell_unseen(source: DataSource, train: Indices) -> Iterator[str]:
+def _list_untrained(source: DataSource, train: Indices) -> list[str]:
+    """The classes that no image to train on has, where each image has one."""
+    if source.strata is None:
+        return []
+    seen = {source.strata[index] for index in train.tolist()}
+    return [name for number, name in enumerate(source.classes) if number not in seen]
+
+
+def _tell_unseen(unseen: Sequence[str], name: str) -> Iterator[str]:
     """Tell of classes that no image to train on has."""
-    unseen = list(source.unseen)
-    if source.strata is not None:
-        seen = {source.strata[index] for index in train.tolist()}
-        unseen = [name for number, name in enumerate(source.classes) if number not in seen]
     if unseen:
-        yield f"no image of {source.name} to train on has {list_some(unseen, 5, ', ')}: the network will not learn it"
+        yield f"no image of {name} to train on has {list_some(unseen, 5, ', ')}: the network will not learn it"
 
 
 def _tell_idle_shares(parts: Sequence[str], section: DataSection, name: str) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from archspec.arrays import Array
 from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import InputError
-from archspec.log import warn
 from archspec.wording import list_some, write_shape
 from runtime.data.dataset import Dataset, Samples
 from runtime.data.measuring import refuse_bad, spread, survey
@@ -79,8 +78,6 @@ def make_volume_dataset(source: VolumeSource, section: DataSection, on_step: OnS
     section asks for what is of pictures.
     """
     _refuse_idle(section)
-    for note in (*source.strays, *source.notes):
-        warn(note)
     seen = survey(source.samples, on_step)
     refuse_bad(list(dict.fromkeys((*source.bad, *seen.bad))), source.name)
     channels = sorted({image.channels for image in seen.stored})

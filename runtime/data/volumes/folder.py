@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import ArchspecError, InputError
 from archspec.wording import list_some, tell_count
+from runtime.data.dataset import check_asked
 from runtime.data.listing import FolderListing
 from runtime.data.mask_pairs import FolderPair, drop_ends, find_folder_pairs
 from runtime.data.part_lists import find_part_lists
@@ -64,7 +65,7 @@ def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> Vo
             f"({', '.join(lists)} would be parts of whole volumes)"
         )
     cases, strays = _pair(listing, name)
-    classes, bad = _find_classes(cases, facts, on_step)
+    classes, unseen, bad = _find_classes(cases, facts, name, on_step)
     placed = [_place(case, part, facts) for case in cases for part in facts.places or ("",)]
     raw = Preprocess(1, (1, 1, 1), (0.0,), (1.0,), resize="none", window="each")
     return VolumeSource(
@@ -76,6 +77,7 @@ def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> Vo
         parts=[case.part for case in placed],
         strays=strays,
         bad=bad,
+        unseen=unseen,
     )
 
 
@@ -161,11 +163,14 @@ def _group_channels(images: Mapping[str, str], labels: Mapping[str, str]) -> dic
 
 
 def _find_classes(
-    cases: Sequence[VolumeCase], facts: VolumeFacts, on_step: OnStep
-) -> tuple[LabelClasses, tuple[str, ...]]:
-    """The classes that are named, or else all numbers of the labels are read for them; and which cannot be read."""
+    cases: Sequence[VolumeCase], facts: VolumeFacts, name: str, on_step: OnStep
+) -> tuple[LabelClasses, tuple[str, ...], tuple[str, ...]]:
+    """The classes that are named, or else those of all numbers of the labels, which are read for them; which of these
+    classes no voxel has, and which labels cannot be read."""
+    if facts.names is not None:
+        return choose_classes((), facts.names, facts.ignored), (), ()
     found, bad = set[int](), list[str]()
-    for done, case in enumerate(cases if facts.names is None else (), 1):
+    for done, case in enumerate(cases, 1):
         try:
             found |= find_values(open_volume(case.labels))
         except ArchspecError as error:
@@ -173,7 +178,10 @@ def _find_classes(
         on_step(done, len(cases))
     if bad and len(bad) == len(cases):
         raise InputError(f"no labels can be read: {list_some(bad)}")
-    return choose_classes(found, facts.names, facts.ignored), tuple(bad)
+    classes = choose_classes(found, None, facts.ignored)
+    seen = [word for value, word in zip(classes.values, classes.names, strict=True) if value in found]
+    check_asked(f"the labels of {name}", sorted(found), seen)
+    return classes, tuple(word for word in classes.names if word not in seen), tuple(bad)
 
 
 def _place(case: VolumeCase, part: str, facts: VolumeFacts) -> VolumeCase:

@@ -78,8 +78,8 @@ def find_values(labels: Volume) -> set[int]:
 
 
 def choose_classes(found: Iterable[int], names: Mapping[int, str] | None, ignored: Iterable[int] = ()) -> LabelClasses:
-    """Choose the classes: those that are named, else all from 0 to the largest that was found. NOT_ASKED is left out,
-    unless it is named.
+    """Choose the classes: those that are named, else all from 0 to the largest that was found; 0 and NOT_ASKED alone
+    are two classes, as in masks, and else NOT_ASKED is left out, unless it is named.
 
     Raises InputError where they are too many, or fewer than two.
     """
@@ -87,10 +87,13 @@ def choose_classes(found: Iterable[int], names: Mapping[int, str] | None, ignore
         values = tuple(sorted(names))
         left_out = tuple(sorted({*ignored, NOT_ASKED} - set(values)))
         return LabelClasses(values, tuple(names[value] for value in values), left_out)
+    there = set(found)
+    if there == {0, NOT_ASKED} and NOT_ASKED not in set(ignored):
+        return LabelClasses((0, NOT_ASKED), ("background", "foreground"))
     skipped = {*ignored, NOT_ASKED}
-    last = max((value for value in found if value not in skipped), default=0)
+    several = sorted(there - skipped)
+    last = several[-1] if several else 0
     if last >= MAX_CLASSES:
-        several = sorted(set(found) - skipped)
         return LabelClasses(tuple(several), tuple(map(str, several)), tuple(sorted(skipped)))
     values = tuple(range(max(2, last + 1)))
     labels = ("background", *map(str, values[1:]))

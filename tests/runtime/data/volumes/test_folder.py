@@ -103,6 +103,25 @@ def test_labels_that_cannot_be_read(tmp_path: Path) -> None:
         open_folder(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        ((0,), "the labels of data store 0 and nothing else, which ask for one class, background: a network learns"),
+        ((2, 255), "store 2, 255 and nothing else, which ask for one class, 2"),
+        ((255,), "store 255 and nothing else, which ask for no class"),
+    ],
+)
+def test_labels_of_one_class_teach_nothing(tmp_path: Path, numbers: tuple[int, ...], told: str) -> None:
+    put(tmp_path, "images/a.npy")
+    put(tmp_path, "labels/a.npy", labels=True)
+    np.save(tmp_path / "labels" / "a.npy", np.resize(np.array(numbers, np.uint8), LABELS.shape))
+    with pytest.raises(InputError, match=told):
+        open_folder(tmp_path)
+    np.save(tmp_path / "labels" / "a.npy", np.resize(np.array([0, 3], np.uint8), LABELS.shape))
+    source = open_folder(tmp_path)
+    assert (source.classes, source.unseen) == (("background", "1", "2", "3"), ("1", "2"))
+
+
 def test_what_cannot_be_paired(tmp_path: Path) -> None:
     put(tmp_path, "images/a.npy")
     put(tmp_path, "labels/b.npy", labels=True)

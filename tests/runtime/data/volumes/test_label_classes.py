@@ -26,7 +26,8 @@ def test_all_numbers_up_to_the_largest() -> None:
     classes = choose_classes({0, 3, 255}, None)
     assert classes == LabelClasses((0, 1, 2, 3), ("background", "1", "2", "3"), (255,))
     assert encode(classes, 3, 0, 255) == [3, 0, NOT_ASKED]
-    assert choose_classes({0}, None).names == ("background", "1")
+    assert choose_classes({0, 255}, None) == LabelClasses((0, 255), ("background", "foreground"))
+    assert choose_classes({0, 255}, None, {255}).ignored == (255,)
 
 
 def test_named_numbers() -> None:
