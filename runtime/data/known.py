@@ -104,7 +104,7 @@ def read_known(name: str, folder: Path, word: str, on_step: OnStep = ignore_step
     known = KNOWN[name]
     if not os.path.isdir(folder):
         raise InputError(f"{folder} is no folder: expected one that holds {known.described}")
-    source = known.read(list_data(folder), word, on_step)
+    source = known.read(list_data(folder, on_step), word, on_step)
     return replace(source, classes=known.check(source))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import InputError
 from archspec.file_types import OTHER_PICTURES, READ_PICTURES
 from archspec.wording import list_some, tell_count
@@ -116,16 +117,16 @@ def cut_ending(name: str) -> str:
     return name[: len(name) - len(find_ending(name))]
 
 
-def list_data(folder: str | Path) -> FolderListing:
+def list_data(folder: str | Path, on_step: OnStep = ignore_step) -> FolderListing:
     """List a folder of data. What is hidden is passed over, and what is no file. A link to a folder is followed, but
-    not back into a folder that it lies in.
+    not back into a folder that it lies in. `on_step` hears how many folders are listed, of how many that are known.
 
     Raises InputError where the folder is missing, cannot be read, or holds more than the program lists.
     """
     files: list[str] = []
     folders: list[str] = []
     failed: list[str] = []
-    for name, entry in _walk(str(folder), failed):
+    for name, entry in _walk(str(folder), failed, on_step):
         (folders if entry else files).append(name)
         if len(files) > MAX_FILES or len(folders) > MAX_FOLDERS:
             raise InputError(
@@ -137,11 +138,13 @@ def list_data(folder: str | Path) -> FolderListing:
     return FolderListing(Path(folder), tuple(sorted(files)), tuple(sorted(folders)))
 
 
-def _walk(root: str, failed: list[str]) -> Iterator[tuple[str, bool]]:
+def _walk(root: str, failed: list[str], on_step: OnStep) -> Iterator[tuple[str, bool]]:
     """The name of each file and folder in a folder, and whether it is a folder."""
-    waiting = [("", root, frozenset[tuple[int, int]]())]
+    waiting, done = [("", root, frozenset[tuple[int, int]]())], 0
     while waiting:
+        on_step(done, done + len(waiting))
         name, path, above = waiting.pop()
+        done += 1
         try:
             state = os.stat(path)
             if (state.st_dev, state.st_ino) in above:

@@ -88,7 +88,7 @@ def open_source(word: str | Path, task: str | None = None, on_step: OnStep = ign
         names = [*DATASETS, *KNOWN]
         near = suggest(str(word), names)
         raise InputError(f"no data set '{word}'{near} (available: {', '.join(names)}), and no folder of that name")
-    listing = list_data(folder)
+    listing = list_data(folder, on_step)
     return apply_part_lists(listing, choose_layout(listing, task).read(listing, str(word), on_step))
 
 

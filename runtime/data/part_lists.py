@@ -43,8 +43,7 @@ def _group_lists(listing: FolderListing) -> list[Mapping[str, str]]:
     found: dict[str, dict[str, str]] = {folder: {} for folder in LIST_FOLDERS}
     for name in listing.files:
         folder, _, last = name.rpartition("/")
-        part = PART_NAMES.get(cut_ending(last).lower())
-        if folder in found and part is not None and find_ending(name) == ".txt":
+        if folder in found and find_ending(last) == ".txt" and (part := PART_NAMES.get(cut_ending(last).lower())):
             found[folder][name] = part
     return [lists for lists in found.values() if lists]
 

@@ -37,9 +37,11 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List the data sets by name, where they lie, and the command that brings those that are not here."""
+    from archspec.cli.progress import show_work
     from runtime.data.inventory import list_sets
 
-    found = list_sets(data_dir)
+    with show_work("looking for data"):
+        found = list_sets(data_dir)
     if as_json:
         print_json([item.to_dict() for item in found])
         return
