@@ -26,6 +26,7 @@ def complete_code(incomplete: str) -> list[str]:
 
 def complete_data(incomplete: str) -> list[str]:
     """List the names of data sets."""
-    from runtime.data.registry import DATASETS, KINDS
+    from runtime.data.known import KNOWN
+    from runtime.data.registry import DATASETS
 
-    return [name for name in sorted((*DATASETS, *KINDS)) if name.startswith(incomplete)]
+    return [name for name in sorted((*DATASETS, *KNOWN)) if name.startswith(incomplete)]

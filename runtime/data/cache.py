@@ -93,8 +93,9 @@ def open_samples(
     else:
         chosen, places = np.unique(places, return_inverse=True)
         whole = ResizingSamples(Subset(base, chosen), data.preprocess, sized.task)
-        _check_memory(whole, data.name, processes)
-        packed = _keep_in_memory(whole, data.name, section, workers, on_step)
+        wanted = estimate_bytes(whole)
+        _check_memory(wanted, data.name, processes)
+        packed = _keep_in_memory(whole, wanted, data.name, section, workers, on_step)
     if packed.bad and not section.skip_bad:
         for place in places:
             packed.read(place)  # which says what is wrong with it
@@ -130,9 +131,9 @@ def estimate_bytes(sized: SizedSamples) -> int:
     return round((sum(sizes) / max(len(sizes), 1) + INDEXED) * count)
 
 
-def _check_memory(sized: SizedSamples, name: str, processes: int) -> None:
-    """Raises InputError where the memory that is free does not hold the samples once for each process."""
-    wanted, free = estimate_bytes(sized), read_free_memory()
+def _check_memory(wanted: int, name: str, processes: int) -> None:
+    """Raises InputError where the memory that is free does not hold so many bytes once for each process."""
+    free = read_free_memory()
     if free is None or wanted * processes <= SHARE * free:
         return
     where = f"memory, of which {shorten_bytes(free)} are free"
@@ -142,7 +143,7 @@ def _check_memory(sized: SizedSamples, name: str, processes: int) -> None:
 
 
 def _keep_in_memory(
-    sized: ResizingSamples, name: str, section: DataSection, workers: Workers, on_step: OnStep
+    sized: ResizingSamples, wanted: int, name: str, section: DataSection, workers: Workers, on_step: OnStep
 ) -> PackedSamples:
     file = open_memory()
     try:
@@ -150,7 +151,6 @@ def _keep_in_memory(
             _fill(written, sized, workers, on_step, skip_bad=section.skip_bad)
     except OSError as error:
         os.close(file)
-        wanted = estimate_bytes(sized)
         raise _refuse(name, wanted, f"memory ({error.strerror})", "--cache disk, or --cache off") from error
     return PackedSamples(file, sized)
 

@@ -159,11 +159,16 @@ def _tell_few(classes: Sequence[str]) -> str:
     return f"one class, {classes[0]}" if classes else "no class"
 
 
-def iterate_targets(samples: Samples) -> Iterator[Any]:
-    """Yield what is asked of each sample, in order: by its method `read_target(index)` where it has one, which need not
+def read_target(samples: Samples, index: int) -> Any:
+    """Give what is asked of one image: by the samples' method `read_target(index)` where they have one, which need not
     read the image."""
-    read = getattr(samples, "read_target", None) or (lambda index: samples[index][1])
-    return map(read, range(len(samples)))
+    read = getattr(samples, "read_target", None)
+    return samples[index][1] if read is None else read(index)
+
+
+def iterate_targets(samples: Samples) -> Iterator[Any]:
+    """Yield what is asked of each sample, in order."""
+    return (read_target(samples, index) for index in range(len(samples)))
 
 
 def measure_preprocess(values: Float64Array) -> Preprocess:

@@ -27,8 +27,8 @@ from runtime.data.splits import PART_NAMES, TEST, TRAIN
 MAX_IDX_BYTES = 1 << 32
 """The largest number of bytes of a file's values, unpacked."""
 
-MAX_RATIO = 1032
-"""How many times larger what gzip packs can be than what it makes of it."""
+MAX_DEFLATE_RATIO = 1032
+"""The largest number of bytes that one byte of deflate, which gzip packs by, can stand for."""
 
 NAME = re.compile(r"(.*?)(train|t10k|test)-(images|labels)[-.]idx([0-9])-ubyte(\.gz)?", re.IGNORECASE)
 """How a file is called: what may stand before, the part, what it holds, its axes, and whether it is packed."""
@@ -126,7 +126,9 @@ def read_idx(path: Path, axes: int) -> Array:
             packed = file.read(2) == GZIP
             file.seek(0)
             with cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file as opened:
-                return _read_values(opened, path, axes, os.fstat(file.fileno()).st_size * (MAX_RATIO if packed else 1))
+                return _read_values(
+                    opened, path, axes, os.fstat(file.fileno()).st_size * (MAX_DEFLATE_RATIO if packed else 1)
+                )
     except (OSError, EOFError, zlib.error) as error:  # gzip's own error is an OSError
         raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
 

@@ -11,14 +11,11 @@ from compiler.onnx_file.metadata import CLASSES, DATA, PREPROCESS, TASK
 from runtime.data.canvases import load_digit_maps, load_digit_points
 from runtime.data.dataset import Dataset
 from runtime.data.digits import load_digits
+from runtime.data.known import KNOWN
 
 DATASETS: Mapping[str, Callable[[], Dataset]] = MappingProxyType(
     {"digits": load_digits, "digit_maps": load_digit_maps, "digit_points": load_digit_points}
 )
-
-
-KINDS = ("fashion_mnist", "mnist", "cifar10", "cifar100")
-"""The names of public data sets in files (`runtime.data.known`), which may stand before a colon and a folder."""
 
 
 def load_data(name: str) -> Dataset:
@@ -47,7 +44,7 @@ def write_word(word: str) -> str:
     >>> write_word("digits")
     'digits'
     """
-    if word in (*DATASETS, *KINDS):
+    if word in (*DATASETS, *KNOWN):
         return word
     kind, colon, folder = word.partition(":")
-    return f"{kind}:{os.path.abspath(folder)}" if colon and kind in KINDS else os.path.abspath(word)
+    return f"{kind}:{os.path.abspath(folder)}" if colon and kind in KNOWN else os.path.abspath(word)

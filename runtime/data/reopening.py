@@ -14,6 +14,7 @@ from runtime.data.dataset import Dataset
 from runtime.data.opening import open_data
 from runtime.pictures.preprocess import Preprocess
 from runtime.recipes.data import DataSection
+from runtime.recipes.problems import tell_problems
 
 
 def load_data_of(metadata: Mapping[str, str], path: Path) -> Dataset:
@@ -42,4 +43,5 @@ def _read_section(metadata: Mapping[str, str], path: Path) -> DataSection:
     try:
         return DataSection.model_validate(found)
     except ValidationError as error:
-        raise ModelError(f"{path}: '{SETTINGS}' says of its data what no recipe says: {error}") from error
+        problems = tell_problems(error, DataSection)
+        raise ModelError(f"{path}: '{SETTINGS}' says of its data what no recipe says: {'; '.join(problems)}") from None

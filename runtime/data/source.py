@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from archspec.arrays import Array
-from runtime.data.dataset import Samples
+from runtime.data.dataset import Samples, read_target
 from runtime.data.preparing import read_shown
+from runtime.data.sized import list_files
 from runtime.data.stored import StoredImage
 from runtime.pictures.luma import find_luma
 
@@ -73,7 +74,7 @@ class Subset:
 
     def list_files(self, index: int, /) -> tuple[Path, ...]:
         """List the files of a sample, its image first; none where the samples lie in no files of their own."""
-        return list_sample_files(self.samples, int(self.indices[index]))
+        return list_files(self.samples, int(self.indices[index]))
 
     def read_target(self, index: int) -> Any:
         """Give what is asked of one image, without reading that where it can be."""
@@ -151,11 +152,6 @@ def lay_on(samples: Samples, ground: tuple[int, int, int]) -> Samples:
     return replace(samples, ground=ground) if isinstance(samples, PictureSamples) else samples
 
 
-def list_sample_files(samples: Samples, index: int) -> tuple[Path, ...]:
-    """List the files of a sample, its image first; none where the samples know of none."""
-    return samples.list_files(index) if isinstance(samples, FileSamples) else ()
-
-
 def peek_sample(samples: Samples, index: int) -> StoredImage:
     """Tell the channels and the extents of a sample's image, by the head of its file where it has one. Raises
     InputError where it cannot be read."""
@@ -163,12 +159,6 @@ def peek_sample(samples: Samples, index: int) -> StoredImage:
         return samples.peek(index)
     image = np.asarray(samples[index][0])
     return StoredImage(image.shape[0], image.shape[1:])
-
-
-def read_target(samples: Samples, index: int) -> Any:
-    """Give what is asked of one image, by the samples' own `read_target` where they have it."""
-    read = getattr(samples, "read_target", None)
-    return samples[index][1] if read is None else read(index)
 
 
 def find_targets(samples: Samples) -> Array | None:

@@ -26,7 +26,7 @@ from runtime.prediction.volumes import answer_volumes, takes_volumes
 from runtime.session.session import Session
 from runtime.tasks.task import Answer, AnswerInput, Task
 
-MAX_AT_ONCE = 1 << 25
+MAX_BATCH_VALUES = 1 << 25
 """The largest number of values in the images of one run, 128 MiB; of large images fewer than the batch go at once."""
 
 
@@ -210,7 +210,7 @@ def _load(reader: Reader, paths: Iterable[str | Path]) -> Iterator[InputImage | 
 def _group(images: Iterator[InputImage | Failure], size: int) -> Iterator[Failure | list[InputImage]]:
     """Group at most `size` neighbours of one shape at a time, and as many as fit into one run."""
     for shape, alike in groupby(images, key=lambda item: None if isinstance(item, Failure) else item.image.shape):
-        most = max(1, min(size, MAX_AT_ONCE // max(1, prod(shape or ()))))
+        most = max(1, min(size, MAX_BATCH_VALUES // max(1, prod(shape or ()))))
         while group := list(islice(alike, most)):
             failed = [item for item in group if isinstance(item, Failure)]
             yield from failed

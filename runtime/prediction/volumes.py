@@ -26,7 +26,7 @@ from runtime.session.session import Session
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.maps import ClassMap, Share
 
-MAX_AT_ONCE = 1 << 22
+MAX_WINDOW_VALUES = 1 << 22
 """The largest number of values in the windows of one run, 16 MiB; a network may keep 100 times as many."""
 
 
@@ -93,7 +93,9 @@ class _Window:
         )
         if len(self.extents) != 3:
             raise ModelError(f"{session.path} takes {session.describe_input(name)}, which are no volumes")
-        self.at_once = session.fixed_batch or max(1, MAX_AT_ONCE // (self.preprocess.channels * prod(self.extents)))
+        self.at_once = session.fixed_batch or max(
+            1, MAX_WINDOW_VALUES // (self.preprocess.channels * prod(self.extents))
+        )
         self.classes, self.grid = self._probe()
 
     def answer(self, path: Path, on_step: OnStep) -> Answered:

@@ -23,6 +23,7 @@ from compiler.onnx_file.metadata import GRAPH, SETTINGS, STRIDE
 from runtime.data.dataset import Dataset, Split
 from runtime.data.registry import describe_data
 from runtime.data.reopening import load_data_of
+from runtime.recipes.problems import tell_problems
 from runtime.recipes.recipe import Recipe
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.registry import find_task
@@ -99,7 +100,8 @@ class Run:
         try:
             return tuple(Recipe.model_validate({MIRRORS: found}).test_time_augmentation)
         except ValidationError as error:
-            raise ModelError(f"{self.folder / WEIGHTS}: '{SETTINGS}' says no axes of mirrors: {error}") from error
+            problems = "; ".join(tell_problems(error, Recipe))
+            raise ModelError(f"{self.folder / WEIGHTS}: '{SETTINGS}' says no axes of mirrors: {problems}") from None
 
     @property
     def mirror_mean(self) -> MirrorMean:

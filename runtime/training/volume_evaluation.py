@@ -27,7 +27,7 @@ with extra("train"):
     import torch
     from torch import Tensor, nn
 
-MAX_AT_ONCE = 1 << 22
+MAX_WINDOW_VALUES = 1 << 22
 """The largest number of values in the windows that are computed together, 16 MiB."""
 
 MAX_OUTPUT_BYTES = 1 << 32
@@ -104,4 +104,4 @@ def run_module(module: nn.Module, windows: Float32Array) -> Array:
 
 def choose_at_once(preprocess: Preprocess) -> int:
     """Choose how many windows are computed together."""
-    return max(1, MAX_AT_ONCE // prod(preprocess.shape))
+    return max(1, MAX_WINDOW_VALUES // prod(preprocess.shape))

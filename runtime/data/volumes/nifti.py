@@ -14,6 +14,7 @@ from archspec.arrays import Array, Float64Array
 from archspec.errors import ArchspecError, InputError
 from archspec.extras import extra
 from archspec.wording import shorten_bytes
+from runtime.data.idx import MAX_DEFLATE_RATIO
 from runtime.data.volumes.volume import Orientation, Space, Volume, check_extents
 
 with extra("volumes"):
@@ -25,9 +26,6 @@ GZIP_MARK = b"\x1f\x8b"
 
 MAGICS = {348: (344, b"n+1\0", b"ni1\0"), 540: (4, b"n+2\0", b"ni2\0")}
 """By the number of bytes of a header: where its magic word stands, and the words of one file and of a pair."""
-
-MAX_RATIO = 1032
-"""The largest number of bytes that one byte of deflate can stand for."""
 
 MAX_CHUNK = 1 << 20
 """The number of bytes that are read at a time."""
@@ -152,7 +150,7 @@ def _find_offset(path: str, header: Any, least: int) -> int:
 def _check_promise(path: str, size: int) -> None:
     """Raises InputError where a file cannot hold so many bytes, before memory is taken for them."""
     with open(path, "rb") as file:
-        ratio = MAX_RATIO if file.read(2) == GZIP_MARK else 1
+        ratio = MAX_DEFLATE_RATIO if file.read(2) == GZIP_MARK else 1
     if os.path.getsize(path) * ratio < size:
         found = shorten_bytes(os.path.getsize(path))
         raise InputError(

@@ -17,7 +17,8 @@ import typer
 from archspec.bounds import MAX_WHOLE
 from archspec.cli.options import MEANINGS, on_threads, parse_params, parse_share, parse_sizes, read_batch, refusing
 from archspec.errors import ArchspecError
-from runtime.data.registry import DATASETS, KINDS
+from runtime.data.known import KNOWN
+from runtime.data.registry import DATASETS
 from runtime.tasks.registry import TASKS
 from tests.support.commands import NAMES, find_command
 
@@ -62,7 +63,7 @@ def test_a_batch_has_one_bound_in_all_commands_which_the_parser_tells() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "option", "names"), [("run", "--task", [*TASKS, "raw"]), ("train", "--data", [*DATASETS, *KINDS])]
+    ("command", "option", "names"), [("run", "--task", [*TASKS, "raw"]), ("train", "--data", [*DATASETS, *KNOWN])]
 )
 def test_a_help_names_all_that_is_registered(command: str, option: str, names: list[str]) -> None:
     """The help is a literal: the registries need numpy, which `--help` does not load."""

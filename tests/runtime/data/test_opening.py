@@ -13,7 +13,7 @@ from archspec.errors import InputError
 from runtime.data.dataset import ArraySamples
 from runtime.data.opening import drop_bad, open_data, open_source, take_part
 from runtime.data.registry import load_data
-from runtime.data.source import list_sample_files
+from runtime.data.sized import list_files
 from runtime.recipes.data import DataSection
 from tests.support.folders import draw_pixels, save_pixels, write_class_folders, write_mask_pairs
 
@@ -38,7 +38,7 @@ def test_pairs_become_maps(tmp_path: Path) -> None:
     assert data.validation is not None
     assert (len(data.train), len(data.validation), len(data.test)) == (5, 2, 3)
     for index, label in enumerate(data.held_out.labels):
-        assert np.array_equal(label, masks[list_sample_files(data.test, index)[0].stem])
+        assert np.array_equal(label, masks[list_files(data.test, index)[0].stem])
 
 
 def test_gray_beside_colours_becomes_colours(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_transparent_pictures_need_a_ground(tmp_path: Path) -> None:
     for ground, level in (("white", 255), ("#0a0a0a", 10)):
         data = open_data(tmp_path, DataSection(ground=ground))
         for index in range(len(data.train)):
-            path, image = list_sample_files(data.train, index)[0], data.train[index][0]
+            path, image = list_files(data.train, index)[0], data.train[index][0]
             pixels = np.asarray(Image.open(path)).astype(float)
             share = pixels[..., 3:] / 255
             witness = share * pixels[..., :3] + (1 - share) * level

@@ -63,5 +63,7 @@ def test_data_that_have_changed_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no data set '.*gone'"):
         load_data_of(facts | {DATA: str(tmp_path / "gone")}, Path("w"))
     broken = {str(SETTINGS): json.dumps({"data": {"test": 2}})}
-    with pytest.raises(ModelError, match=r"w: 'archspec\.settings' says of its data what no recipe says"):
+    with pytest.raises(
+        ModelError, match=r"w: 'archspec\.settings' says of its data what no recipe says: .*`test` of DataSection"
+    ):
         load_data_of(facts | broken, Path("w"))

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from runtime.data.dataset import ArraySamples
+from runtime.data.sized import list_files
 from runtime.data.source import (
     ChannelSamples,
     FileSamples,
     LabelledPictures,
     Subset,
     find_targets,
-    list_sample_files,
     peek_sample,
     take_channels,
 )
@@ -37,7 +37,7 @@ def test_a_subset_is_its_samples_by_their_indices(tmp_path: Path) -> None:
     assert [some[index][1] for index in range(2)] == [1, 0]
     assert find_targets(some) is not None
     assert np.array_equal(some.targets, [1, 0])  # type: ignore[arg-type]
-    assert some.list_files(0) == list_sample_files(some, 0) == (tmp_path / "3.png",)
+    assert some.list_files(0) == list_files(some, 0) == (tmp_path / "3.png",)
     assert peek_sample(some, 1) == StoredImage(1, (4, 6))
     inner = Subset(some, np.array([1]))
     assert inner.list_files(0) == (tmp_path / "0.png",)
@@ -45,7 +45,7 @@ def test_a_subset_is_its_samples_by_their_indices(tmp_path: Path) -> None:
 
 def test_what_lies_in_no_files_says_so() -> None:
     assert not isinstance(ARRAYS, FileSamples)
-    assert list_sample_files(Subset(ARRAYS, np.array([2])), 0) == ()
+    assert list_files(Subset(ARRAYS, np.array([2])), 0) == ()
     assert peek_sample(Subset(ARRAYS, np.array([2])), 0) == StoredImage(1, (3, 4))
     assert np.array_equal(find_targets(Subset(ARRAYS, np.array([2, 4]))), [2, 4])  # type: ignore[arg-type]
     assert find_targets([(np.zeros(3), 0)]) is None
