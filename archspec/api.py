@@ -254,7 +254,7 @@ def train(
         sizes=None, max_nodes=100_000: dynamic sizes other than the images' extents, and how far a spec may expand.
         quantize=None: "u8s8" or "s8s8" trains in integers, from the weights of `init`.
         reduce_range=False: whether weights have seven bits then, for processors without VNNI.
-        command=None: the command that goes on, as the log says it.
+        words=(): what commands on the run need beside its files, as the log says them: `--allow FILE:CLASS`.
         on_read=None: hears how many of how many images are read before the first step.
 
     Raises InputError for what does not fit together, and where a loss or a gradient stops being finite.

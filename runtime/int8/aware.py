@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import InputError, tell_value
 from archspec.extras import extra
 from archspec.log import warn
@@ -35,9 +34,7 @@ def measure_scheme(
     data: Dataset,
     recipe: Int8Recipe = "u8s8",
     *,
-    method: str = "mse",
     reduce_range: bool = False,
-    on_step: OnStep = ignore_step,
 ) -> TrainedScheme:
     """Measure by which scales weights are to be trained in integers: those that an int8 export of them would choose
     from the training images, of which it takes up to 1,000. All layers are in integers.
@@ -47,7 +44,7 @@ def measure_scheme(
     target = next(target for target, found in RECIPES.items() if found == recipe)
     model = build_model(graph, take_weights(weights), options=INT8)
     images = take_training_images(data, graph, model.metadata)
-    found = calibrate(model, images, method=method, target=target, reduce_range=reduce_range, on_step=on_step)
+    found = calibrate(model, images, target=target, reduce_range=reduce_range)
     return TrainedScheme.take(model, found, images)
 
 

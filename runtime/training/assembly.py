@@ -37,7 +37,7 @@ from runtime.training.schedule import check_schedule
 from runtime.training.state import TrainState
 from runtime.training.step import StepTaker, StepTask
 from runtime.training.timing import AUTO, TIMED, UNTIMED, choose_by_timing
-from runtime.training.whole_weights import WholeWeights
+from runtime.training.weight_storage import WeightStorage
 
 with extra("train"):
     import torch
@@ -66,7 +66,7 @@ class TrainingGround:
         self.check(recipe)
         lay_out(module, recipe)
         freezing = freeze(module, recipe.freeze)
-        storage = self._share_out(module) if recipe.fsdp else WholeWeights()
+        storage = self._share_out(module) if recipe.fsdp else WeightStorage()
         optimizer = build_optimizer(module, recipe, self.roles)
         module.train()
         freezing.hold()
@@ -78,7 +78,7 @@ class TrainingGround:
         open_loader, name = self.make_opener(recipe, device_of(module)), self.open_samples(recipe).name
         return TrainingParts(state, self.data, recipe, taker, open_loader, name, ramp)
 
-    def _share_out(self, module: nn.Module) -> WholeWeights:
+    def _share_out(self, module: nn.Module) -> WeightStorage:
         """Share the module's weights out among the processes."""
         from runtime.training.sharding import ShardedWeights  # torch loads much for it
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +25,14 @@ HEAD = "head"
 """The word for the layers that give the outputs."""
 
 
-def begin_from(module: nn.Module, graph: Graph, path: str | Path, reset: Sequence[str] = ()) -> None:
+def begin_from(
+    module: nn.Module, graph: Graph, path: str | Path, reset: Sequence[str] = (), *, may_reset: bool = True
+) -> None:
     """Give a graph's module the weights of a file, but for those that `reset` leaves as they were drawn: the layers
     that give the outputs (head), or those whose names a pattern fits, as in a recipe's `freeze`.
 
     What the file has and the network has not is told in the log. Raises InputError where the network has weights that
-    the file has not, or of other shapes, and says what to reset.
+    the file has not, or of other shapes, and says what to reset: in a training before this one, unless it `may_reset`.
     """
     fresh = check_reset(graph, reset)
     given = read_all(read_state_dict(path)[0])
@@ -38,7 +40,12 @@ def begin_from(module: nn.Module, graph: Graph, path: str | Path, reset: Sequenc
     missing = [name for name in wanted if name not in given]
     misfits = [name for name in wanted if name in given and tuple(given[name].shape) != tuple(wanted[name])]
     if missing or misfits:
-        raise InputError(_refuse(graph, path, missing, {name: (given[name].shape, wanted[name]) for name in misfits}))
+        problems = [f"'{name}' is not in it" for name in missing]
+        for name in misfits:
+            found, asked = write_shape(given[name].shape), write_shape(wanted[name])
+            problems.append(f"'{name}' is {found} and should be {asked}")
+        advice = _advise(graph, {*missing, *misfits}, may_reset=may_reset)
+        raise InputError(f"{path} does not fit {graph.name}: {list_some(problems)}; {advice}")
     left = [name for name in given if name not in graph.weights]
     if left:
         warn(f"{path} has {len(left)} weights that {graph.name} has not: {list_some(left, separator=', ')}")
@@ -59,17 +66,10 @@ def check_reset(graph: Graph, reset: Sequence[str]) -> frozenset[str]:
     return frozenset(fresh)
 
 
-def _refuse(
-    graph: Graph, path: str | Path, missing: Sequence[str], misfits: Mapping[str, tuple[Sequence[int], Sequence[int]]]
-) -> str:
-    """Say what the file has not, or otherwise, and what to do."""
-    problems = [f"'{name}' is not in it" for name in missing]
-    for name, (found, wanted) in misfits.items():
-        problems.append(f"'{name}' is {write_shape(found)} and should be {write_shape(wanted)}")
-    heads = {name for name, role in find_roles(graph).items() if role.is_head}
-    only_heads = {*missing, *misfits} <= heads
-    advice = "give the network the params that they were trained with, convert them (`archspec weights convert`), "
-    advice += "or draw some anew with --reset NAME"
-    if only_heads:
-        advice = f"--reset {HEAD} draws those of the layers that give the outputs anew"
-    return f"{path} does not fit {graph.name}: {list_some(problems)}; {advice}"
+def _advise(graph: Graph, misfits: Set[str], *, may_reset: bool) -> str:
+    """Say what to do about weights that the file has not, or otherwise."""
+    before = "" if may_reset else "train in float first, from these weights: "
+    if misfits <= {name for name, role in find_roles(graph).items() if role.is_head}:
+        return f"{before}--reset {HEAD} draws those of the layers that give the outputs anew"
+    advice = "give the network the params that they were trained with, convert them (`archspec weights convert`), or "
+    return f"{advice}{before}draw some anew with --reset NAME"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from archspec.errors import InputError, ModelError
+from archspec.errors import ModelError
 from archspec.extras import extra
 from runtime.data.batches import mix_seed
 from runtime.data.dataset import Dataset
@@ -24,7 +25,7 @@ from runtime.training.evaluation import PartEvaluator
 from runtime.training.interruption import Interruption
 from runtime.training.memory import measure_memory
 from runtime.training.metrics import EvaluatedStep, Measured, Meter, Progress, StepMetrics
-from runtime.training.nonfinite import find_nonfinite
+from runtime.training.nonfinite import DivergedError, find_nonfinite
 from runtime.training.ranks import Ranks
 from runtime.training.schedule import learning_rate_at
 from runtime.training.state import TrainState, copy_weights
@@ -45,8 +46,8 @@ class TrainResult:
     it, else of the last step; with a moving average they are its. The test images chose nothing.
 
     `recipe` is the one by which it was trained, with what it left open filled in; `history` are the evaluations, `best`
-    is the step of the one whose weights these are, which is the last where nothing is chosen, `test` what was measured
-    of the test images, None where there are none. `facts` are for the metadata of the weights, where the network was
+    is the step of the one whose weights these are, None where nothing is chosen, `test` what was measured of the test
+    images, None where there are none. `facts` are for the metadata of the weights, where the network was
     made another one to be trained: an export in int8 needs those of a training in integers.
     """
 
@@ -55,7 +56,7 @@ class TrainResult:
     history: tuple[EvaluatedStep, ...]
     steps: int
     epochs: int
-    best: int
+    best: int | None
     seconds: float
     test: Measured | None
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -77,8 +78,7 @@ class TrainResult:
     @property
     def measured(self) -> dict[str, Any]:
         """The last line of a run's metrics: all of `to_dict` but the history, which stands before it."""
-        chosen = self.best if any(row.best for row in self.history) else None
-        ending = {"kind": "end", "step": self.steps, "epoch": self.epochs, "best": chosen, "seconds": self.seconds}
+        ending = {"kind": "end", "step": self.steps, "epoch": self.epochs, "best": self.best, "seconds": self.seconds}
         return ending | (self.test.to_dict("test") if self.test else {})
 
 
@@ -141,12 +141,12 @@ class TrainingLoop:
         with self.parts.open_loader(self.state.step) as loader:
             batches = iter(loader)
             while not self.is_over:
-                self._go_on(next(batches))
+                self._take(batches)
+                self._do_due()
         return self._finish()
 
-    def _go_on(self, batch: Batch) -> None:
-        """Take a step, and do what is due after it."""
-        self._take(batch)
+    def _do_due(self) -> None:
+        """Do what is due after a step."""
         step, ranks = self.state.step, self.around.ranks
         evaluated, interrupted = self.clock.is_evaluated(step), ranks.agree(self.around.interruption.wanted)
         if evaluated or interrupted or self.clock.is_saved(step):
@@ -159,8 +159,10 @@ class TrainingLoop:
             ranks.wait()  # for the one that saves
             self.around.interruption.end()
 
-    def _take(self, batch: Batch) -> None:
-        parts, clock = self.parts, self.clock
+    def _take(self, batches: Iterator[Batch]) -> None:
+        """Take a step of the next batch."""
+        parts, clock, start = self.parts, self.clock, time.perf_counter()
+        batch = next(batches)
         done, step = self.state.step, self.state.step + 1
         epoch = clock.epoch_of(step)
         parts.ramp.move(done / clock.steps)
@@ -171,13 +173,13 @@ class TrainingLoop:
             figures = parts.taker.take(batch, rate, seed, measured=logged)
         except NonfiniteStepError as error:
             raise self._explain(error, batch, seed) from error
-        self.meter.add(batch.whole or len(batch), figures.loss, figures.counts)
+        self.meter.add(batch.whole or len(batch), figures.loss, figures.counts, time.perf_counter() - start)
         if logged:
             self._tell(self._describe_step(epoch, rate, figures).to_dict())
         for callback in self.around.callbacks:
             callback.on_step(self._describe(epoch, rate))
 
-    def _explain(self, error: NonfiniteStepError, batch: Batch, seed: Callable[[int], int]) -> InputError:
+    def _explain(self, error: NonfiniteStepError, batch: Batch, seed: Callable[[int], int]) -> DivergedError:
         """Say where numbers stopped being finite, of which images, and what to do; the weights before are saved."""
         clock, parts, step = self.clock, self.parts, self.state.step + 1
         said = [f"{error.what} at step {step} of {clock.steps} (epoch {clock.epoch_of(step)})"]
@@ -189,12 +191,16 @@ class TrainingLoop:
                 place = find_nonfinite(module, images, lambda: torch.manual_seed(seed(error.part)))
             said += [place.describe(names)] if place else []
         text = ": ".join(said)
-        if error.source is not None and self.state.storage.is_shared_out:  # all are here, and one knows
+        if error.source is not None:  # all are here, and one knows
             text = self.around.ranks.share_text(text, error.source)
         if step > 1:
             self._save(best=False)
-        rate = parts.recipe.optimizer.lr
-        return InputError(f"{text}; try a learning rate below {rate:g} (--lr), or a longer warm-up")
+        return self._advise(text)
+
+    def _advise(self, text: str) -> DivergedError:
+        """Say what to do where numbers stopped being finite."""
+        rate = self.parts.recipe.optimizer.lr
+        return DivergedError(f"{text}; try a learning rate below {rate:g} (--lr), or a longer warm-up")
 
     def _evaluate(self) -> bool:
         """Measure the network on the images by which training chooses, or else on the test images; tell whether it is
@@ -204,6 +210,9 @@ class TrainingLoop:
         average = None if state.average is None else state.average.average
         with state.computing(average) as module:
             measured = self.evaluator.measure(module, samples)
+        if not math.isfinite(measured.loss):
+            place = f"after step {state.step} of {self.clock.steps} (epoch {self.clock.epoch_of(state.step)})"
+            raise self._advise(f"the loss of the {part} images is {measured.loss} {place}")
         best = self.choice.consider(state.step, self.task.rank(measured.scores[meter.metric]))
         if best:
             self.chosen = copy_weights(average or state.module.state_dict(), state.storage.gather)
@@ -214,7 +223,7 @@ class TrainingLoop:
             metric=meter.metric,
             score=meter.score,
             learning_rate=state.learning_rate,
-            seconds=meter.seconds,
+            seconds=self.seconds,
             samples_per_second=meter.samples_per_second,
             part=part,
             measured=measured,
@@ -228,9 +237,9 @@ class TrainingLoop:
         return best
 
     def _save(self, *, best: bool) -> None:
-        """Save a checkpoint, unless there is one of this step."""
+        """Save a checkpoint, unless there is one of this step: all processes gather it, and one keeps it."""
         keeper, state = self.around.keeper, self.state
-        if self.saved == state.step or (keeper is None and not state.storage.is_shared_out):
+        if self.saved == state.step:
             return
         snapshot = self.take_snapshot()
         if keeper is not None:
@@ -280,13 +289,13 @@ class TrainingLoop:
             history=tuple(self.history),
             steps=state.step,
             epochs=self.clock.epoch_of(state.step),
-            best=self.choice.step or state.step,
+            best=self.choice.step if self.choice.chooses else None,
             seconds=self.seconds,
             test=test,
         )
-        self._tell(result.measured)
         if self.around.keeper is not None:
             self.around.keeper.finish(weights)
+        self._tell(result.measured)  # last: by this line a run is finished
         return result
 
     def _tell(self, row: Mapping[str, Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -43,7 +42,8 @@ class Progress:
 @dataclass(frozen=True, slots=True)
 class StepMetrics:
     """One step, counted from 1, of the epoch, counted from 1: the loss of its images, the norm of its gradient before
-    clipping, and how far the weights moved as a part of their own norm."""
+    clipping, how far the weights moved as a part of their own norm, and the `seconds` since the training began, of
+    evaluations too, without those in which it lay still."""
 
     step: int
     epoch: int
@@ -72,15 +72,16 @@ class Measured:
 
     def to_dict(self, part: str) -> dict[str, Any]:
         """Give the figures as plain values, named after the part of the data that these images are."""
-        named = {"images": self.images, "loss": self.loss, **self.scores}
-        return {f"{part}_{name}": value for name, value in named.items()}
+        named = {"loss": self.loss, **self.scores}
+        figures = {f"{part}_{name}": _write_figure(value) for name, value in named.items()}
+        return {f"{part}_images": self.images} | figures
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedStep:
     """One evaluation, after a step in an epoch, both counted from 1: the means over the (varied) training images since
-    the last one, what was `measured` of the `part` of the data, validation or test, and whether it is the `best` so
-    far, None where nothing is chosen."""
+    the last one, what was `measured` of the `part` of the data, validation or test, the `seconds` since the training
+    began, and whether it is the `best` so far, None where nothing is chosen."""
 
     step: int
     epoch: int
@@ -104,20 +105,21 @@ class EvaluatedStep:
 
 @dataclass(slots=True)
 class Meter:
-    """The means over the training images since the last evaluation, and how fast they went by."""
+    """The means over the training images since the last evaluation, and the `seconds` of their steps: of waiting for
+    images too, and of nothing else that a training does."""
 
     task: Task
     images: int = 0
     total_loss: float = 0.0
     counts: ScoreCounts = field(default_factory=lambda: np.zeros(()))
-    earlier: float = 0.0
-    start: float = field(default_factory=time.perf_counter)
+    seconds: float = 0.0
 
-    def add(self, images: int, loss: float, counts: ScoreCounts) -> None:
-        """Add a step: the mean loss of its images, and the task's counts of right and wrong."""
+    def add(self, images: int, loss: float, counts: ScoreCounts, seconds: float) -> None:
+        """Add a step: the mean loss of its images, the task's counts of right and wrong, and how long it took."""
         self.images += images
         self.total_loss += loss * images
         self.counts = self.counts + counts
+        self.seconds += seconds
 
     @property
     def loss(self) -> float:
@@ -135,13 +137,8 @@ class Meter:
         return self.task.score(self.counts)[self.metric]
 
     @property
-    def seconds(self) -> float:
-        """The seconds since the last evaluation, without those between a training's end and its being taken up."""
-        return self.earlier + time.perf_counter() - self.start
-
-    @property
     def samples_per_second(self) -> float:
-        """The images since the last evaluation over its seconds."""
+        """The images since the last evaluation over the seconds of their steps."""
         return self.images / max(self.seconds, 1e-9)
 
     def to_dict(self) -> dict[str, Any]:
@@ -181,8 +178,8 @@ def append_metrics(path: str | Path, row: Mapping[str, Any]) -> None:
 
 
 def read_metrics(path: Path, step: int) -> list[dict[str, Any]]:
-    """Read the lines of a file that are of no later step than this one, and not of the end; lines that a kill has cut
-    off are passed over. Raises InputError where the file cannot be read."""
+    """Read the lines of a file that are of no later step than this one; lines that a kill has cut off are passed over.
+    Raises InputError where the file cannot be read."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     except (OSError, UnicodeDecodeError) as error:
@@ -191,7 +188,7 @@ def read_metrics(path: Path, step: int) -> list[dict[str, Any]]:
     for line in lines:
         with suppress(ArchspecError):
             row = read_json(line, str(path))
-            found = row.get("step") if isinstance(row, dict) and row.get("kind") != "end" else None
+            found = row.get("step") if isinstance(row, dict) else None
             if isinstance(found, int) and found <= step:
                 rows.append(row)
     return rows

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.errors import InputError
 from archspec.extras import extra
 from archspec.wording import list_some
 from compiler.torch_target.module import NODE
@@ -14,6 +15,11 @@ from compiler.torch_target.module import NODE
 with extra("train"):
     import torch
     from torch import Tensor, fx, nn
+
+
+class DivergedError(InputError):
+    """A number of a training is not finite any more: the same steps would come to the same again."""
+
 
 MAX_NAMED = 3
 """The largest number of images that are named."""

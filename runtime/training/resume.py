@@ -22,7 +22,7 @@ from runtime.recipes.recipe import Recipe
 from runtime.training.checkpoint import Snapshot, read_checkpoint, read_newest
 from runtime.training.manifest import EMA, MANIFEST, WEIGHTS, Manifest, is_checkpoint_name, name_checkpoint
 from runtime.training.metrics import read_metrics
-from runtime.training.run_folder import CHECKPOINTS, METRICS
+from runtime.training.run_folder import CHECKPOINTS, METRICS, TRAINED, list_trained
 
 with extra("train"):
     from torch import Tensor
@@ -42,13 +42,20 @@ MAX_DIFFERENCES = 4
 @dataclass(frozen=True, eq=False)
 class TakenUp:
     """A training that goes on: the run's folder that its checkpoint lies in, the list of those there that are whole,
-    the snapshot, the weights of the best evaluation before it, and the lines of the metrics up to it."""
+    the snapshot, the weights of the best evaluation before it, and the lines of the metrics up to it; the last of them
+    is the `end` where the training came to its end there."""
 
     folder: Path
     manifest: Manifest
     snapshot: Snapshot
     chosen: Mapping[str, Tensor] | None
     earlier: list[dict[str, Any]]
+    end: Mapping[str, Any] | None = None
+
+    def is_whole(self, folder: Path) -> bool:
+        """Tell whether a folder is the run's own, and has all that training leaves in it."""
+        own = folder.resolve() == self.folder.resolve()
+        return own and self.end is not None and len(list_trained(folder)) == len(TRAINED)
 
 
 def read_settings(folder: str | Path, how: str) -> Mapping[str, Any]:
@@ -87,7 +94,9 @@ def take_up(folder: str | Path, how: str, settings: Mapping[str, Any]) -> TakenU
     best = manifest.best if manifest.best in [item.name for item in whole] else None
     manifest = replace(manifest, checkpoints=whole, best=best)
     rows = read_metrics(run / METRICS, snapshot.step)
-    return TakenUp(run, manifest, snapshot, _read_chosen(run, manifest, snapshot), rows)
+    end = next((row for row in rows if row.get("kind") == "end"), None)
+    earlier = [row for row in rows if row.get("kind") != "end"]
+    return TakenUp(run, manifest, snapshot, _read_chosen(run, manifest, snapshot), earlier, end)
 
 
 def fill_in(recipe: Recipe, stored: object) -> Recipe:

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from archspec.errors import InputError, ModelError
 from archspec.files import as_argument, is_plain_file
 from compiler.onnx_file.metadata import GRAPH, SPEC_HASH, TRAINED_INT8
 from compiler.onnx_target.int8.scheme import RECIPES
+from runtime.weights.safetensors_file import open_weights
 
 SPEC = "spec.yaml"
 RECIPE = "recipe.yaml"
@@ -38,8 +39,6 @@ MADE = (MODEL, PICTURE, SAMPLES)
 RUNS = Path("runs")
 """The folder of runs whose own nobody chose."""
 
-MAKERS = {SPEC: "archspec train", WEIGHTS: "archspec train", MODEL: "archspec export"}
-
 
 def check_files(folder: str | Path, names: Iterable[str]) -> None:
     """Raises InputError where there is no such folder, or one of a run's files is missing, and says which command
@@ -51,9 +50,12 @@ def check_files(folder: str | Path, names: Iterable[str]) -> None:
     for name in names:
         if not os.path.isfile(Path(folder) / name):  # of a name that is too long, Path.is_file raises
             unfinished = name == WEIGHTS and os.path.lexists(Path(folder) / METRICS)
-            advice = "its training was not finished: go on with --resume auto, or train again with --force"
-            advice = advice if unfinished else ""
-            raise InputError(f"{folder} has no {name}: {advice or f'run `{MAKERS[name]}` first'}")
+            advice = "run `archspec train` first"
+            if unfinished:
+                advice = "its training was not finished: go on with --resume auto, or train again with --force"
+            elif name == MODEL:
+                advice = f"make it first: {write_export(Path(folder), open_weights(Path(folder) / WEIGHTS)[1])}"
+            raise InputError(f"{folder} has no {name}: {advice}")
 
 
 def hash_spec(text: str) -> str:
@@ -80,15 +82,15 @@ def name_sample(index: int, label: str | None) -> str:
     return f"{index}{suffix}.png"
 
 
-def write_export(folder: Path, metadata: Mapping[str, str] | None = None) -> str:
+def write_export(folder: Path, metadata: Mapping[str, str] | None = None, more: Sequence[str] = ()) -> str:
     """Write the command that makes a run's model: in int8, for the runtime of its recipe, where the `metadata` of the
-    weights say that they were trained so."""
+    weights say that they were trained so; it has `more` words."""
     spec, weights, model = (as_argument(folder / name) for name in (SPEC, WEIGHTS, MODEL))
     words = [f"archspec export {spec} --weights {weights}"]
     if trained := TRAINED_INT8.read(metadata or {}, folder / WEIGHTS):
         target = next((target for target, recipe in RECIPES.items() if recipe == trained.get("recipe")), "any")
         words += ["--precision int8", *([] if target == "any" else [f"--for {target}"])]
-    return " ".join([*words, f"-o {model}"])
+    return " ".join([*words, f"-o {model}", *more])
 
 
 def list_trained(folder: str | Path) -> list[str]:

@@ -12,7 +12,7 @@ from archspec.errors import InputError
 from archspec.extras import extra
 from runtime.training.ranks import Ranks
 from runtime.training.roles import WeightRole
-from runtime.training.whole_weights import WholeWeights
+from runtime.training.weight_storage import WeightStorage
 
 with extra("train"):
     import torch
@@ -24,7 +24,7 @@ with extra("train"):
     from compiler.torch_target.modes import device_of
 
 
-class ShardedWeights(WholeWeights):
+class ShardedWeights(WeightStorage):
     """The weights of a module, each cut along its first axis into a part for each process; gradients, momenta and
     moving averages likewise.
 
@@ -32,8 +32,6 @@ class ShardedWeights(WholeWeights):
     again; what stands outside of blocks is gathered for the whole of a step's part. `roles` say which block a weight
     lies in. Raises InputError where a weight has no axis.
     """
-
-    is_shared_out = True
 
     def __init__(self, module: nn.Module, roles: Mapping[str, WeightRole], ranks: Ranks) -> None:
         for name, weight in module.named_parameters():

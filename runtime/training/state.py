@@ -7,13 +7,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from archspec.errors import InputError, ModelError
+from archspec.errors import ModelError
 from archspec.extras import extra
 from runtime.training.checkpoint import Snapshot
 from runtime.training.ema import MovingAverage
 from runtime.training.manifest import EMA, OPTIMIZER, WEIGHTS
+from runtime.training.nonfinite import DivergedError
 from runtime.training.tensor_tree import join_tree, split_tree
-from runtime.training.whole_weights import WholeWeights
+from runtime.training.weight_storage import WeightStorage
 
 with extra("train"):
     import torch
@@ -34,7 +35,7 @@ class TrainState:
     average: MovingAverage | None = None
     scaler: torch.amp.GradScaler | None = None
     step: int = 0
-    storage: WholeWeights = field(default_factory=WholeWeights)
+    storage: WeightStorage = field(default_factory=WeightStorage)
 
     @property
     def learning_rate(self) -> float:
@@ -94,12 +95,12 @@ class TrainState:
 def copy_weights(
     weights: Mapping[str, Tensor], gather: Callable[[Tensor], Tensor] = lambda values: values
 ) -> dict[str, Tensor]:
-    """Copy weights as they are now, by name, to the CPU; `gather` gives one whole. Raises InputError where one is not
-    finite."""
+    """Copy weights as they are now, by name, to the CPU; `gather` gives one whole. Raises DivergedError where one is
+    not finite."""
     copied = {name: gather(value.detach()).cpu().clone() for name, value in weights.items()}
     for name, value in copied.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            raise InputError(f"'{name}' is no longer finite after training; try a smaller learning rate (--lr)")
+            raise DivergedError(f"'{name}' is no longer finite after training; try a smaller learning rate (--lr)")
     return copied
 
 

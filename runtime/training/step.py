@@ -126,10 +126,9 @@ class StepTaker:
         return self._add_up(loss, counts)
 
     def _find_spoiled(self, loss: float) -> int | None:
-        """Find the process whose loss of a part is not finite, if this one's is not; where weights are shared out, the
-        first of all such processes, since what comes then is done by all."""
-        own = self.ranks.size if math.isfinite(loss) else self.ranks.rank
-        found = self.ranks.least(own) if self.state.storage.is_shared_out else own
+        """Find the first of the processes whose loss of a part is not finite, if there is one: what comes then is done
+        by all."""
+        found = self.ranks.least(self.ranks.size if math.isfinite(loss) else self.ranks.rank)
         return found if found < self.ranks.size else None
 
     def _add_up(self, loss: float, counts: ScoreCounts) -> tuple[float, ScoreCounts]:

@@ -67,20 +67,23 @@ def run_training(
     synchronized = sharing_statistics(module, around.ranks, wanted=recipe.sync_batch_norm)
     with drawing_apart(device_of(module), recipe), DropRamp(module, recipe.ramp_drop) as ramp, synchronized:
         loop = TrainingLoop(ground.assemble(module, recipe, ramp), around)
-        for line in find_idle(loop.parts, around, ground.open_samples(recipe)) if around.ranks.is_main else ():
-            warn(f"without effect: {line}")
         if taken_up is not None:
             loop.restore(taken_up.snapshot, taken_up.chosen)
-            if loop.is_over and around.ranks.is_main:
-                _tell_finished(loop, taken_up)
-        elif around.keeper is not None:
-            samples = ground.open_samples(recipe)
+        samples = ground.open_samples(recipe)
+        if taken_up is not None and loop.is_over:
+            _tell_finished(loop, taken_up)
+        elif around.ranks.is_main:
+            for line in find_idle(loop.parts, around, samples):
+                warn(f"without effect: {line}")
+        if taken_up is None and around.keeper is not None:
             around.keeper.add_sheet(partial(save_sample_sheet, data=ground.data, samples=samples, recipe=recipe))
         return loop.run()
 
 
 def _tell_finished(loop: TrainingLoop, taken_up: TakenUp) -> None:
-    """Say that a training which was taken up has no steps left, and how to go on longer."""
+    """Have the main process say that a training which was taken up has no steps left, and how to go on longer."""
+    if not loop.around.ranks.is_main:
+        return
     step, steps = loop.state.step, loop.clock.steps
     early = "" if step == steps else ", where early stopping ended it"
     warn(

@@ -61,7 +61,7 @@ class TrainKeywords(FittingKeywords, total=False):
     init: str | Path | None
     reset: Sequence[str] | None
     device: str | None
-    command: str | None
+    words: Sequence[str] | None
     on_read: OnStep | None
     quantize: Int8Recipe | None
     reduce_range: bool
@@ -69,11 +69,11 @@ class TrainKeywords(FittingKeywords, total=False):
 
 @dataclass(frozen=True, eq=False)
 class TrainingChoices:
-    """How a spec is fitted to the data (`sizes`, `max_nodes`), and what becomes of a run that is in the folder: it is
-    replaced (`force`), or gone on with (`resume`: auto, or the place of a checkpoint). Training begins from the weights
-    of a file (`init`), but for those that are drawn anew (`reset`), on a `device`. `reshaping` makes the network
-    another one first. `command` goes on with the run. `on_read` hears how many of how many images are read before the
-    first step."""
+    """How a spec is fitted to the data (`sizes`, `max_nodes`), and what becomes of a run that is in the folder: it
+    is replaced (`force`), or gone on with (`resume`: auto, or the place of a checkpoint). Training begins from the
+    weights of a file (`init`), but for those that are drawn anew (`reset`), on a `device`. `reshaping` makes the
+    network another one first. Commands on the run need `words` beside its files. `on_read` hears how many of how
+    many images are read before the first step."""
 
     sizes: Mapping[str, int] | None = None
     max_nodes: int = MAX_NODES
@@ -83,8 +83,20 @@ class TrainingChoices:
     reset: Sequence[str] = ()
     device: str | None = None
     reshaping: Reshaping | None = None
-    command: str | None = None
+    words: Sequence[str] = ()
     on_read: OnStep = ignore_step
+
+    @property
+    def all_words(self) -> list[str]:
+        """The words that commands on the run need: these, and how far its spec may expand, where that is further than
+        it usually may."""
+        return [*(["--max-nodes", str(self.max_nodes)] if self.max_nodes > MAX_NODES else []), *self.words]
+
+    def write_command(self, folder: Path, data: str) -> str:
+        """Write the command that goes on with a run."""
+        words = ["archspec", "train", as_argument(folder / SPEC), "--data", as_argument(data)]
+        words += ["--recipe", as_argument(folder / RECIPE), "--resume", "auto", "-o", as_argument(folder)]
+        return " ".join([*words, *self.all_words, *(self.reshaping.words if self.reshaping else ())])
 
     def check(self, network: Spec | Graph, folder: str | Path | None) -> None:
         """Raises InputError where the choices contradict each other."""
@@ -114,7 +126,7 @@ class TrainingChoices:
 class PreparedTraining:
     """A network that is ready to be trained: its spec, where it had one, its graph, the data brought to what it takes,
     and the module with the weights that it begins from, on its device. What it is `reshaped` to is trained in its
-    place; `asked` says what was asked for of that."""
+    place; `asked` says what was asked for of that. `word` is the one that named the data, where one did."""
 
     spec: Spec | None
     graph: Graph
@@ -123,6 +135,7 @@ class PreparedTraining:
     on_read: OnStep = ignore_step
     asked: Mapping[str, Any] = field(default_factory=dict)
     reshaped: Reshaped | None = None
+    word: str | None = None
 
     @cached_property
     def grids(self) -> dict[str, OutputGrid]:
@@ -142,9 +155,10 @@ class PreparedTraining:
         device = ranks.device if isinstance(ranks, ProcessRanks) else find_device(choices.device)
         module = to_torch(graph, seed=recipe.seed)
         if choices.init is not None:
-            begin_from(module, graph, choices.init, choices.reset)
+            begin_from(module, graph, choices.init, choices.reset, may_reset=choices.reshaping is None)
         asked = choices.reshaping.asked if choices.reshaping else {}
-        return cls(spec, graph, dataset, module.to(device), choices.on_read, asked)
+        word = data if isinstance(data, str) else None
+        return cls(spec, graph, dataset, module.to(device), choices.on_read, asked, word=word)
 
     def reshape(self, choices: TrainingChoices, ranks: Ranks, taken_up: TakenUp | None = None) -> PreparedTraining:
         """Make the network another one, where the choices say so: that of the start, where a training goes on."""
@@ -174,7 +188,7 @@ class PreparedTraining:
             **({RESHAPED: self.reshaped.settings} if self.reshaped else {}),
         }
 
-    def describe(self, recipe: Recipe, ranks: Ranks, command: str | None) -> RunText:
+    def describe(self, folder: Path, recipe: Recipe, ranks: Ranks, choices: TrainingChoices) -> RunText:
         """Give what a run by a recipe that leaves nothing open says of itself. It needs the spec."""
         assert self.spec is not None
         clock = StepClock.of(recipe, len(self.data.train))
@@ -186,7 +200,8 @@ class PreparedTraining:
             epochs=clock.epochs,
             steps=clock.steps,
             keep=recipe.keep_checkpoints,
-            again=command,
+            again=None if self.word is None else choices.write_command(folder, self.word),
+            words=choices.all_words,
         )
 
 
@@ -204,9 +219,6 @@ def train_network(
     recipe = choices.settle(recipe)
     if folder is not None and isinstance(data, str):
         _check_apart(Path(folder), Path(data))
-    if choices.command is None and folder is not None and isinstance(data, str):
-        words = choices.reshaping.words if choices.reshaping else ()
-        choices = replace(choices, command=write_command(Path(folder), data, choices.max_nodes, words))
     with joining() as ranks:
         if folder is not None and str(choices.resume) == NEVER and ranks.is_main:
             check_vacant(folder, force=choices.force)
@@ -234,8 +246,11 @@ def _train_into(
     prepared = prepared.reshape(choices, ranks, taken_up)
     ground = prepared.make_ground(recipe, ranks)
     recipe = ground.settle(prepared.module, recipe, prepared.graph)
+    if taken_up is not None and taken_up.is_whole(folder):  # what is there stays as it is
+        result = run_training(ground, prepared.module, recipe, Attendance(ranks=ranks), taken_up)
+        return replace(result, facts=prepared.facts)
     ranks.wait()  # until all have read what the main one may change
-    interruption, text = Interruption(), prepared.describe(recipe, ranks, choices.command)
+    interruption, text = Interruption(), prepared.describe(folder, recipe, ranks, choices)
     opened = _open_writer(folder, text, taken_up, force=choices.force) if ranks.is_main else nullcontext()
     with opened as writer, interruption:
         around = replace(around, keeper=writer, interruption=interruption)
@@ -273,14 +288,6 @@ def _check_apart(folder: Path, data: Path) -> None:
     """Raises InputError where a run's folder lies in a folder of data, or is it: what lies there is taken for data."""
     if data.is_dir() and folder.resolve().is_relative_to(data.resolve()):
         raise InputError(f"the run would lie among the data, in {data}: choose another folder (-o)")
-
-
-def write_command(folder: Path, data: str, max_nodes: int = MAX_NODES, more: Sequence[str] = ()) -> str:
-    """Write the command that goes on with a run; it has `more` words."""
-    words = ["archspec", "train", as_argument(folder / SPEC), "--data", as_argument(data)]
-    words += ["--recipe", as_argument(folder / RECIPE), "--resume", "auto", "-o", as_argument(folder)]
-    words += ["--max-nodes", str(max_nodes)] if max_nodes > MAX_NODES else []
-    return " ".join([*words, *more])
 
 
 def _open_writer(folder: Path, text: RunText, taken_up: TakenUp | None, *, force: bool) -> RunWriter:

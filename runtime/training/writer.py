@@ -20,6 +20,7 @@ from runtime.training.lock import RunLock
 from runtime.training.manifest import EMA, Manifest
 from runtime.training.manifest import WEIGHTS as CHECKPOINT_WEIGHTS
 from runtime.training.metrics import append_metrics, format_metrics
+from runtime.training.nonfinite import DivergedError
 from runtime.training.run_folder import (
     CHECKPOINTS,
     MADE,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 class RunText:
     """What a run says of itself: its spec and its recipe, both in one piece, the metadata of its weights, the settings
     that a training which goes on has to have too, how many epochs and steps it takes, how many checkpoints it keeps,
-    and the command that goes on with it (None: there is none)."""
+    the command that goes on with it (None: there is none), and the words that others need."""
 
     spec: str
     recipe: str
@@ -54,6 +55,7 @@ class RunText:
     steps: int
     keep: int
     again: str | None = None
+    words: Sequence[str] = ()
 
 
 class RunWriter:
@@ -88,7 +90,7 @@ class RunWriter:
         self._replaces = not self.goes_on and bool(list_trained(folder))
         self._rows = [*earlier]  # as long as there is no file for them
         self._begun, self._sheet = False, b""
-        self.step, self.kept = max((row["step"] for row in earlier), default=0), 0
+        self.step, self.kept, self._is_measured = max((row["step"] for row in earlier), default=0), 0, False
         self.store = CheckpointStore(folder / CHECKPOINTS, manifest or Manifest(run.settings), run.keep)
         self._lock = RunLock(folder / CHECKPOINTS)
         try:
@@ -127,6 +129,7 @@ class RunWriter:
     def keep(self, row: EvaluatedStep, weights: Mapping[str, Any]) -> None:
         """Write the weights after an evaluation, which is the best so far."""
         self._write_weights(weights, row.epoch)
+        self._is_measured = True
 
     def save(self, snapshot: Snapshot, *, best: bool) -> Path:
         """Save a checkpoint; before the first evaluation also the weights as they are then."""
@@ -180,18 +183,20 @@ class RunWriter:
         if older := [name for name in MADE if os.path.lexists(self.folder / name)]:
             warn(f"{self.folder} has {' and '.join(older)} from before this run: export and evaluate make new ones")
 
-    def describe_end(self) -> list[str]:
-        """Tell, in lines, what is kept of a training that ended early, and how to go on with it."""
+    def describe_end(self, error: BaseException) -> list[str]:
+        """Tell, in lines, what is kept of a training that ended early, and how to go on with it. Where it has diverged,
+        the same steps would end the same, and weights that nothing was measured of may be of no use."""
         last = self.store.manifest.last
         if last is None:
             still = f", and the earlier run in {self.folder} is as it was" if self._replaces and not self._begun else ""
             return [f"stopped before anything was saved: nothing of it is kept{still}"]
         lost = f"; the {self.step - last.step} after it are lost" if last.step < self.step else ""
         lines = [f"stopped: {last.step} of {self.run.steps} steps are saved{lost}"]
-        if self.run.again:
+        diverged = isinstance(error, DivergedError)
+        if self.run.again and not diverged:
             lines.append(f"to go on: {self.run.again}")
-        if self.kept:
-            export = write_export(self.folder, self.facts)
+        if self._is_measured or (self.kept and not diverged):
+            export = write_export(self.folder, self.facts, self.run.words)
             lines.append(f"to use the weights of epoch {self.kept} of {self.run.epochs}: {export}")
         return lines
 
@@ -218,6 +223,6 @@ class RunWriter:
             with suppress(OSError):
                 self._withdraw()
         if error is not None and (self.store.manifest.last is not None or not isinstance(error, Exception)):
-            for line in self.describe_end():  # of a mistake before that the error says enough
+            for line in self.describe_end(error):  # of a mistake before that the error says enough
                 warn(line)
         self._leave()

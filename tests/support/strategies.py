@@ -20,7 +20,6 @@ from tests.differential.reading import Document
 __all__ = ["MODERATE", "Document", "as_json", "specs"]
 
 MODERATE = settings(
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )

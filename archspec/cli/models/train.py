@@ -170,7 +170,7 @@ def train(
     from runtime.int8.aware import choose_reshaping
     from runtime.training.distributed import choose_after_restart, is_launched, is_main
     from runtime.training.run_folder import write_export
-    from runtime.training.training_run import write_command
+    from runtime.training.training_run import TrainingChoices
 
     given = {
         "--epochs": ("epochs", epochs),
@@ -198,6 +198,7 @@ def train(
         "init": init,
         "reset": reset,
         "device": device,
+        "words": [f"--allow {as_argument(one)}" for one in allow],
     }
     reshaping = choose_reshaping(quantize, reduce_range)
     if find_lr is not None:
@@ -212,7 +213,6 @@ def train(
         resume, force = choose_after_restart(folder, resume, force=force)
         if resume != begun:  # all were started anew, and what they began from is behind them
             fitting |= {"init": None, "reset": ()}
-        words = [*(reshaping.words if reshaping else ()), *(f"--allow {as_argument(one)}" for one in allow)]
         result = api.train(
             loaded,
             data,
@@ -220,7 +220,6 @@ def train(
             folder=folder,
             resume=resume,
             force=force,
-            command=write_command(folder, data, max_nodes, words),
             on_step=follower.on_step,
             on_read=follower.on_read,
             callbacks=_list_callbacks(folder, tensorboard=tensorboard),
@@ -235,7 +234,7 @@ def train(
         return
     tell(_describe_scores(result))
     tell(f"wrote {folder}/: spec.yaml, recipe.yaml, weights.safetensors, metrics.jsonl, checkpoints/")
-    tell(f"next: {write_export(folder, result.facts)}{f' --max-nodes {max_nodes}' if max_nodes > MAX_NODES else ''}")
+    tell(f"next: {write_export(folder, result.facts, TrainingChoices(**fitting).all_words)}")
 
 
 def _launch(folder: Path, processes: int, threads: int | None) -> None:
@@ -305,7 +304,7 @@ def _describe_scores(result: TrainResult) -> str:
     last = result.history[-1]
     part, measured = ("test", result.test) if result.test else (last.part, last.measured)
     scores = ", ".join(f"{part} {name.replace('_', ' ')} {score:.4f}" for name, score in measured.scores.items())
-    chosen = f"; the weights are those of step {result.best}" if result.best != result.steps else ""
+    chosen = f"; the weights are those of step {result.best}" if result.best not in (None, result.steps) else ""
     return f"{scores} on {measured.images} held-out images; {result.seconds:.0f} s{chosen}"
 
 

@@ -117,7 +117,8 @@ def test_commands_take_leave(command: tuple[str, ...]) -> None:
 
 def test_the_whole_way_on_the_command_line() -> None:
     allow = ("--allow", "gate.py:Gate")
-    run("train", "net.yaml", "--data", "digits", "-o", "run", "--epochs", "1", *allow)
+    said = run("train", "net.yaml", "--data", "digits", "-o", "run", "--epochs", "1", *allow)
+    assert " -o run/model.onnx --allow gate.py:Gate\n" in said, "the next command"
     weights = "run/weights.safetensors"
     run("export", "net.yaml", "--weights", weights, "-o", "net.onnx", *allow)
     run("verify", "net.onnx", "--against", "net.yaml", weights, *allow)

@@ -124,7 +124,7 @@ def test_parts_that_come_and_go_are_noticed(edit: Callable[[onnx.ModelProto], No
     assert read_content(save(model, tmp_path / "m.onnx")).found == digest(model) != digest(EVERYTHING)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_no_bit_of_a_file_turns_unnoticed(
     exported: bytes, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -147,7 +147,7 @@ def exported() -> bytes:
     return to_bytes(build_model(GRAPH, draw_weights()))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_no_bit_of_data_beside_a_file_turns_unnoticed(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

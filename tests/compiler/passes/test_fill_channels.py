@@ -45,7 +45,7 @@ def test_equals_the_dense_block(layers: int, growth: int, stem: int, between: in
     assert found < TOLERANCE
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(layers=st.integers(2, 7), growth=st.integers(1, 15), stem=st.integers(1, 40), between=st.integers(1, 40))
 def test_equals_at_any_widths(layers: int, growth: int, stem: int, between: int) -> None:
     after, found = compare_form(dense(layers, growth, stem, between=between), [FillChannels()], batch=1)

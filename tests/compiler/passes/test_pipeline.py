@@ -54,7 +54,6 @@ from tests.support.strategies import specs
 
 relaxed = settings(
     max_examples=150,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

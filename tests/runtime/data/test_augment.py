@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from archspec.errors import InputError
@@ -25,7 +25,6 @@ from tests.support.without import run_without
 POINTS = np.array([[22.0, 18, 2], [31, 25, 1], [26, 20, 2]], np.float32)
 
 
-@settings(deadline=None)
 @given(
     own=st.tuples(st.integers(5, 24), st.integers(5, 24)),
     margin=st.sampled_from([0, 1, 2, 4, 9, 60]),

@@ -102,7 +102,7 @@ def test_data_sets_with_names(name: str) -> None:
 
 
 @given(st.data())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_random_damage_is_a_finding_and_never_a_traceback(tmp_path: Path, data: st.DataObject) -> None:
     """Of a folder of pairs whose files are cut, overwritten, exchanged or removed at random."""
     write_mask_pairs(tmp_path, [f"{number}" for number in range(6)], shape=(16, 16))

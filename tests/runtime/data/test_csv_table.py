@@ -94,7 +94,7 @@ def test_files_and_parts_of_rows(tmp_path: Path) -> None:
 
 
 @given(st.text(alphabet='ab,;\t\n\r" \0é', max_size=40))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_is_a_table_or_an_error_of_the_input(tmp_path: Path, text: str) -> None:
     path = write(tmp_path, text)
     assert isinstance(read_header(path), tuple)

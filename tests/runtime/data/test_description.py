@@ -124,7 +124,7 @@ PLAIN = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["classes", "ignore", "masks", "table", "joints", "flip_index", "crop"]), PLAIN))
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_anything_else_is_an_error_of_the_input(tmp_path: Path, data: dict[str, object]) -> None:
     try:
         describe(tmp_path, to_yaml(data))

@@ -115,7 +115,7 @@ def test_what_gzip_unpacks_is_bounded(tmp_path: Path) -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damage_is_told_and_never_a_traceback(tmp_path: Path, data: st.DataObject) -> None:
     packed = data.draw(st.booleans())
     path = write_idx(tmp_path / "a", np.arange(60).reshape(3, 4, 5), packed=packed)

@@ -196,7 +196,7 @@ def test_files_that_make_no_sense(tmp_path: Path) -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_damage_is_an_error_of_the_input(tmp_path: Path, data: st.DataObject) -> None:
     """A value somewhere is replaced by another kind of value."""
     document = make_coco(["a.png", "b.png"], [ONE, TWO])

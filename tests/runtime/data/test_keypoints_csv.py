@@ -68,7 +68,7 @@ def test_tables_of_other_things_are_not_recognized(tmp_path: Path) -> None:
 
 
 @given(st.text(alphabet="12.5,\nab-e x", max_size=30))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_rows_are_joints_or_an_error_of_the_input(tmp_path: Path, text: str) -> None:
     write(tmp_path, f"image,x1,y1\na.png,1,2\n{text}")
     try:

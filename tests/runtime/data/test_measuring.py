@@ -19,7 +19,7 @@ from tests.support.folders import draw_pixels, save_pixels
 
 
 @given(st.integers(0, 100), st.sampled_from([np.uint8, np.uint16]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_mean_and_deviation_are_numpys_in_any_order(seed: int, dtype: type) -> None:
     generator = np.random.default_rng(seed)
     whole = np.iinfo(dtype).max

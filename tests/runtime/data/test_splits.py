@@ -63,7 +63,7 @@ def test_a_new_file_moves_few_others() -> None:
     validation=st.floats(0, 0.4),
     seed=st.integers(0, 5),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_shares_are_stratified_as_scikit_learn_does(
     counts: list[int], test: float, validation: float, seed: int
 ) -> None:

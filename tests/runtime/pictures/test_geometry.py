@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -17,8 +17,6 @@ from runtime.pictures.frame import Frame
 from runtime.pictures.geometry import move_points, place, place_whole, resize_image, resize_map
 from runtime.pictures.preprocess import LEVELS, Preprocess
 from tests.support.torchvision_models import import_torchvision_models
-
-BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 OWN = [(30, 41), (41, 30), (24, 24), (61, 24), (25, 200), (299, 224), (33, 34)]
 
@@ -101,7 +99,6 @@ def list_places(pick: st.DrawFn) -> tuple[Preprocess, tuple[int, ...]]:
     return prepare(size, 1, resize=resize, **more), tuple(pick(st.integers(1, 30)) for _ in range(axes))
 
 
-@BUSY
 @given(list_places())
 def test_a_frame_says_where_each_pixel_went(case: tuple[Preprocess, tuple[int, ...]]) -> None:
     """An image whose values are its own coordinates, resized linearly: away from the borders, each pixel of the input
@@ -125,7 +122,6 @@ def test_a_frame_says_where_each_pixel_went(case: tuple[Preprocess, tuple[int, .
         assert np.allclose(frame.from_own(places, axis), pixels)
 
 
-@BUSY
 @given(list_places(), st.integers(0, 9))
 def test_what_is_kept_and_what_is_filled_are_as_many(case: tuple[Preprocess, tuple[int, ...]], padding: int) -> None:
     preprocess, own = case

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from archspec.arrays import Array
@@ -17,8 +17,6 @@ from runtime.pictures.preprocess import LEVELS, Preprocess
 GRAY = Preprocess(1, (4, 6), (0.25,), (0.5,))
 COLOR = Preprocess(3, (4, 6), (0.1, 0.2, 0.3), (1.0, 0.5, 2.0))
 
-
-BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 FIVE = {"channels", "height", "width", "mean", "std"}
 """The keys that files have had from the beginning."""
@@ -132,7 +130,6 @@ def list_fields() -> st.SearchStrategy[dict[str, Any]]:
     return st.tuples(st.integers(1, 3), st.integers(1, 4)).flatmap(lambda pair: build(*pair))
 
 
-@BUSY
 @given(list_fields())
 def test_what_is_written_is_read_and_only_what_is_not_usual_is_written(given: dict[str, Any]) -> None:
     preprocess = Preprocess(**given)
@@ -145,7 +142,6 @@ def test_what_is_written_is_read_and_only_what_is_not_usual_is_written(given: di
     assert not any(name in said and said[name] == value for name, value in usual.items())
 
 
-@BUSY
 @given(list_fields(), st.sampled_from([np.uint8, np.uint16, np.float32, np.float64]), st.integers(0, 99))
 def test_normalizing_is_undone_and_levels_are_shares_of_white(
     given: dict[str, Any], dtype: type[np.generic], seed: int

@@ -53,6 +53,8 @@ def test_the_head_is_drawn_anew(weights: Path) -> None:
     said = r"'last.weight' is 3×64 and should be 5×64; .*; --reset head draws those of the layers that give"
     with pytest.raises(InputError, match=said):
         begin_from(module, graph, weights)
+    with pytest.raises(InputError, match=r"; train in float first, from these weights: --reset head draws"):
+        begin_from(module, graph, weights, may_reset=False)
     assert all(torch.equal(value, own.state_dict()[name]) for name, value in module.state_dict().items())
     begin_from(module, graph, weights, ["head"])
     assert torch.equal(module.state_dict()["last.weight"], own.state_dict()["last.weight"])

@@ -56,6 +56,10 @@ def name_last(folder: Path) -> Path:
     return folder / CHECKPOINTS / last.name
 
 
+def look_at_files(folder: Path) -> dict[Path, tuple[bytes, int]]:
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_training_goes_on_from_its_newest_checkpoint(
     whole: Path, stopped: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -66,11 +70,15 @@ def test_a_training_goes_on_from_its_newest_checkpoint(
     assert compare(read_result(stopped), read_result(whole)) == []
     assert [row.step for row in result.history] == [7, 14, 21, 28, 30]
     assert caplog.messages == []
+    files = look_at_files(stopped)
     again = go_on(stopped)  # which is over
-    assert again.steps == 30
+    assert (again.steps, again.test_scores) == (30, result.test_scores)
+    assert look_at_files(stopped) == files
     (said,) = caplog.messages
     assert said.startswith(f"{stopped} is finished, at step 30 of 30: nothing is trained")
     assert said.endswith(f"begin from them: --init {stopped / WEIGHTS} -o another folder")
+    (stopped / WEIGHTS).unlink()
+    go_on(stopped)  # which makes what is missing
     assert compare(read_result(stopped), read_result(whole)) == []
 
 

@@ -24,6 +24,7 @@ from runtime.training.run_folder import (
     name_sample,
     write_export,
 )
+from runtime.weights.safetensors_file import save_weights
 
 
 @pytest.mark.parametrize("name", ["notes", "notes/run", "notes/a/b"])
@@ -54,8 +55,11 @@ def test_the_command_that_makes_a_missing_file_is_named(tmp_path: Path) -> None:
         check_files(tmp_path, [SPEC])
     (tmp_path / SPEC).write_text("")
     check_files(tmp_path, [SPEC])
-    with pytest.raises(ArchspecError, match=r"has no model\.onnx: run `archspec export` first"):
+    save_weights(tmp_path / WEIGHTS, {}, TRAINED_INT8.write({"recipe": "u8s8"}))
+    said = f"make it first: archspec export {tmp_path / SPEC} --weights {tmp_path / WEIGHTS} --precision int8"
+    with pytest.raises(ArchspecError, match=rf"has no model\.onnx: {said} -o {tmp_path / MODEL}$"):
         check_files(tmp_path, [SPEC, MODEL])
+    (tmp_path / WEIGHTS).unlink()
     (tmp_path / METRICS).write_text("")
     with pytest.raises(ArchspecError, match=r"has no weights\.safetensors: its training was not finished: go on"):
         check_files(tmp_path, [WEIGHTS])
@@ -98,7 +102,8 @@ def test_the_command_of_an_export_is_one_for_a_shell() -> None:
     files = [str(folder / name) for name in (SPEC, WEIGHTS, MODEL)]
     assert found == ["archspec", "export", files[0], "--weights", files[1], "-o", files[2]]
     for recipe, words in (("u8s8", []), ("s8s8", ["--for", "tensorrt"])):
-        found = shlex.split(write_export(folder, TRAINED_INT8.write({"recipe": recipe})))
-        assert found[5:-2] == ["--precision", "int8", *words]
+        found = shlex.split(write_export(folder, TRAINED_INT8.write({"recipe": recipe}), ["--max-nodes", "9"]))
+        assert found[5:-4] == ["--precision", "int8", *words]
+        assert found[-2:] == ["--max-nodes", "9"]
     with pytest.raises(ModelError, match=r"archspec\.trained_int8"):
         write_export(folder, {str(TRAINED_INT8): "[]"})

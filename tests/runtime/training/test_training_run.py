@@ -17,7 +17,7 @@ from runtime.recipes.optimization import Sgd
 from runtime.recipes.recipe import Recipe
 from runtime.training import batch_search
 from runtime.training.run_folder import CHECKPOINTS, RECIPE, WEIGHTS
-from runtime.training.training_run import TrainingChoices, search_rate, write_command
+from runtime.training.training_run import TrainingChoices, search_rate
 from runtime.weights.safetensors_file import load_weights
 from tests.support.folders import write_class_folders
 
@@ -73,9 +73,10 @@ def test_what_was_found_stands_in_the_runs_recipe(tmp_path: Path, monkeypatch: p
 
 
 def test_the_command_that_goes_on_is_one() -> None:
-    words = shlex.split(write_command(Path("-my run"), "cifar10:dir", 200_000))
+    choices = TrainingChoices(max_nodes=200_000, words=["--allow a.py:A"])
+    words = shlex.split(choices.write_command(Path("-my run"), "cifar10:dir"))
     assert words[:3] == ["archspec", "train", "./-my run/spec.yaml"]
-    assert words[-4:] == ["-o", "./-my run", "--max-nodes", "200000"]
+    assert words[-6:] == ["-o", "./-my run", "--max-nodes", "200000", "--allow", "a.py:A"]
     assert words[words.index("--resume") :][:2] == ["--resume", "auto"]
 
 

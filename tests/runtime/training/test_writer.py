@@ -26,6 +26,7 @@ from runtime.recipes.recipe import Recipe
 from runtime.training.callbacks import TrainingCallback
 from runtime.training.loop import Attendance
 from runtime.training.metrics import Progress
+from runtime.training.nonfinite import DivergedError
 from runtime.training.run_folder import CHECKPOINTS, METRICS, SHEET, SPEC, TRAINED, WEIGHTS, claim_folder
 from runtime.training.train import train
 from runtime.weights.safetensors_file import load_weights
@@ -98,7 +99,7 @@ def test_a_whole_run(epochs: list[Weights], tmp_path: Path) -> None:
     [
         (STEPS + 1, KeyboardInterrupt()),
         (2 * STEPS + 2, SystemExit(143)),
-        (3 * STEPS, ArchspecError("the loss became nan")),
+        (3 * STEPS, DivergedError("the loss became nan")),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else f"step {value}",
 )
@@ -113,15 +114,33 @@ def test_a_run_that_ends_early_keeps_its_last_epoch(
     lines = [line["epoch"] for line in read_metrics(folder / METRICS) if line["kind"] == "evaluation"]
     assert lines == list(range(1, done + 1))
     assert all(record.levelno == logging.WARNING for record in caplog.records)
-    stopped, again, use = caplog.messages
+    stopped, *again, use = caplog.messages
     lost = f"; the {step - STEPS * done} after it are lost"
     assert stopped == f"stopped: {STEPS * done} of 12 steps are saved{lost}"
-    assert again.startswith("to go on: archspec train ")
+    assert [line.partition("archspec")[0] for line in again] == (
+        [] if isinstance(error, DivergedError) else ["to go on: "]
+    ), "the same steps would end the same"
     said, _, command = use.partition(": ")
     assert said == f"to use the weights of epoch {done} of 3"
     if step == STEPS + 1:
         archspec(*shlex.split(command)[1:], "--no-verify")
         assert (folder / "model.onnx").is_file()
+
+
+def test_of_a_training_that_diverged_only_what_works_is_offered(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Weights that were saved before the loss was nan, and that nothing was measured of, are no export's; an evaluation
+    that is not finite stops a training as well, and what was told of it stays JSON."""
+    huge = change(SETTINGS, lr=1e30)
+    with pytest.raises(DivergedError, match="the loss became nan at step 2 of 12"):
+        train_into(NET, "digits", huge, folder=tmp_path / "step")
+    assert caplog.messages == ["stopped: 1 of 12 steps are saved"]
+    caplog.clear()
+    with pytest.raises(DivergedError, match=r"test images is nan after step 1 of 1 .*; try a learning rate"):
+        train_into(NET, "digits", change(huge, epochs=None, steps=1), folder=tmp_path / "evaluation")
+    assert caplog.messages == []
+    assert not (tmp_path / "evaluation").exists()
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["no folder", "a folder"])

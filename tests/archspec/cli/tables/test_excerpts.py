@@ -73,7 +73,7 @@ def test_behind_the_end_of_a_line_there_is_a_mark_too() -> None:
     assert cut_out("- {a: 1", 8, 80) == ("- {a: 1", 7, 1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r"), max_size=300), st.data())
 def test_nothing_is_wider_than_the_terminal_or_moves_its_cursor(line: str, data: st.DataObject) -> None:
     column = data.draw(st.integers(1, len(line) + 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.onnx_target.int8.scheme import Int8Recipe, Scheme, quantize_layer
@@ -11,7 +11,6 @@ from compiler.onnx_target.int8.scheme import Int8Recipe, Scheme, quantize_layer
 RANGES = st.floats(-1e6, 1e6, width=32)
 
 
-@settings(deadline=None)
 @given(RANGES, RANGES, st.sampled_from(["u8s8", "s8s8"]))
 def test_steps_hold_zero_and_the_range(low: float, high: float, recipe: Int8Recipe) -> None:
     step = Scheme(recipe, {"x": (min(low, high), max(low, high))}).quant_params("x")
@@ -22,7 +21,6 @@ def test_steps_hold_zero_and_the_range(low: float, high: float, recipe: Int8Reci
     assert np.abs(back - numbers).max() <= step.scale * 1.01
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(1e-12, 1e3), st.floats(0, 1e6))
 def test_layers_round_to_half_a_step(seed: int, input_scale: float, largest_bias: float) -> None:
     random = np.random.default_rng(seed)

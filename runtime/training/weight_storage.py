@@ -1,4 +1,4 @@
-"""Where the weights of a training lie: here whole in each process, as everything but the step itself needs them."""
+"""Where the weights of a training lie, as everything but the step itself sees it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ with extra("train"):
     from torch import Tensor, nn
 
 
-class WholeWeights:
-    """The weights of a module, of which each process has all; gradients, momenta and moving averages likewise."""
-
-    is_shared_out = False
-    """True if each process has a part of each weight, so that what needs whole ones is done by all together."""
+class WeightStorage:
+    """How the weights of a module lie in the processes of a training; gradients, momenta and moving averages likewise.
+    This class has all in each process. All processes call each method."""
 
     def wrap(self, module: nn.Module, ranks: Ranks) -> Callable[..., Any]:
         """Give a form of the module whose gradients are the mean over all processes."""

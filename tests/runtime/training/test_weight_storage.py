@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 
 from runtime.training.ranks import Ranks
-from runtime.training.whole_weights import WholeWeights
+from runtime.training.weight_storage import WeightStorage
 from tests.support.training import make_net
 
 
 def test_a_module_computes_with_other_weights() -> None:
-    net, other, storage = make_net().eval(), make_net(seed=1).eval(), WholeWeights()
+    net, other, storage = make_net().eval(), make_net(seed=1).eval(), WeightStorage()
     image = torch.randn(2, 1, 4, 4)
     own, theirs = net(image), other(image)
     with storage.computing(net) as module:
@@ -23,7 +23,7 @@ def test_a_module_computes_with_other_weights() -> None:
 
 
 def test_values_are_whole_and_lie_as_weights_do() -> None:
-    net, storage = make_net(), WholeWeights()
+    net, storage = make_net(), WeightStorage()
     weight = next(net.parameters()).detach().contiguous(memory_format=torch.channels_last)
     values = torch.arange(weight.numel(), dtype=torch.float64).reshape(weight.shape)
     laid = storage.lay(values, weight)
