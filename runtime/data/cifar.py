@@ -10,10 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.callbacks import OnStep, ignore_step
+from archspec.callbacks import OnStep
 from archspec.errors import InputError
 from runtime.data.dataset import ArraySamples
-from runtime.data.description import read_description
+from runtime.data.description import DataDescription
+from runtime.data.layout import DataLayout
 from runtime.data.listing import FolderListing
 from runtime.data.source import DataSource
 from runtime.data.splits import TEST, TRAIN
@@ -72,11 +73,14 @@ def recognize(listing: FolderListing) -> bool:
 
 
 def read(
-    listing: FolderListing, name: str, on_step: OnStep = ignore_step, kinds: Sequence[CifarKind] = KINDS
+    listing: FolderListing,
+    description: DataDescription,
+    name: str,
+    on_step: OnStep,
+    kinds: Sequence[CifarKind] = KINDS,
 ) -> DataSource:
     """Read all images (N, 3, 32, 32) and labels of the first of the kinds that is there. Raises InputError where a file
     is missing or damaged, or there are only those for Python."""
-    read_description(listing, (), "CIFAR's binary files")
     found = [(kind, _find_folder(listing, kind.test)) for kind in kinds]
     there = [(kind, folder) for kind, folder in found if folder is not None]
     if not there and not any(_find_folder(listing, kind.for_python) is not None for kind in kinds):
@@ -147,3 +151,6 @@ def _read_names(path: Path, kind: CifarKind) -> tuple[str, ...]:
     names = tuple(line.strip() for line in lines if line.strip())
     whole = len(names) == kind.classes == len(set(names))
     return names if whole else tuple(map(str, range(kind.classes)))
+
+
+LAYOUT = DataLayout("CIFAR's binary files", "labels", DESCRIBED, (), recognize, read)

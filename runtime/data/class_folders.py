@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from archspec.callbacks import OnStep, ignore_step
+from archspec.callbacks import OnStep
 from archspec.wording import list_some, tell_count
-from runtime.data.description import read_description
+from runtime.data.description import DataDescription
+from runtime.data.layout import DataLayout
 from runtime.data.listing import FolderListing
 from runtime.data.part_lists import LIST_FOLDERS
 from runtime.data.source import DataSource, LabelledPictures
@@ -34,14 +35,14 @@ def recognize(listing: FolderListing) -> bool:
     return len(folders) >= 2 and bool(found)
 
 
-def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> DataSource:
+def read(listing: FolderListing, description: DataDescription, name: str, on_step: OnStep) -> DataSource:
     """Read which pictures there are, and of which class each is. The classes are numbered in the order of their names,
     or in that of `data.yaml`, which may leave out some.
 
     Raises InputError where `data.yaml` makes no sense. A class without pictures to train on is a problem of the data.
     """
     pictures, folders = _find_pictures(listing)
-    order = read_description(listing, ("classes",), "class folders").name_classes() or tuple(sorted(folders))
+    order = description.name_classes() or tuple(sorted(folders))
     named = set(order)
     unnamed = [picture.label for picture in pictures if picture.label not in named]
     found = [picture for picture in pictures if picture.label in named]
@@ -114,3 +115,6 @@ def _find_problems(listing: FolderListing, found: Sequence[ClassedPicture], orde
             f"{listing.folder} has no pictures{training} in the folder of {list_some(empty, 5, ', ')}: each class "
             "needs at least one; remove the folder, or name the classes that there are in data.yaml"
         )
+
+
+LAYOUT = DataLayout("class folders", "labels", DESCRIBED, ("classes",), recognize, read)

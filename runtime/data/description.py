@@ -72,15 +72,9 @@ class DataDescription:
         return InputError(f"{self.places.get(key, DATA_YAML)}: {message}")
 
 
-def read_description(
-    listing: FolderListing, keys: Sequence[str] | None = None, noun: str = "pictures"
-) -> DataDescription:
-    """Read the `data.yaml` of a folder that is read as `noun`, of which these `keys` say something (None: any). Raises
-    InputError with file, line and column where it makes no sense, or has another key."""
-    found = _Reader(listing.path(DATA_YAML), listing).read() if listing.has(DATA_YAML) else DataDescription()
-    if keys is not None:
-        found.check_keys(keys, noun)
-    return found
+def read_description(listing: FolderListing) -> DataDescription:
+    """Read the `data.yaml` of a folder. Raises InputError with file, line and column where it makes no sense."""
+    return _Reader(listing.path(DATA_YAML), listing).read() if listing.has(DATA_YAML) else DataDescription()
 
 
 @dataclass

@@ -15,11 +15,12 @@ from typing import BinaryIO, NamedTuple, cast
 import numpy as np
 
 from archspec.arrays import Array
-from archspec.callbacks import OnStep, ignore_step
+from archspec.callbacks import OnStep
 from archspec.errors import InputError
 from archspec.wording import list_some, tell_count, write_shape
 from runtime.data.dataset import ArraySamples
-from runtime.data.description import read_description
+from runtime.data.description import DataDescription
+from runtime.data.layout import DataLayout
 from runtime.data.listing import FolderListing
 from runtime.data.source import DataSource
 from runtime.data.splits import PART_NAMES, TEST, TRAIN
@@ -52,10 +53,9 @@ def recognize(listing: FolderListing) -> bool:
     return any(_match(name) for name in listing.files)
 
 
-def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> DataSource:
+def read(listing: FolderListing, description: DataDescription, name: str, on_step: OnStep) -> DataSource:
     """Read all images (N, 1, H, W) and labels. Raises InputError where a file is missing or damaged, or images and
     labels do not go together."""
-    description = read_description(listing, ("classes",), "IDX files")
     parts = find_parts(listing, name)
     images, labels, names, of_part = list[Array](), list[Array](), list[str](), list[str]()
     for done, (part, files) in enumerate(parts.items(), 1):
@@ -150,3 +150,6 @@ def _read_values(file: BinaryIO, path: Path, axes: int, most: int) -> Array:
         more = "more" if len(values) > prod(shape) else "fewer"
         raise InputError(f"{path} says that it holds {write_shape(shape)} bytes, and there are {more}")
     return np.frombuffer(values, np.uint8).reshape(shape)
+
+
+LAYOUT = DataLayout("IDX files", "labels", DESCRIBED, ("classes",), recognize, read)

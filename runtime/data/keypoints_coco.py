@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from archspec.arrays import Float32Array
-from archspec.callbacks import OnStep, ignore_step
+from archspec.callbacks import OnStep
 from archspec.errors import ArchspecError, InputError, raising, tell_value
 from archspec.strict_json import check_number, read_json
 from archspec.wording import list_some, tell_count
-from runtime.data.description import MAX_JOINTS, DataDescription, read_description
+from runtime.data.description import MAX_JOINTS, DataDescription
+from runtime.data.layout import DataLayout
 from runtime.data.listing import FolderListing, find_ending
 from runtime.data.mask_pairs import IMAGE_FOLDERS
 from runtime.data.poses import MAX_POSITION, Box, PosedPictures, bound_pose, find_counterparts
@@ -61,13 +62,12 @@ def recognize(listing: FolderListing) -> bool:
     return bool(listing.pictures) and any(_is_coco(listing.path(name)) for name in list_candidates(listing))
 
 
-def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> DataSource:
+def read(listing: FolderListing, description: DataDescription, name: str, on_step: OnStep) -> DataSource:
     """Read the joints of each person that is annotated. Images that show one person each are seen whole; else each
     person is cut out by the box (`data.yaml`: `crop`).
 
     Raises InputError where an annotation makes no sense, or names a picture that is not there.
     """
-    description = read_description(listing, ("joints", "flip_index", "crop", "annotations"), "keypoints as COCO")
     files = description.annotations or [file for file in list_candidates(listing) if _is_coco(listing.path(file))]
     parts = [_find_part(file) for file in files]
     if len(files) > 1 and ("" in parts or len(set(parts)) < len(parts)):
@@ -266,3 +266,8 @@ class _AnnotationFile:
             raise ArchspecError(f"{self.path}: {where}: 'bbox' must be left, top, width and height")
         left, top, width, height = (self._check_position(value, f"{self.path}: {where}: 'bbox'") for value in box)
         return (left, top, left + width, top + height) if width > 0 and height > 0 else bound_pose(pose)
+
+
+LAYOUT = DataLayout(
+    "keypoints as COCO", "joints", DESCRIBED, ("joints", "flip_index", "crop", "annotations"), recognize, read
+)

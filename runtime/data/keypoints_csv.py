@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from archspec.arrays import Float32Array
-from archspec.callbacks import OnStep, ignore_step
+from archspec.callbacks import OnStep
 from archspec.errors import InputError, tell_value
 from runtime.data.csv_table import (
     IMAGE,
@@ -23,8 +23,9 @@ from runtime.data.csv_table import (
     read_part,
     read_table,
 )
-from runtime.data.description import MAX_JOINTS, read_description
+from runtime.data.description import MAX_JOINTS, DataDescription
 from runtime.data.keypoints_coco import PoseSamples, make_source
+from runtime.data.layout import DataLayout
 from runtime.data.listing import FolderListing
 from runtime.data.mask_pairs import IMAGE_FOLDERS
 from runtime.data.poses import MAX_POSITION, bound_pose
@@ -51,13 +52,12 @@ def recognize(listing: FolderListing) -> bool:
     return any(find_column(columns, IMAGE) and _find_joints(columns) for columns in find_tables(listing).values())
 
 
-def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> DataSource:
+def read(listing: FolderListing, description: DataDescription, name: str, on_step: OnStep) -> DataSource:
     """Read the joints of each picture. A joint whose x and y are empty is not labelled; one without a visibility is
     visible.
 
     Raises InputError, with file and line, where a row names no file or one twice, or a number makes no sense.
     """
-    description = read_description(listing, ("joints", "flip_index", "crop", "table"), "a table of keypoints")
     columns = find_tables(listing, description)
     fitting = [file for file, found in columns.items() if find_column(found, IMAGE) and _find_joints(found)]
     check_one(listing, fitting, "image, x1, y1, …")
@@ -127,3 +127,8 @@ def _read_number(table: CsvTable, row: CsvRow, column: str) -> float:
     if not abs(number) < MAX_POSITION:
         raise InputError(f"{table.place(row)}: `{column}` is {tell_value(row.cells[column])}, and no number of pixels")
     return number
+
+
+LAYOUT = DataLayout(
+    "a table of keypoints", "joints", DESCRIBED, ("joints", "flip_index", "crop", "table"), recognize, read
+)

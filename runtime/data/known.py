@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -120,14 +121,11 @@ def tell_missing(name: str, data_dir: Path | None = None) -> str:
 def _read_idx(listing: FolderListing, name: str, on_step: OnStep) -> DataSource:
     if not idx.recognize(listing):
         raise InputError(f"{listing.folder} holds no IDX files: expected {idx.DESCRIBED}")
-    return idx.read(listing, name, on_step)
+    return idx.LAYOUT.read(listing, name, on_step)
 
 
 def _read_cifar(kind: cifar.CifarKind) -> Reader:
-    def read(listing: FolderListing, name: str, on_step: OnStep) -> DataSource:
-        return cifar.read(listing, name, on_step, (kind,))
-
-    return read
+    return replace(cifar.LAYOUT, reader=partial(cifar.read, kinds=(kind,))).read
 
 
 def _check_fashion(source: DataSource) -> tuple[str, ...]:

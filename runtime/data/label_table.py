@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from archspec.callbacks import OnStep, ignore_step
+from archspec.callbacks import OnStep
 from archspec.errors import InputError, tell_value
 from runtime.data.csv_table import (
     IMAGE,
@@ -17,7 +17,8 @@ from runtime.data.csv_table import (
     read_part,
     read_table,
 )
-from runtime.data.description import read_description
+from runtime.data.description import DataDescription
+from runtime.data.layout import DataLayout
 from runtime.data.listing import FolderListing
 from runtime.data.mask_pairs import IMAGE_FOLDERS
 from runtime.data.source import DataSource, LabelledPictures
@@ -31,12 +32,11 @@ def recognize(listing: FolderListing) -> bool:
     return any(find_column(columns, IMAGE) and find_column(columns, LABEL) for columns in find_tables(listing).values())
 
 
-def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> DataSource:
+def read(listing: FolderListing, description: DataDescription, name: str, on_step: OnStep) -> DataSource:
     """Read the class of each picture. The classes are numbered in the order of their names, of whole numbers in theirs.
 
     Raises InputError, with file and line, where a row names no file, one twice, or no class.
     """
-    description = read_description(listing, ("classes", "table"), "a table of labels")
     fitting = [
         file
         for file, columns in find_tables(listing, description).items()
@@ -71,3 +71,6 @@ def _order(words: set[str]) -> tuple[str, ...]:
     """The words in their order; whole numbers in that of numbers."""
     whole = all(word.isascii() and word.isdecimal() for word in words)
     return tuple(sorted(words, key=int if whole else None))
+
+
+LAYOUT = DataLayout("a table of labels", "labels", DESCRIBED, ("classes", "table"), recognize, read)

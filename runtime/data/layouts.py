@@ -4,47 +4,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from archspec.callbacks import OnStep
 from archspec.errors import ArchspecError
 from archspec.strict_json import read_json
 from archspec.wording import list_some
 from runtime.data import cifar, class_folders, idx, keypoints_coco, keypoints_csv, label_table, mask_pairs
 from runtime.data.csv_table import find_tables, read_table
+from runtime.data.layout import DataLayout
 from runtime.data.listing import FolderListing
-from runtime.data.source import DataSource
 from runtime.data.volumes import folder as volumes
 
 MAX_SUSPECT = 1 << 26
 """The largest file, in bytes, that is read only to tell why it is not taken for one of data."""
 
 
-@dataclass(frozen=True)
-class DataLayout:
-    """One kind of data in folders: the task that it is for, and what it looks like, in a few words.
-
-    `recognize` tells by the listing whether a folder is laid out so; `read` makes its samples, and hears how many files
-    of how many it has looked at. It raises InputError for what is laid out so and cannot be used.
-    """
-
-    name: str
-    task: str
-    described: str
-    recognize: Callable[[FolderListing], bool]
-    read: Callable[[FolderListing, str, OnStep], DataSource]
-
-
 LAYOUTS: tuple[DataLayout, ...] = (
-    DataLayout("volumes and their labels", "maps", volumes.DESCRIBED, volumes.recognize, volumes.read),
-    DataLayout("keypoints as COCO", "joints", keypoints_coco.DESCRIBED, keypoints_coco.recognize, keypoints_coco.read),
-    DataLayout("a table of keypoints", "joints", keypoints_csv.DESCRIBED, keypoints_csv.recognize, keypoints_csv.read),
-    DataLayout("pairs of images and masks", "maps", mask_pairs.DESCRIBED, mask_pairs.recognize, mask_pairs.read),
-    DataLayout("a table of labels", "labels", label_table.DESCRIBED, label_table.recognize, label_table.read),
-    DataLayout("IDX files", "labels", idx.DESCRIBED, idx.recognize, idx.read),
-    DataLayout("CIFAR's binary files", "labels", cifar.DESCRIBED, cifar.recognize, cifar.read),
-    DataLayout("class folders", "labels", class_folders.DESCRIBED, class_folders.recognize, class_folders.read),
+    volumes.LAYOUT,
+    keypoints_coco.LAYOUT,
+    keypoints_csv.LAYOUT,
+    mask_pairs.LAYOUT,
+    label_table.LAYOUT,
+    idx.LAYOUT,
+    cifar.LAYOUT,
+    class_folders.LAYOUT,
 )
 """A layout whose folders look like those of another stands before it."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archspec.arrays import Array
-from archspec.callbacks import OnStep, ignore_step
+from archspec.callbacks import OnStep
 from archspec.errors import InputError
 from archspec.wording import list_some, tell_count, write_shape
 from runtime.data.csv_table import (
@@ -24,6 +24,7 @@ from runtime.data.csv_table import (
 )
 from runtime.data.dataset import check_asked
 from runtime.data.description import DATA_YAML, DataDescription, read_description
+from runtime.data.layout import DataLayout
 from runtime.data.listing import FolderListing, cut_ending
 from runtime.data.mask_values import MaskValues, choose_values, describe_value, scan_masks
 from runtime.data.source import DataSource, PictureSamples
@@ -208,13 +209,11 @@ def _is_described(listing: FolderListing) -> bool:
         return False
 
 
-def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> DataSource:
+def read(listing: FolderListing, description: DataDescription, name: str, on_step: OnStep) -> DataSource:
     """Pair images and masks, and read all masks for the classes that they have.
 
     Raises InputError where there is no pair, or the values of the masks stand for no classes.
     """
-    keys = "classes", "ignore", "images", "masks", "table"
-    description = read_description(listing, keys, "pairs of images and masks")
     pairing = _pair(listing, description)
     if not pairing.pairs:
         shown = [list_some(names, 3, ", ") or "none" for names in pairing[1:]]
@@ -265,3 +264,8 @@ def _read_table(listing: FolderListing, tables: Sequence[str]) -> Pairing:
 
 def _list_named(listing: FolderListing, names: Sequence[str]) -> list[str]:
     return [folder for folder in listing.folders if folder.rpartition("/")[2].lower() in names]
+
+
+LAYOUT = DataLayout(
+    "pairs of images and masks", "maps", DESCRIBED, ("classes", "ignore", "images", "masks", "table"), recognize, read
+)

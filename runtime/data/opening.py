@@ -17,7 +17,8 @@ from archspec.wording import list_some, tell_count, write_shape
 from runtime.data.adapting import choose_moments, make_preprocess
 from runtime.data.dataset import ArraySamples, Dataset, Samples, check_classes, iterate_targets
 from runtime.data.known import KNOWN, open_known
-from runtime.data.layouts import LAYOUTS, DataLayout, tell_suspects
+from runtime.data.layout import DataLayout
+from runtime.data.layouts import LAYOUTS, tell_suspects
 from runtime.data.listing import FolderListing, list_data
 from runtime.data.measuring import Survey, refuse_bad, survey
 from runtime.data.part_lists import apply_part_lists

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from archspec.callbacks import OnStep, ignore_step
+from archspec.callbacks import OnStep
 from archspec.errors import ArchspecError, InputError
 from archspec.wording import list_some, tell_count
 from runtime.data.dataset import check_asked
+from runtime.data.description import DataDescription
+from runtime.data.layout import DataLayout
 from runtime.data.listing import FolderListing
 from runtime.data.mask_pairs import FolderPair, drop_ends, find_folder_pairs
 from runtime.data.part_lists import find_part_lists
@@ -53,7 +55,7 @@ def recognize(listing: FolderListing) -> bool:
     return bool(_find_pairs(listing))
 
 
-def read(listing: FolderListing, name: str, on_step: OnStep = ignore_step) -> VolumeSource:
+def read(listing: FolderListing, description: DataDescription, name: str, on_step: OnStep) -> VolumeSource:
     """Pair volumes and labels, and read all labels for the classes that they have, unless these are named.
 
     Raises InputError where there is no pair, what is said of them makes no sense, or no labels can be read.
@@ -189,3 +191,6 @@ def _place(case: VolumeCase, part: str, facts: VolumeFacts) -> VolumeCase:
     if not part:
         return case
     return VolumeCase(f"{case.name} ({part})", case.images, case.labels, part, facts.places[part])
+
+
+LAYOUT = DataLayout("volumes and their labels", "maps", DESCRIBED, None, recognize, read)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from archspec.errors import InputError
-from runtime.data.cifar import CIFAR10, CIFAR100, read, recognize
+from runtime.data.cifar import CIFAR10, CIFAR100, LAYOUT, recognize
 from runtime.data.listing import list_data
 from tests.support.datasets import write_cifar
 
@@ -18,7 +18,7 @@ def test_records_are_labels_and_planes(tmp_path: Path, classes: int) -> None:
     images, labels = write_cifar(tmp_path / "inner", classes=classes)
     listing = list_data(tmp_path)
     assert recognize(listing)
-    source = read(listing, "data")
+    source = LAYOUT.read(listing, "data")
     assert len(source.samples) == len(images)
     for index in range(len(images)):
         image, label = source.samples[index]
@@ -35,7 +35,7 @@ def test_a_record_is_as_the_authors_describe_it(tmp_path: Path) -> None:
     record = bytearray(3073)
     record[0], record[1 + 33], record[1 + 1024 + 2], record[1 + 2048 + 1023] = 9, 11, 12, 13
     (tmp_path / "test_batch.bin").write_bytes(record)
-    image, label = read(list_data(tmp_path), "data").samples[5]
+    image, label = LAYOUT.read(list_data(tmp_path), "data").samples[5]
     assert label == 9
     assert (image[0, 1, 1], image[1, 0, 2], image[2, 31, 31], image.astype(int).sum()) == (11, 12, 13, 36)
 
@@ -44,9 +44,9 @@ def test_classes_have_the_names_that_the_files_say(tmp_path: Path) -> None:
     write_cifar(tmp_path)
     names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
     (tmp_path / "batches.meta.txt").write_text("\n".join(names) + "\n\n")
-    assert read(list_data(tmp_path), "data").classes == tuple(names)
+    assert LAYOUT.read(list_data(tmp_path), "data").classes == tuple(names)
     (tmp_path / "batches.meta.txt").write_text("too\nfew")
-    assert read(list_data(tmp_path), "data").classes == tuple("0123456789")
+    assert LAYOUT.read(list_data(tmp_path), "data").classes == tuple("0123456789")
 
 
 @pytest.mark.parametrize("kind", [CIFAR10, CIFAR100])
@@ -57,7 +57,7 @@ def test_pickles_are_refused_unread(tmp_path: Path, kind: object) -> None:
     with pytest.raises(
         InputError, match="holds CIFAR as Python's own objects, which may run any code when they are read"
     ):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
 
 
 def test_damage_is_told(tmp_path: Path) -> None:
@@ -67,14 +67,14 @@ def test_damage_is_told(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"data_batch_3\.bin has 9,218 bytes, which are no whole number of records of 3,07"
     ):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
     (tmp_path / "data_batch_3.bin").write_bytes(whole[:3073] + b"\x0a" + whole[3074:])
     with pytest.raises(InputError, match=r"data_batch_3\.bin says that image 1 is of class 10, and there are 10"):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
     (tmp_path / "data_batch_3.bin").unlink()
     with pytest.raises(InputError, match=r"cannot read .*data_batch_3\.bin: No such file"):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
     (tmp_path / "test_batch.bin").unlink()
     assert not recognize(list_data(tmp_path))
     with pytest.raises(InputError, match="holds none of CIFAR's binary files: expected data_batch_1"):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")

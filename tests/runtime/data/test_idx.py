@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archspec.errors import InputError
-from runtime.data.idx import read, read_idx, recognize
+from runtime.data.idx import LAYOUT, read_idx, recognize
 from runtime.data.listing import list_data
 from runtime.data.torchvision_import import import_torchvision
 from tests.support.datasets import write_idx, write_mnist
@@ -28,7 +28,7 @@ def test_images_and_labels_are_those_of_torchvision(tmp_path: Path, packed: bool
     write_mnist(plain)
     import_torchvision("torchvision.datasets")
     witness = import_module("torchvision.datasets.mnist")
-    source = read(list_data(tmp_path / "MNIST"), "data")
+    source = LAYOUT.read(list_data(tmp_path / "MNIST"), "data")
     for part, start, stop in (("train", 0, 20), ("t10k", 20, 30)):
         images = witness.read_image_file(str(plain / f"{part}-images-idx3-ubyte")).numpy()
         labels = witness.read_label_file(str(plain / f"{part}-labels-idx1-ubyte")).numpy()
@@ -45,7 +45,7 @@ def test_unpacked_files_come_before_packed_ones(tmp_path: Path) -> None:
     write_mnist(tmp_path, packed=True)
     write_mnist(tmp_path)
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(b"broken")
-    assert len(read(list_data(tmp_path), "data").names) == 30
+    assert len(LAYOUT.read(list_data(tmp_path), "data").names) == 30
 
 
 def test_other_spellings(tmp_path: Path) -> None:
@@ -53,32 +53,32 @@ def test_other_spellings(tmp_path: Path) -> None:
     for name, values in written.items():
         write_idx(tmp_path / "points" / name.replace("-idx", ".idx"), values)
     assert recognize(list_data(tmp_path / "points"))
-    assert len(read(list_data(tmp_path / "points"), "data").names) == 30
+    assert len(LAYOUT.read(list_data(tmp_path / "points"), "data").names) == 30
 
 
 def test_a_training_part_alone_is_split(tmp_path: Path) -> None:
     for name, values in write_mnist(tmp_path / "all").items():
         if name.startswith("train"):
             write_idx(tmp_path / "some" / name, values)
-    assert read(list_data(tmp_path / "some"), "data").parts is None
+    assert LAYOUT.read(list_data(tmp_path / "some"), "data").parts is None
 
 
 def test_files_that_do_not_go_together(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         write_mnist(tmp_path / "two" / folder)
     with pytest.raises(InputError, match=r"holds the IDX files of several sets \(a/…, b/…\): name the folder of one"):
-        read(list_data(tmp_path / "two"), "data")
+        LAYOUT.read(list_data(tmp_path / "two"), "data")
     write_mnist(tmp_path / "short")
     write_idx(tmp_path / "short" / "train-labels-idx1-ubyte", np.zeros(19))
     with pytest.raises(InputError, match="holds 20 images, and train-labels-idx1-ubyte 19 labels"):
-        read(list_data(tmp_path / "short"), "data")
+        LAYOUT.read(list_data(tmp_path / "short"), "data")
     (tmp_path / "short" / "train-labels-idx1-ubyte").unlink()
     with pytest.raises(InputError, match="data lacks the labels of the train part; what is looked for is train-images"):
-        read(list_data(tmp_path / "short"), "data")
+        LAYOUT.read(list_data(tmp_path / "short"), "data")
     write_mnist(tmp_path / "sizes")
     write_idx(tmp_path / "sizes" / "t10k-images-idx3-ubyte", np.zeros((10, 7, 5)))
     with pytest.raises(InputError, match="the images of its parts are of two sizes, 6×5 and 7×5"):
-        read(list_data(tmp_path / "sizes"), "data")
+        LAYOUT.read(list_data(tmp_path / "sizes"), "data")
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -131,7 +131,7 @@ def test_a_description_names_the_classes(tmp_path: Path) -> None:
     write_mnist(tmp_path)
     names = [f"c{number}" for number in range(10)]
     (tmp_path / "data.yaml").write_text(f"classes: [{', '.join(names)}]", encoding="utf-8")
-    assert read(list_data(tmp_path), "data").classes == tuple(names)
+    assert LAYOUT.read(list_data(tmp_path), "data").classes == tuple(names)
     (tmp_path / "data.yaml").write_text("classes: [a, b]", encoding="utf-8")
     with pytest.raises(InputError, match=r"data\.yaml:1:1: 2 classes named, and the labels go up to 9"):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archspec.errors import InputError
-from runtime.data.keypoints_coco import read, recognize
+from runtime.data.keypoints_coco import LAYOUT, recognize
 from runtime.data.listing import list_data
 from runtime.data.opening import open_data
 from runtime.recipes.data import DataSection
@@ -32,7 +32,7 @@ def make(folder: Path, document: Any = None, name: str = "annotations/people.jso
 def test_images_of_one_person_each_are_seen_whole(tmp_path: Path) -> None:
     listing = list_data(make(tmp_path))
     assert recognize(listing)
-    source = read(listing, "data")
+    source = LAYOUT.read(listing, "data")
     assert (source.task, source.classes, source.flip_index) == ("joints", tuple(JOINTS), (0, 2, 1))
     assert list(source.names) == ["images/a.png", "images/b.png"]
     image, pose = source.samples[0]
@@ -43,7 +43,7 @@ def test_images_of_one_person_each_are_seen_whole(tmp_path: Path) -> None:
 
 def test_people_are_cut_out_of_an_image_that_shows_several_and_stay_in_one_part(tmp_path: Path) -> None:
     document = make_coco(["a.png", "b.png"], [ONE, {**ONE, "bbox": [10, 10, 8, 8]}, TWO])
-    source = read(list_data(make(tmp_path, document)), "data")
+    source = LAYOUT.read(list_data(make(tmp_path, document)), "data")
     assert list(source.names) == ["images/a.png#100", "images/a.png#101", "images/b.png#102"]
     assert list(source.groups or ()) == ["images/a.png", "images/a.png", "images/b.png"]
     assert [source.samples[index][0].shape[1:] for index in range(3)] == [(10, 20), (10, 10), (10, 10)]
@@ -54,20 +54,20 @@ def test_people_are_cut_out_of_an_image_that_shows_several_and_stay_in_one_part(
 def test_what_is_cut_out_may_be_said(tmp_path: Path) -> None:
     make(tmp_path)
     (tmp_path / "data.yaml").write_text("crop: box\njoints: [n, l, r]\n")
-    source = read(list_data(tmp_path), "data")
+    source = LAYOUT.read(list_data(tmp_path), "data")
     assert (source.classes, source.flip_index) == (("n", "l", "r"), None)
     assert source.samples[0][0].shape[1:] == (10, 20)
     (tmp_path / "data.yaml").write_text("flip_index: [0, 1, 2]\n")
-    assert read(list_data(tmp_path), "data").flip_index == (0, 1, 2)
+    assert LAYOUT.read(list_data(tmp_path), "data").flip_index == (0, 1, 2)
     (tmp_path / "data.yaml").write_text("crop: none\n")
     write_coco(tmp_path / "annotations/people.json", make_coco(["a.png"], [ONE, ONE]))
     with pytest.raises(
         InputError, match="has images that show several people: with `crop: none` each needs to show one"
     ):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
     (tmp_path / "data.yaml").write_text("joints: [a, b]\n")
     with pytest.raises(InputError, match=r"data\.yaml:1:1: data has 3 joints, and `joints` has 2 here"):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
 
 
 def test_crowds_and_those_without_joints_are_left_out_and_told(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_crowds_and_those_without_joints_are_left_out_and_told(tmp_path: Path) -
     other = {"image_id": 2, "category_id": 7, "bbox": [0, 0, 5, 5]}
     document = make_coco(["a.png", "b.png"], [ONE, {**TWO, "iscrowd": 1}, nothing, other, TWO])
     document["categories"].append({"id": 7, "name": "dog"})
-    source = read(list_data(make(tmp_path, document)), "data")
+    source = LAYOUT.read(list_data(make(tmp_path, document)), "data")
     assert list(source.names) == ["images/a.png", "images/b.png"]
     assert set(source.notes) == {
         "1 annotation of data left out: of a crowd",
@@ -87,12 +87,12 @@ def test_crowds_and_those_without_joints_are_left_out_and_told(tmp_path: Path) -
     with pytest.raises(
         InputError, match="no annotation of data has keypoints to train on: 1 with no keypoint labelled"
     ):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
 
 
 def test_a_box_is_made_where_there_is_none(tmp_path: Path) -> None:
     given = [{key: value for key, value in ONE.items() if key != "bbox"}, {**ONE, "bbox": [0, 0, 0, 0]}]
-    source = read(list_data(make(tmp_path, make_coco(["a.png"], given))), "data")
+    source = LAYOUT.read(list_data(make(tmp_path, make_coco(["a.png"], given))), "data")
     assert source.samples[0][0].shape == source.samples[1][0].shape == (3, 7, 10)
 
 
@@ -101,16 +101,16 @@ def test_parts_are_said_by_the_names_of_files_and_pictures_by_their_folders(tmp_
     for part, size in (("train", 8), ("val", 9)):
         annotation = {"image_id": 1, "keypoints": [size - 1, 0, 2, 1, 1, 2, 1, 1, 2]}
         write_coco(tmp_path / f"annotations/person_keypoints_{part}2017.json", make_coco(["1.png"], [annotation]))
-    source = read(list_data(tmp_path), "data")
+    source = LAYOUT.read(list_data(tmp_path), "data")
     assert list(source.names) == ["train2017/1.png", "val2017/1.png"]
     assert source.parts == ["train", "validation"]
     write_coco(tmp_path / "annotations/more.json", make_coco(["1.png"], []))
     with pytest.raises(
         InputError, match=r"has several files of annotations, .* name one in data\.yaml, as in `annotations"
     ):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
     (tmp_path / "data.yaml").write_text("annotations: annotations/person_keypoints_train2017.json\n")
-    assert list(read(list_data(tmp_path), "data").names) == ["train2017/1.png"], "and the part is not asked for"
+    assert list(LAYOUT.read(list_data(tmp_path), "data").names) == ["train2017/1.png"], "and the part is not asked for"
 
 
 def test_an_image_of_two_parts_is_told_with_both_files(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_an_image_of_two_parts_is_told_with_both_files(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"val\.json: annotation 0 is of images/b\.png, and so is one of .*train\.json"
     ):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
@@ -143,7 +143,7 @@ def test_what_is_no_coco(tmp_path: Path) -> None:
     document["categories"] = [{"id": 1, "name": "person"}]
     write_coco(tmp_path / "annotations/people.json", document)
     with pytest.raises(InputError, match="has no category with keypoints: boxes and outlines alone are no joints"):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
 
 
 @pytest.mark.parametrize(
@@ -164,23 +164,23 @@ def test_what_is_no_coco(tmp_path: Path) -> None:
 def test_annotations_that_make_no_sense(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     make(tmp_path, make_coco(["a.png", "b.png"], [{**ONE, **change}]))
     with pytest.raises(InputError, match=f"people\\.json: {message}"):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
 
 
 def test_files_that_make_no_sense(tmp_path: Path) -> None:
     whole = make_coco(["a.png", "gone.png"], [ONE, TWO])
     make(tmp_path, whole)
     with pytest.raises(InputError, match=r"people\.json: .* has no picture 'gone\.png', or several"):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
     for key in ("images", "annotations", "categories"):
         write_coco(tmp_path / "annotations/people.json", {**whole, key: {}})
         with pytest.raises(InputError, match=f"people\\.json: '{key}' must be a list of objects"):
-            read(list_data(tmp_path), "data")
+            LAYOUT.read(list_data(tmp_path), "data")
     different = copy.deepcopy(whole)
     different["categories"].append({"id": 2, "keypoints": ["other"]})
     write_coco(tmp_path / "annotations/people.json", different)
     with pytest.raises(InputError, match="categories, or files beside it have, with different keypoints: keep one"):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
     for key, places in (("images", "0"), ("annotations", "0"), ("categories", "0")):
         again = copy.deepcopy(whole)
         again[key].append({**again[key][0]})
@@ -189,10 +189,10 @@ def test_files_that_make_no_sense(tmp_path: Path) -> None:
             rf"people\.json: '{key}'\[{places}\] and '{key}'\[{len(whole[key])}\] \(counted from 0\) both have the id"
         )
         with pytest.raises(InputError, match=told):
-            read(list_data(tmp_path), "data")
+            LAYOUT.read(list_data(tmp_path), "data")
     (tmp_path / "annotations/people.json").write_text('{"images": [], "annotations": [')
     with pytest.raises(InputError, match=r"people\.json is not valid JSON"):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
 
 
 @given(st.data())
@@ -214,7 +214,7 @@ def test_any_damage_is_an_error_of_the_input(tmp_path: Path, data: st.DataObject
         place = place[key]
     make(tmp_path, json.loads(json.dumps(document)))
     try:
-        source = read(list_data(tmp_path), "data")
+        source = LAYOUT.read(list_data(tmp_path), "data")
         assert all(np.isfinite(source.samples[index][1]).all() for index in range(len(source.samples)))
     except InputError:
         pass
@@ -226,4 +226,4 @@ def test_a_category_that_is_no_number_or_text_is_told(tmp_path: Path, found: obj
     document["annotations"][0]["category_id"] = found
     make(tmp_path, document)
     with pytest.raises(InputError, match="'category_id' must be a number or a text"):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archspec.errors import InputError
-from runtime.data.keypoints_csv import read, recognize
+from runtime.data.keypoints_csv import LAYOUT, recognize
 from runtime.data.listing import list_data
 from tests.support.poses import write_pictures
 
@@ -24,7 +24,7 @@ def test_joints_have_numbers_or_names(tmp_path: Path) -> None:
     write(tmp_path, "file,x1,y1,v1,x2,y2,v2,part\nb.png,3,4.5,2,,,0,test\na.png,1,2,1,5,6,2,\nc.png,,,,,,,\n")
     listing = list_data(tmp_path)
     assert recognize(listing)
-    source = read(listing, "data")
+    source = LAYOUT.read(listing, "data")
     assert (source.classes, source.flip_index, source.parts) == (("1", "2"), None, ["", "test"])
     assert source.samples[0][1].tolist() == [[1, 2, 1], [5, 6, 2]]
     assert source.samples[1][1].tolist() == [[3, 4.5, 2], [0, 0, 0]]
@@ -33,12 +33,12 @@ def test_joints_have_numbers_or_names(tmp_path: Path) -> None:
     (tmp_path / "points.csv").write_text(
         "image;left_eye_x;left_eye_y;right_eye_x;right_eye_y\na.png;1;2;3;4\nb.png;;;5;6\n"
     )
-    source = read(list_data(tmp_path), "data")
+    source = LAYOUT.read(list_data(tmp_path), "data")
     assert (source.classes, source.flip_index) == (("left_eye", "right_eye"), (1, 0))
     assert source.samples[0][1].tolist() == [[1, 2, 2], [3, 4, 2]], "without a visibility they are visible"
     assert source.samples[1][1].tolist() == [[0, 0, 0], [5, 6, 2]]
     (tmp_path / "data.yaml").write_text("crop: box\njoints: [one, other]\n")
-    source = read(list_data(tmp_path), "data")
+    source = LAYOUT.read(list_data(tmp_path), "data")
     assert source.classes == ("one", "other")
     assert source.samples[0][0].shape == (3, 5, 5)
 
@@ -59,7 +59,7 @@ def test_joints_have_numbers_or_names(tmp_path: Path) -> None:
 )
 def test_mistakes_have_lines(tmp_path: Path, rows: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        read(list_data(write(tmp_path, f"image,x1,y1,v1\n{rows}\n")), "data")
+        LAYOUT.read(list_data(write(tmp_path, f"image,x1,y1,v1\n{rows}\n")), "data")
 
 
 def test_tables_of_other_things_are_not_recognized(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_tables_of_other_things_are_not_recognized(tmp_path: Path) -> None:
 def test_any_rows_are_joints_or_an_error_of_the_input(tmp_path: Path, text: str) -> None:
     write(tmp_path, f"image,x1,y1\na.png,1,2\n{text}")
     try:
-        assert len(read(list_data(tmp_path), "data").samples) >= 1
+        assert len(LAYOUT.read(list_data(tmp_path), "data").samples) >= 1
     except InputError as error:
         said = str(error)
         assert "points.csv" in said

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from archspec.errors import InputError
-from runtime.data.label_table import read, recognize
+from runtime.data.label_table import LAYOUT, recognize
 from runtime.data.listing import list_data
 from runtime.data.opening import open_data
 from tests.support.folders import draw_pixels, save_pixels
@@ -25,7 +25,7 @@ def test_labels_are_those_of_the_rows(tmp_path: Path) -> None:
     write(tmp_path, "file,class,split\nb.png,dog,train\na.png,cat,train\nimages/d.png,dog,test\n")
     listing = list_data(tmp_path)
     assert recognize(listing)
-    source = read(listing, "data")
+    source = LAYOUT.read(listing, "data")
     assert list(source.names) == ["images/a.png", "images/b.png", "images/d.png"]
     assert (source.classes, source.strata, source.parts) == (("cat", "dog"), [0, 1, 1], ["train", "train", "test"])
     assert np.array_equal(source.samples[0][0][0], draw_pixels((4, 5), 0))
@@ -34,10 +34,10 @@ def test_labels_are_those_of_the_rows(tmp_path: Path) -> None:
 
 def test_numbers_are_in_the_order_of_numbers(tmp_path: Path) -> None:
     write(tmp_path, "image,label\na.png,10\nb.png,9\nc.png,10\n")
-    source = read(list_data(tmp_path), "data")
+    source = LAYOUT.read(list_data(tmp_path), "data")
     assert (source.classes, source.strata) == (("9", "10"), [1, 0, 1])
     (tmp_path / "data.yaml").write_text("classes: ['10', '9', '8']\n")
-    source = read(list_data(tmp_path), "data")
+    source = LAYOUT.read(list_data(tmp_path), "data")
     assert (source.classes, source.strata) == (("10", "9", "8"), [0, 1, 0])
 
 
@@ -52,19 +52,19 @@ def test_numbers_are_in_the_order_of_numbers(tmp_path: Path) -> None:
 )
 def test_mistakes_have_lines(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        read(list_data(write(tmp_path, text)), "data")
+        LAYOUT.read(list_data(write(tmp_path, text)), "data")
 
 
 def test_one_table_is_meant(tmp_path: Path) -> None:
     write(tmp_path, "image,label\na.png,x\n")
     (tmp_path / "more.csv").write_text("image,label\nb.png,y\n")
     with pytest.raises(InputError, match=r"has 2 tables with the columns image and label: name one in data\.yaml"):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
     (tmp_path / "data.yaml").write_text("table: more.csv\n")
-    assert read(list_data(tmp_path), "data").classes == ("y",)
+    assert LAYOUT.read(list_data(tmp_path), "data").classes == ("y",)
     (tmp_path / "data.yaml").write_text("table: more.csv\nclasses: [z]\n")
     with pytest.raises(InputError, match=r"more\.csv:2: 'y' is no class of data\.yaml"):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
     (tmp_path / "more.csv").write_text("file,mask\nb.png,c.png\n")
     with pytest.raises(InputError, match="has no tables with the columns image and label"):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from archspec.errors import InputError
 from runtime.data.listing import list_data
-from runtime.data.mask_pairs import find_folder_pairs, read, recognize
+from runtime.data.mask_pairs import LAYOUT, find_folder_pairs, recognize
 from tests.support.folders import draw_pixels, save_pixels, write_mask_pairs
 
 
@@ -21,7 +21,7 @@ def test_pairs_have_the_same_names_but_for_their_endings(tmp_path: Path) -> None
     save_pixels(tmp_path / "masks" / "d_mask.png", masks["d"])
     listing = list_data(tmp_path)
     assert recognize(listing)
-    source = read(listing, "data")
+    source = LAYOUT.read(listing, "data")
     assert list(source.names) == ["images/a.png", "images/b.png", "images/d.jpg", "images/deep/c.1.png"]
     assert (source.task, source.classes, source.strays) == ("maps", ("0", "1", "2"), ())
     for index, name in enumerate(["a", "b", "d", "deep/c.1"]):
@@ -37,7 +37,7 @@ def test_folders_of_parts_stand_above_or_below(tmp_path: Path, layout: str) -> N
         path = layout.format(part=part, name=name)
         save_pixels(tmp_path / f"{path}.png", draw_pixels((4, 4)))
         save_pixels(tmp_path / f"{path.replace('images', 'masks')}.png", draw_pixels((4, 4), 1, 2))
-    source = read(list_data(tmp_path), "data")
+    source = LAYOUT.read(list_data(tmp_path), "data")
     found = sorted(zip(source.parts or (), (name.rpartition("/")[2] for name in source.names), strict=True))
     assert found == [("test", "c.png"), ("train", "a.png"), ("train", "b.png"), ("validation", "a.png")]
 
@@ -63,7 +63,7 @@ def test_what_has_no_counterpart_is_left_out_and_told(tmp_path: Path) -> None:
     save_pixels(tmp_path / "images" / "c.png", draw_pixels((4, 4)))
     for name in "xy":
         save_pixels(tmp_path / "masks" / f"{name}.png", draw_pixels((4, 4), 0, 2))
-    assert read(list_data(tmp_path), "data").strays == (
+    assert LAYOUT.read(list_data(tmp_path), "data").strays == (
         "1 image has no mask, and is left out: images/c.png",
         "2 masks have no image, and are left out: masks/x.png, masks/y.png",
     )
@@ -72,20 +72,20 @@ def test_what_has_no_counterpart_is_left_out_and_told(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"no image of data has a mask of its name: images are images/c\.png; masks are"
     ):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
 
 
 def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
     write_mask_pairs(tmp_path, ["a"])
     save_pixels(tmp_path / "images" / "a.jpg", draw_pixels((4, 4)))
     with pytest.raises(InputError, match=r"images/a\.jpg and images/a\.png, which differ by their endings alone"):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
 
 
 def test_a_mask_of_another_size_is_told_before_it_is_used(tmp_path: Path) -> None:
     write_mask_pairs(tmp_path, ["a", "b"])
     save_pixels(tmp_path / "masks" / "b.png", draw_pixels((9, 8), 1, 3))
-    samples = read(list_data(tmp_path), "data").samples
+    samples = LAYOUT.read(list_data(tmp_path), "data").samples
     message = r"masks/b\.png is 9×8, and its image .*images/b\.png is 8×9: they must be of one size"
     for function in (samples.__getitem__, samples.peek):  # type: ignore[attr-defined]
         assert function(0)
@@ -100,7 +100,7 @@ def test_image_and_mask_turn_by_their_own_exif(tmp_path: Path) -> None:
         exif[0x0112] = 8
         (tmp_path / folder).mkdir()
         Image.fromarray(array).save(tmp_path / folder / "a.png", exif=exif)
-    samples = read(list_data(tmp_path), "data").samples
+    samples = LAYOUT.read(list_data(tmp_path), "data").samples
     image, target = samples[0]
     assert np.array_equal(np.moveaxis(image, 0, 2), np.rot90(pixels))
     assert np.array_equal(target, np.rot90(mask))
@@ -110,7 +110,7 @@ def test_image_and_mask_turn_by_their_own_exif(tmp_path: Path) -> None:
 def test_a_broken_mask_is_named(tmp_path: Path) -> None:
     write_mask_pairs(tmp_path, ["a", "b"])
     (tmp_path / "masks" / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    source = read(list_data(tmp_path), "data")
+    source = LAYOUT.read(list_data(tmp_path), "data")
     (message,) = source.bad
     assert "masks/b.png is a broken picture" in message
     with pytest.raises(InputError, match=r"masks/b\.png is a broken picture"):
@@ -125,14 +125,14 @@ def test_a_table_names_pairs(tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("\n".join(["image,mask,split", *rows]))
     listing = list_data(tmp_path)
     assert recognize(listing)
-    source = read(listing, "data")
+    source = LAYOUT.read(listing, "data")
     assert list(source.names) == ["photos/a.png", "photos/b.png", "photos/c.png"]
     assert list(source.parts or ()) == ["validation", "train", ""]
     for index in range(3):
         assert np.array_equal(source.samples[index][1], draw_pixels((4, 5), index, 3))
     (tmp_path / "pairs.csv").write_text("image,mask\na.png,m0.png\na.png,m1.png\n")
     with pytest.raises(InputError, match=r"pairs\.csv:3: photos/a\.png is named a second time"):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
 
 
 def test_a_description_names_folders_and_colours(tmp_path: Path) -> None:
@@ -145,16 +145,16 @@ def test_a_description_names_folders_and_colours(tmp_path: Path) -> None:
     (tmp_path / "data.yaml").write_text(text)
     assert recognize(list_data(tmp_path))
     with pytest.raises(InputError, match=r"the masks of data have 4 colours: say in its data\.yaml"):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
     text += "classes: {background: '#000000', artery: '#ff0000', vein: '#0000ff'}\nignore: '#ffffff'\n"
     (tmp_path / "data.yaml").write_text(text)
-    source = read(list_data(tmp_path), "data")
+    source = LAYOUT.read(list_data(tmp_path), "data")
     assert source.classes == ("background", "artery", "vein")
     for index in range(4):
         numbers = draw_pixels((4, 5), index, 4)
         assert np.array_equal(source.samples[index][1], np.where(numbers == 3, 255, numbers))
     (tmp_path / "data.yaml").write_text(text.replace("ignore: '#ffffff'\n", ""))
-    source = read(list_data(tmp_path), "data")
+    source = LAYOUT.read(list_data(tmp_path), "data")
     with pytest.raises(InputError, match=r"truth/0\.png has \d+ pixels? of 255, which stands? for no class"):
         [source.samples[index] for index in range(4)]
 
@@ -163,7 +163,7 @@ def test_masks_that_cannot_be_read_at_all(tmp_path: Path) -> None:
     save_pixels(tmp_path / "images" / "a.png", draw_pixels((4, 4)))
     save_pixels(tmp_path / "masks" / "a.jpg", draw_pixels((4, 4)))
     with pytest.raises(InputError, match=r"no mask of data can be read: .*masks/a\.jpg is a JPEG picture"):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
 
 
 @pytest.mark.parametrize(
@@ -184,12 +184,12 @@ def test_masks_of_one_value_teach_nothing(tmp_path: Path, value: int, text: str,
     if text:
         (tmp_path / "data.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=told):
-        read(list_data(tmp_path), "data")
+        LAYOUT.read(list_data(tmp_path), "data")
 
 
 def test_values_that_stand_for_no_class_are_told_before_training(tmp_path: Path) -> None:
     write_mask_pairs(tmp_path, ["a", "b", "c"])
     (tmp_path / "data.yaml").write_text("classes: {ground: 0, cell: 1, wall: 7}", encoding="utf-8")
-    source = read(list_data(tmp_path), "data")
+    source = LAYOUT.read(list_data(tmp_path), "data")
     assert source.bad == (f"{tmp_path}/masks/a.png has pixels of 2, which stand for no class",)
     assert source.unseen == ("wall",)

@@ -10,7 +10,7 @@ import pytest
 from archspec.errors import InputError
 from runtime.data.listing import list_data
 from runtime.data.volumes.assembling import find_volumes
-from runtime.data.volumes.folder import VolumeSource, read, recognize
+from runtime.data.volumes.folder import LAYOUT, VolumeSource, recognize
 from tests.support.phantoms import draw_spheres, write_nifti
 
 VALUES, LABELS = draw_spheres((8, 9, 10), 2, 0, (2, 3))
@@ -25,7 +25,9 @@ def put(folder: Path, *names: str, labels: bool = False) -> None:
 
 
 def open_folder(folder: Path) -> VolumeSource:
-    return read(list_data(folder), "data")
+    source = LAYOUT.read(list_data(folder), "data")
+    assert isinstance(source, VolumeSource)
+    return source
 
 
 def test_names_of_every_kind(tmp_path: Path) -> None:
