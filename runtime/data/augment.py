@@ -160,8 +160,8 @@ def _find_mirrors(data: Dataset, word: str) -> tuple[int, ...]:
         if data.flip_index is None:
             raise InputError(
                 f"augment: flip: {word} makes a left hand a right one, and {data.name} does not say which joints "
-                "change places in a mirror: name them in flip_idx (data.yaml), each by its own number where none do, "
-                "or leave flip out"
+                "change places in a mirror: name them in `flip_index` of data.yaml, each by its own number where none "
+                "do, or leave flip out"
             )
         check_flip_index(data.flip_index, data.classes)
     return tuple(axes + axis for axis in MIRRORS[word])

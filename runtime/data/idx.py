@@ -50,7 +50,7 @@ class IdxPart(NamedTuple):
 
 def recognize(listing: FolderListing) -> bool:
     """Tell whether a folder has IDX files of images."""
-    return any(_match(name) for name in listing.files)
+    return any(NAME.fullmatch(name) for name in listing.files)
 
 
 def read(listing: FolderListing, description: DataDescription, name: str, on_step: OnStep) -> DataSource:
@@ -84,7 +84,7 @@ def find_parts(listing: FolderListing, name: str) -> Mapping[str, IdxPart]:
     unpacked, the latter. Raises InputError where some are missing, or several sets of them are there."""
     sets: dict[str, dict[tuple[str, str], str]] = defaultdict(dict)
     for file in sorted(listing.files, key=lambda file: not file.lower().endswith(".gz")):
-        if found := _match(file):
+        if found := NAME.fullmatch(file):
             before, part, kind, _, _ = found.groups()
             sets[before][PART_NAMES.get(part.lower(), TEST), kind.lower()] = file
     if len(sets) > 1:
@@ -98,10 +98,6 @@ def find_parts(listing: FolderListing, name: str) -> Mapping[str, IdxPart]:
     if missing:
         raise InputError(f"{name} lacks the {list_some(missing, 4, ', ')}; what is looked for is {DESCRIBED}")
     return {part: IdxPart(files[part, "images"], files[part, "labels"]) for part in wanted}
-
-
-def _match(name: str) -> re.Match[str] | None:
-    return NAME.fullmatch(name)
 
 
 def _read_part(listing: FolderListing, files: IdxPart) -> tuple[Array, Array]:

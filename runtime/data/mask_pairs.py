@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -141,19 +141,22 @@ def pair_files(listing: FolderListing, folders: Sequence[FolderPair]) -> Pairing
     """Pair images and masks by their names without endings. Raises InputError where two files have one such name."""
     pairs, without_mask, without_image = [], [], []
     for folder in folders:
-        images = _index(listing, folder.images)
-        masks = drop_ends(_index(listing, folder.masks), images)
+        images, masks = (
+            index_files(listing, each, listing.pictures, cut_ending) for each in (folder.images, folder.masks)
+        )
+        masks = drop_ends(masks, images)
         pairs += [(images[key], masks[key], folder.part or _find_part(key)) for key in images if key in masks]
         without_mask += [name for key, name in images.items() if key not in masks]
         without_image += [name for key, name in masks.items() if key not in images]
     return Pairing(sorted(pairs), without_mask, without_image)
 
 
-def _index(listing: FolderListing, folder: str) -> dict[str, str]:
-    """The pictures of a folder by their names in it, without endings."""
+def index_files(listing: FolderListing, folder: str, files: Sequence[str], cut: Callable[[str], str]) -> dict[str, str]:
+    """Index those of the files that lie in a folder by their names in it, without the endings, which `cut` takes away.
+    Raises InputError where two have one such name."""
     found: dict[str, str] = {}
-    for name in listing.list_in(folder, listing.pictures):
-        key = cut_ending(name[len(folder) + 1 :])
+    for name in listing.list_in(folder, files):
+        key = cut(name[len(folder) + 1 :])
         if key in found:
             raise InputError(
                 f"{listing.folder} has {found[key]} and {name}, which differ by their endings alone: keep one"

@@ -16,14 +16,14 @@ from runtime.data.dataset import check_asked
 from runtime.data.description import DataDescription
 from runtime.data.layout import DataLayout
 from runtime.data.listing import FolderListing
-from runtime.data.mask_pairs import FolderPair, drop_ends, find_folder_pairs
+from runtime.data.mask_pairs import FolderPair, drop_ends, find_folder_pairs, index_files
 from runtime.data.part_lists import find_part_lists
 from runtime.data.source import DataSource
 from runtime.data.splits import PART_NAMES, TEST
 from runtime.data.volumes.description import VolumeFacts, read_facts
 from runtime.data.volumes.label_classes import LabelClasses, choose_classes, find_values
 from runtime.data.volumes.samples import VolumeCase, VolumeSamples
-from runtime.data.volumes.volume_file import OTHERS, find_ending, name_case, open_volume
+from runtime.data.volumes.volume_file import OTHERS, find_ending, open_volume
 from runtime.pictures.preprocess import Preprocess
 
 IMAGE_FOLDERS = ("images", "imagestr", "volumes")
@@ -97,8 +97,9 @@ def _pair(listing: FolderListing, name: str) -> tuple[list[VolumeCase], tuple[st
     """The volumes that have labels, by name, and what is said of the others."""
     cases: list[VolumeCase] = []
     alone: dict[str, list[str]] = {"volume": [], "label volume": []}
+    volumes = [name for name in listing.files if find_ending(name)]
     for pair in _find_pairs(listing):
-        images, labels = (_index(listing, folder) for folder in (pair.images, pair.masks))
+        images, labels = (index_files(listing, folder, volumes, _cut_ending) for folder in (pair.images, pair.masks))
         channels = _group_channels(images, labels)
         for key, found in drop_ends(labels, channels).items():
             if key not in channels:
@@ -133,18 +134,8 @@ def _tell_others(listing: FolderListing, name: str) -> Iterator[str]:
         yield f"{tell_count(len(files), 'file')} of {name} ({list_some(files, 3, ', ')}) not read: {kind}"
 
 
-def _index(listing: FolderListing, folder: str) -> dict[str, str]:
-    """The volumes of a folder by their names in it, without endings."""
-    found: dict[str, str] = {}
-    for name in listing.list_in(folder, [name for name in listing.files if find_ending(name)]):
-        above, slash, last = name[len(folder) + 1 :].rpartition("/")
-        key = f"{above}{slash}{name_case(last)}"
-        if key in found:
-            raise InputError(
-                f"{listing.folder} has {found[key]} and {name}, which differ by their endings alone: keep one"
-            )
-        found[key] = name
-    return found
+def _cut_ending(name: str) -> str:
+    return name[: len(name) - len(find_ending(name) or "")]
 
 
 def _group_channels(images: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, list[str]]:

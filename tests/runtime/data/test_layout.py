@@ -11,7 +11,6 @@ from runtime.data.layout import DataLayout
 from runtime.data.layouts import LAYOUTS
 from runtime.data.listing import list_data
 
-
 DESCRIBED = [layout for layout in LAYOUTS if layout.keys is not None]
 
 
