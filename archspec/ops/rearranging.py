@@ -172,6 +172,10 @@ class Blocks(Rearranging):
     def changes_nothing(self, *xs: Shape) -> str:
         return "its blocks are single positions" if self.block == 1 else ""
 
+    def is_view(self, x: Shape, *, training: bool) -> bool:
+        """As torch's reshapes of single positions are; its own operation for images copies these too."""
+        return self.block == 1 and x.rank != 2
+
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
         return layouts[0].by_format(xs[0]) if xs[0].rank == 2 else Layout()
 
@@ -237,6 +241,9 @@ class ShuffleChannels(Rearranging):
 
     def changes_nothing(self, *xs: Shape) -> str:
         return "its groups leave each channel in its place" if self.groups in (1, xs[0].channels) else ""
+
+    def is_view(self, x: Shape, *, training: bool) -> bool:
+        return bool(self.changes_nothing(x))
 
     def infer(self, x: Shape) -> Shape:
         if x.channels % self.groups:

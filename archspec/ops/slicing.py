@@ -135,6 +135,9 @@ class Roll(Layer):
     def changes_nothing(self, *xs: Shape) -> str:
         return "" if any(self.along_axes(xs[0])) else "it moves by nothing"
 
+    def is_view(self, x: Shape, *, training: bool) -> bool:
+        return not any(self.along_axes(x))
+
     def along_axes(self, x: Shape) -> tuple[int, ...]:
         """The shift along each axis of space. Raises OpError where it is more than once around."""
         shifts = along(self.shift, x, "shift")

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from archspec.api import elaborate, load, to_torch
 from archspec.ops import Mean
@@ -39,6 +40,20 @@ def draw_inputs(graph: Graph, batch: int) -> list[Tensor]:
     ]
 
 
+class Padding(TorchDispatchMode):
+    """Keeps what torch pads, which it does in a step of its own where a layer's two sides differ."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.padded: list[Tensor] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func is torch.ops.aten.constant_pad_nd.default:
+            self.padded.append(result)
+        return result
+
+
 class Holding(fx.Interpreter):
     """Runs a module step by step, drops each value after its last reader, and notes what lives at each step."""
 
@@ -47,9 +62,11 @@ class Holding(fx.Interpreter):
         self.timeline: list[int] = []
 
     def run_node(self, n: fx.Node) -> Any:
-        result = super().run_node(n)
+        with Padding() as padding:
+            result = super().run_node(n)
         if n.op != "output":
-            values = [*self.env.values(), result]
+            workspace = n.op == "call_module" and isinstance(self.fetch_attr(str(n.target)), nn.LocalResponseNorm)
+            values = [*self.env.values(), *([] if workspace else padding.padded), result]
             self.timeline.append(
                 sum({v.untyped_storage().data_ptr(): v.untyped_storage().nbytes() for v in values}.values())
             )

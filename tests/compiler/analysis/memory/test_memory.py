@@ -13,7 +13,7 @@ from torch import Tensor
 
 from archspec.api import elaborate, load, to_torch
 from archspec.errors import InputError
-from archspec.ops import Mean, Mul, Shape, Vote
+from archspec.ops import Attention, DepthToSpace, Mean, Mul, Op, Roll, Shape, ShuffleChannels, Vote
 from archspec.precision import FloatPrecision
 from archspec.spec.zoo import zoo_specs
 from compiler.analysis.memory.memory import largest_batch, measure_memory
@@ -51,9 +51,19 @@ def test_inference_holds_what_a_run_holds(name: str) -> None:
 @given(specs())
 def test_random_networks_hold_what_a_run_holds(document: Document) -> None:
     graph = graph_from(document)
+    if any(isinstance(node.op, Attention) for node in graph):
+        return  # whose kernels choose how a result lies, and so whether it is copied to be flattened
     if set(graph.nodes) - set(graph.outputs.values()) <= {id for id, readers in graph.readers.items() if readers}:
         # the run does not drop what nobody reads
         assert [row for row in compare_timelines(graph, 2) if row[1] != row[2]] == []
+
+
+@pytest.mark.parametrize(("padding", "extra"), [("causal", 4 * 10 * 10), ("same_end", 4 * 9 * 9), (1, 0)])
+def test_a_layer_whose_sides_differ_holds_a_padded_copy(padding: str | int, extra: int) -> None:
+    conv = {"conv": {"out": 4, "kernel": 2 if padding == "same_end" else 3, "padding": padding}}
+    graph = graph_from({"archspec": 1, "inputs": {"x": [4, 8, 8]}, "network": ["relu", conv]})
+    ((_, found, run),) = (row for row in compare_timelines(graph, 2) if row[0] == "conv_0")
+    assert found == run == 2 * 4 * (2 * 4 * 8 * 8 + extra)
 
 
 @pytest.mark.parametrize("word", ["add", "mul"])
@@ -64,6 +74,14 @@ def test_sums_of_several_are_taken_two_by_two(word: str, branches: list[Any]) ->
     assert [row for row in compare_timelines(graph, 2) if row[1] != row[2]] == []
     if word == "add" and branches == [[], [], []]:
         assert measure_memory(graph, batch=2).inference.peak.bytes == 3 * 2 * 4 * 8**3
+
+
+@pytest.mark.parametrize(
+    "op", [ShuffleChannels(groups=1), ShuffleChannels(groups=4), DepthToSpace(block=1), Roll(shift=0)]
+)
+@pytest.mark.parametrize("shape", [Shape(4, 6), Shape(4, 6, 6), Shape(4, 6, 6, 6)])
+def test_moves_of_nothing_hold_what_a_run_holds(op: Op, shape: Shape) -> None:
+    assert [row for row in compare_timelines(graph_of(op, shape), 2) if row[1] != row[2]] == []
 
 
 def test_a_mean_divides_its_sum() -> None:
