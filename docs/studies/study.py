@@ -56,15 +56,10 @@ class Study(BaseModel):
         """The name of its folder."""
         return self.folder.name
 
-    @property
-    def command(self) -> str:
-        """The command that does all of it."""
-        return f"python -m docs.studies {self.name}"
-
-    def list_trainings(self, runs: Path, steps: int | None = None) -> list[Training]:
-        """List what is to be trained, with the places of the runs; with `steps`, each of so many steps alone."""
+    def list_trainings(self, runs: Path) -> list[Training]:
+        """List what is to be trained, with the places of the runs."""
         return [
-            Training(self, label, seed, runs / self.name / f"{_slug(label)}-{seed}", steps)
+            Training(self, label, seed, runs / self.name / f"{_slug(label)}-{seed}")
             for label in self.variants
             for seed in range(self.seeds)
         ]
@@ -78,7 +73,6 @@ class Training:
     variant: str
     seed: int
     folder: Path
-    steps: int | None = None
 
     def choose(self) -> tuple[Spec, Recipe]:
         """Give the spec and the recipe, as `archspec train` would have them. Raises ArchspecError."""
@@ -86,8 +80,7 @@ class Training:
         source = self._find(variant.spec)
         for_spec, for_recipe = route_settings(variant.set, load(source).params)
         document = RecipeDocument.read(self._find(self.study.recipe))
-        short = [] if self.steps is None else [f"steps={self.steps}"]
-        recipe = apply_overrides(document, [*for_recipe, f"seed={self.seed}", *short]).check()
+        recipe = apply_overrides(document, [*for_recipe, f"seed={self.seed}"]).check()
         return load(source, parse_params(for_spec)), recipe
 
     def _find(self, name: str) -> str:

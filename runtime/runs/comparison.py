@@ -1,4 +1,4 @@
-"""Several runs side by side: their figures, and in what their recipes differ."""
+"""Several runs side by side: their figures, and in what their settings differ."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from archspec.errors import InputError
 from runtime.runs.record import RunRecord
 
 ABSENT = "—"
-"""What stands for a setting that a recipe does not have."""
+"""What stands for a setting that a run does not have, or does not say."""
 
 
 @dataclass(frozen=True, eq=False)
 class RunComparison:
-    """Runs in the order in which they were named, and each setting of their recipes that is not the same in all."""
+    """Runs in the order in which they were named, and each setting that is not the same in all: of the
+    recipe, the network, the data, the weights that training began from, and the processes."""
 
     runs: tuple[RunRecord, ...]
     differences: Mapping[str, tuple[Any, ...]]
@@ -41,7 +42,7 @@ def compare_runs(runs: Sequence[RunRecord]) -> RunComparison:
     for place, folder in enumerate(folders):
         if folder in folders[:place]:
             raise InputError(f"{runs[place].folder} is named twice")
-    settings = [dict(_flatten(run.recipe)) for run in runs]
+    settings = [dict(_flatten({**run.recipe, **run.others})) for run in runs]
     names = dict.fromkeys(name for found in settings for name in found)
     rows = {name: tuple(found.get(name, ABSENT) for found in settings) for name in names}
     return RunComparison(tuple(runs), {name: row for name, row in rows.items() if any(one != row[0] for one in row)})

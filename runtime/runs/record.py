@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from archspec.errors import ArchspecError, InputError
+from archspec.files import check_is_file
 from archspec.spec.text import read_file
 from archspec.strict_json import read_json
-from runtime.training.run_folder import METRICS, RECIPE, SPEC
+from runtime.training.run_folder import CHECKPOINTS, MANIFEST, MAX_MANIFEST_BYTES, METRICS, RECIPE, SPEC
 
 MAX_METRICS_BYTES = 1 << 30
 """The largest file of metrics that is read, in bytes."""
@@ -24,7 +25,8 @@ PARTS = ("test", "validation")
 
 @dataclass(frozen=True, eq=False)
 class RunRecord:
-    """A run: its folder, the rows of its metrics by kind, and the document of its recipe."""
+    """A run: its folder, the rows of its metrics by kind, the document of its recipe, and the other settings with which
+    it was trained, none where it has no checkpoints any more."""
 
     folder: Path
     spec: str
@@ -33,6 +35,7 @@ class RunRecord:
     end: Mapping[str, Any] | None
     recipe: Mapping[str, Any] = field(default_factory=dict)
     broken_lines: int = 0
+    others: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: str | Path) -> RunRecord:
@@ -53,6 +56,7 @@ class RunRecord:
             ends[-1] if ends else None,
             _read_mapping(folder / RECIPE),
             broken,
+            _read_others(folder / CHECKPOINTS / MANIFEST),
         )
 
     @property
@@ -166,6 +170,20 @@ def _read_mapping(path: Path) -> Mapping[str, Any]:
         found = read_file(path, str(path)).data
         if isinstance(found, dict):
             return found
+    return {}
+
+
+def _read_others(path: Path) -> Mapping[str, Any]:
+    """Read the settings in a list of checkpoints, which may be missing or broken, but for the recipe and what was found
+    on the way. What is known of the data is called `dataset`, since a recipe has a section `data`."""
+    with suppress(ArchspecError, OSError):
+        check_is_file(path)
+        if path.stat().st_size <= MAX_MANIFEST_BYTES:
+            found = read_json(path.read_bytes(), str(path))
+            settings = found.get("settings") if isinstance(found, dict) else None
+            if isinstance(settings, dict):
+                named = {"dataset" if name == "data" else name: value for name, value in settings.items()}
+                return {name: value for name, value in named.items() if name not in ("recipe", "reshaped")}
     return {}
 
 

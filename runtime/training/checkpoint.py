@@ -24,7 +24,6 @@ from archspec.signals import holding_signals
 from archspec.strict_json import read_json
 from runtime.training.manifest import (
     EMA,
-    MANIFEST,
     OPTIMIZER,
     STATE,
     WEIGHTS,
@@ -33,6 +32,7 @@ from runtime.training.manifest import (
     is_checkpoint_name,
     name_checkpoint,
 )
+from runtime.training.run_folder import MANIFEST
 from runtime.training.tensor_file import StoredFile, read_tensors, write_bytes, write_tensors
 
 with extra("train"):

@@ -17,9 +17,8 @@ import numpy as np
 from archspec.arrays import Float64Array
 from archspec.errors import InputError, RuntimeFailure
 from archspec.extras import extra
-from runtime.training.manifest import MANIFEST
 from runtime.training.ranks import Ranks, Sum
-from runtime.training.run_folder import CHECKPOINTS
+from runtime.training.run_folder import CHECKPOINTS, MANIFEST
 
 with extra("train"):
     import torch

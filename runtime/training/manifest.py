@@ -13,17 +13,14 @@ from archspec.errors import ArchspecError, ModelError, raising
 from archspec.files import check_is_file
 from archspec.files import write_text as write_whole_text
 from archspec.strict_json import check_integer, check_keys, read_json
+from runtime.training.run_folder import MANIFEST, MAX_MANIFEST_BYTES
 from runtime.training.tensor_file import StoredFile
 
-MANIFEST = "manifest.json"
 FORMAT = "format"
 VERSION = 1
 
 WEIGHTS, EMA, OPTIMIZER, STATE = "weights.safetensors", "ema.safetensors", "optimizer.safetensors", "state.json"
 """The names of a checkpoint's files."""
-
-MAX_MANIFEST_BYTES = 1 << 26
-"""The largest length of a manifest in bytes."""
 
 
 @dataclass(frozen=True, slots=True)

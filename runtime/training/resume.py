@@ -20,9 +20,9 @@ from runtime.data.registry import describe_data
 from runtime.data.sized import list_files
 from runtime.recipes.recipe import Recipe
 from runtime.training.checkpoint import Snapshot, read_checkpoint, read_newest
-from runtime.training.manifest import EMA, MANIFEST, WEIGHTS, Manifest, is_checkpoint_name, name_checkpoint
+from runtime.training.manifest import EMA, WEIGHTS, Manifest, is_checkpoint_name, name_checkpoint
 from runtime.training.metrics import read_metrics
-from runtime.training.run_folder import CHECKPOINTS, METRICS, TRAINED, list_trained
+from runtime.training.run_folder import CHECKPOINTS, MANIFEST, METRICS, TRAINED, list_trained
 
 with extra("train"):
     from torch import Tensor
@@ -34,6 +34,10 @@ FREE = frozenset(
     ("description", "source", "threads", "checkpoint_every", "keep_checkpoints", "data.workers", "data.cache")
 )
 """The fields of a recipe, by their dotted names, that may change: steps see the same, whatever they are."""
+
+ORIGIN = "origin"
+"""The section of a run's settings that is told, and is not held against a training that goes on: by which name the data
+were called, and which weights it began from."""
 
 MAX_DIFFERENCES = 4
 """The largest number of differences that are told."""
@@ -128,7 +132,7 @@ def check_settings(run: Path, found: Mapping[str, Any], wanted: Mapping[str, Any
     differences = [
         f"{name}: {before!r} there, {now!r} now"
         for name, before, now in _compare(found, wanted)
-        if name.removeprefix("recipe.") not in FREE
+        if name.removeprefix("recipe.") not in FREE and name.partition(".")[0] != ORIGIN
     ]
     if differences:
         raise InputError(

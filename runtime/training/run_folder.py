@@ -30,6 +30,12 @@ SHEET = "samples.png"
 CHECKPOINTS = "checkpoints"
 """The folder of a run's checkpoints."""
 
+MANIFEST = "manifest.json"
+"""The list of checkpoints in their folder, with the settings that a training which goes on has to have too."""
+
+MAX_MANIFEST_BYTES = 1 << 26
+"""The largest length of that list in bytes."""
+
 TRAINED = (SPEC, RECIPE, WEIGHTS, METRICS)
 """The files that training leaves, beside its checkpoints."""
 

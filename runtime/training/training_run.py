@@ -36,7 +36,7 @@ from runtime.training.objective import Objective
 from runtime.training.ranks import Ranks
 from runtime.training.rate_search import RangeTest
 from runtime.training.reshaping import RESHAPED, Reshaped, Reshaping, ReshapingRun
-from runtime.training.resume import NEVER, TakenUp, fill_in, identify_data, read_settings, take_up
+from runtime.training.resume import NEVER, ORIGIN, TakenUp, fill_in, identify_data, read_settings, take_up
 from runtime.training.roles import find_roles
 from runtime.training.run import describe_training
 from runtime.training.run_folder import RECIPE, SPEC, check_vacant
@@ -126,7 +126,8 @@ class TrainingChoices:
 class PreparedTraining:
     """A network that is ready to be trained: its spec, where it had one, its graph, the data brought to what it takes,
     and the module with the weights that it begins from, on its device. What it is `reshaped` to is trained in its
-    place; `asked` says what was asked for of that. `word` is the one that named the data, where one did."""
+    place; `asked` says what was asked for of that. `word` is the one that named the data, where one did, and `init` the
+    file of the weights, where they are of one."""
 
     spec: Spec | None
     graph: Graph
@@ -136,6 +137,7 @@ class PreparedTraining:
     asked: Mapping[str, Any] = field(default_factory=dict)
     reshaped: Reshaped | None = None
     word: str | None = None
+    init: str | None = None
 
     @cached_property
     def grids(self) -> dict[str, OutputGrid]:
@@ -157,8 +159,8 @@ class PreparedTraining:
         if choices.init is not None:
             begin_from(module, graph, choices.init, choices.reset, may_reset=choices.reshaping is None)
         asked = choices.reshaping.asked if choices.reshaping else {}
-        word = data if isinstance(data, str) else None
-        return cls(spec, graph, dataset, module.to(device), choices.on_read, asked, word=word)
+        word, init = data if isinstance(data, str) else None, None if choices.init is None else str(choices.init)
+        return cls(spec, graph, dataset, module.to(device), choices.on_read, asked, word=word, init=init)
 
     def reshape(self, choices: TrainingChoices, ranks: Ranks, taken_up: TakenUp | None = None) -> PreparedTraining:
         """Make the network another one, where the choices say so: that of the start, where a training goes on."""
@@ -186,6 +188,7 @@ class PreparedTraining:
             "processes": ranks.size,
             **self.asked,
             **({RESHAPED: self.reshaped.settings} if self.reshaped else {}),
+            ORIGIN: {"data": self.data.name, "init": self.init},
         }
 
     def describe(self, folder: Path, recipe: Recipe, ranks: Ranks, choices: TrainingChoices) -> RunText:
@@ -243,6 +246,8 @@ def _train_into(
         recipe = fill_in(recipe, settings.get("recipe"))
         kept = {name: settings[name] for name in (RESHAPED,) if name in settings}  # what was found, not asked for
         taken_up = take_up(folder, resume, {**prepared.identify(recipe, ranks), **kept})
+        if isinstance(origin := settings.get(ORIGIN), dict):
+            prepared = replace(prepared, init=origin.get("init"))
     prepared = prepared.reshape(choices, ranks, taken_up)
     ground = prepared.make_ground(recipe, ranks)
     recipe = ground.settle(prepared.module, recipe, prepared.graph)

@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import archspec
-from runtime.training.manifest import MANIFEST, Manifest
-from runtime.training.run_folder import CHECKPOINTS
+from runtime.training.manifest import Manifest
+from runtime.training.run_folder import CHECKPOINTS, MANIFEST
 from tests.support.killed_training import NETWORK, RECIPE, compare, prepare, read_result, train_in_child
 from tests.support.together import NOBODY, Kill, train_together, write_task
 

@@ -24,8 +24,8 @@ from archspec.api import load
 from runtime.data.dataset import Dataset
 from runtime.recipes.recipe import Recipe
 from runtime.training.checkpoint import read_checkpoint
-from runtime.training.manifest import MANIFEST, Manifest
-from runtime.training.run_folder import CHECKPOINTS, METRICS, WEIGHTS
+from runtime.training.manifest import Manifest
+from runtime.training.run_folder import CHECKPOINTS, MANIFEST, METRICS, WEIGHTS
 from tests.support.models import make_data
 
 RECIPE = Recipe.model_validate(

@@ -57,7 +57,7 @@ def compare(
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare runs: their figures, in what their recipes differ, and their curves as one picture."""
+    """Compare runs: their figures, in what their settings differ, and their curves as one picture."""
     from archspec.replacing import PICTURE
     from runtime.runs.comparison import compare_runs
     from runtime.runs.record import RunRecord

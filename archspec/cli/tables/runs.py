@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.cli.tables.console import console, new_table
 from archspec.cli.tables.grid import words
+from archspec.wording import cut
 
 if TYPE_CHECKING:
     from runtime.runs.comparison import RunComparison
     from runtime.runs.record import RunRecord
+
+
+MAX_SETTING = 40
+"""The longest value of a setting that is shown whole, in characters: hashes are longer, and names of classes may be."""
 
 
 def print_runs(runs: Sequence[RunRecord]) -> None:
@@ -26,14 +31,14 @@ def print_runs(runs: Sequence[RunRecord]) -> None:
 
 
 def print_comparison(found: RunComparison) -> None:
-    """Print the figures of the runs, and each setting in which their recipes differ."""
+    """Print the figures of the runs, and each setting in which they differ."""
     out = console()
     out.print(_tabulate(found.runs))
     out.print()
     if not found.same_metric:
         out.print("the runs are measured by different scores, which do not compare", style="yellow")
     if not found.differences:
-        out.print("their recipes are the same")
+        out.print("their settings are the same")
         return
     table = new_table("setting", *(words(run.folder.name) for run in found.runs))
     for name, values in found.differences.items():
@@ -53,4 +58,4 @@ def _tabulate(runs: Sequence[RunRecord]) -> Any:
 
 
 def _write(value: Any) -> str:
-    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else cut(str(value), MAX_SETTING)

@@ -21,11 +21,11 @@ from runtime.training.fitting import fit_network
 EMPTY = "# Page\n\n<!-- written by `python -m docs.studies` -->\n<!-- until here -->\n\nThe end.\n"
 
 
-def make_study(folder: Path, text: str) -> Study:
-    """A study in a folder, with a page that has no tables yet."""
-    folder.mkdir()
+def make_study(folder: Path, text: str, steps: int = 1) -> Study:
+    """A study in a folder, of so many steps, with a page that has no tables yet."""
+    folder.mkdir(exist_ok=True)
     (folder / "study.yaml").write_text(f"title: T\nquestion: Q?\nsource: S\n{text}", encoding="utf-8")
-    (folder / "recipe.yaml").write_text("recipe: 1\nbatch: 8\nthreads: 1\n", encoding="utf-8")
+    (folder / "recipe.yaml").write_text(f"recipe: 1\nbatch: 8\nthreads: 1\nsteps: {steps}\n", encoding="utf-8")
     (folder / PAGE).write_text(EMPTY, encoding="utf-8")
     return Study.read(folder)
 
@@ -52,7 +52,7 @@ def test_page_says_what_the_results_say(name: str) -> None:
     assert MARKED.search(page)
     assert fill_page(page, results) == page
     assert f"]({CURVES})" in page
-    assert study.command in page
+    assert f"python -m docs.studies {name}" in page
     assert f"| [{name}]({name}/{PAGE}) | " in (STUDIES / PAGE).read_text(encoding="utf-8")
     assert {row["variant"] for row in results["trainings"]} == set(study.variants)
     assert len(results["trainings"]) == study.seeds * len(study.variants)
@@ -64,8 +64,9 @@ def test_page_says_what_the_results_say(name: str) -> None:
 def test_study_runs_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tiny = "spec: resnet_digits, set: ['depths=[1, 1, 1]', 'widths=[2, 2, 2]'"
     variants = f"variants:\n  a: {{{tiny}]}}\n  hot: {{{tiny}, optimizer.lr=1e30]}}\n"
-    study = make_study(tmp_path / "small", f"data: digits\nrecipe: recipe.yaml\nseeds: 2\n{variants}")
-    trainings = study.list_trainings(tmp_path / "runs", steps=3)
+    text = f"data: digits\nrecipe: recipe.yaml\nseeds: 2\n{variants}"
+    study = make_study(tmp_path / "small", text, 3)
+    trainings = study.list_trainings(tmp_path / "runs")
     outcomes = train_all(trainings, 1, print)
     assert "4 of 4 trainings are to be done" in capsys.readouterr().out
     assert [outcome["stopped"] is None for outcome in outcomes] == [True, True, False, False]
@@ -79,13 +80,14 @@ def test_study_runs_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "a: 3 steps" in (study.folder / CURVES).read_text(encoding="utf-8")
     assert train_all(trainings, 1, print) == outcomes
     assert "0 of 4 trainings are to be done" in capsys.readouterr().out
-    assert read_outcome(study.list_trainings(tmp_path / "runs", steps=4)[0]) is None, "another training"
+    other = make_study(tmp_path / "small", text, 4)
+    assert read_outcome(other.list_trainings(tmp_path / "runs")[0]) is None, "another training"
 
 
 def test_networks_vote(tmp_path: Path) -> None:
     variants = "variants:\n  u: {spec: unet_bn, set: ['widths=[2]']}\n"
     study = make_study(tmp_path / "votes", f"data: digit_maps\nrecipe: recipe.yaml\nseeds: 2\nvote: true\n{variants}")
-    trainings = study.list_trainings(tmp_path / "runs", steps=1)
+    trainings = study.list_trainings(tmp_path / "runs")
     write_results(study, trainings, train_all(trainings, 1, print), 1, "")
     together = json.loads((study.folder / RESULTS).read_text(encoding="utf-8"))["together"]
     names = ["network 0", "network 1", "mean of the outputs", "most of the networks", "all networks agree"]

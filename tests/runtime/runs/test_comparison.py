@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,23 @@ def test_a_setting_that_one_lacks_is_a_difference(tmp_path: Path) -> None:
     found = compare_runs([RunRecord.read(run) for run in runs])
     assert list(found.differences) == ["ema"]
     assert found.to_dict()["differences"] == {"ema": [None, None]}
+
+
+def test_data_weights_and_integers_are_told_apart(tmp_path: Path) -> None:
+    """By what the list of checkpoints says, and of another's name than the recipe's own sections; a list that is broken
+    says nothing."""
+    runs = [write_run(tmp_path / name) for name in "abc"]
+    for run, name in zip(runs, ("digits", "mnist"), strict=False):
+        settings = {"recipe": {"x": name}, "data": {"train": 9}, "origin": {"data": name, "init": None}, "network": "n"}
+        (run / "checkpoints").mkdir()
+        more = {"quantize": "u8s8", "reduce_range": False} if name == "mnist" else {}
+        text = json.dumps({"settings": settings | more})
+        (run / "checkpoints" / "manifest.json").write_text(text, encoding="utf-8")
+    found = compare_runs([RunRecord.read(run) for run in runs[:2]]).differences
+    assert found == {"origin.data": ("digits", "mnist"), "quantize": ("—", "u8s8"), "reduce_range": ("—", False)}
+    (runs[2] / "checkpoints").mkdir()
+    (runs[2] / "checkpoints" / "manifest.json").write_text('{"settings": [', encoding="utf-8")
+    assert compare_runs([RunRecord.read(run) for run in runs[1:]]).differences["dataset.train"] == (9, "—")
 
 
 def test_runs_of_other_scores_do_not_compare(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ import torch
 
 from archspec.errors import InputError, ModelError
 from runtime.training.checkpoint import CheckpointStore, Snapshot, read_checkpoint, read_newest
-from runtime.training.manifest import EMA, MANIFEST, OPTIMIZER, STATE, WEIGHTS, Manifest
+from runtime.training.manifest import EMA, OPTIMIZER, STATE, WEIGHTS, Manifest
+from runtime.training.run_folder import MANIFEST
 
 
 def make_snapshot(step: int) -> Snapshot:

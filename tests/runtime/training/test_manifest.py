@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from archspec.errors import ModelError
-from runtime.training.manifest import MANIFEST, Checkpoint, Manifest, is_checkpoint_name, name_checkpoint
+from runtime.training.manifest import Checkpoint, Manifest, is_checkpoint_name, name_checkpoint
+from runtime.training.run_folder import MANIFEST
 from runtime.training.tensor_file import StoredFile
 
 FILES = {name: StoredFile(7, "ab" * 32) for name in ("weights.safetensors", "optimizer.safetensors", "state.json")}

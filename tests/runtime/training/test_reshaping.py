@@ -20,10 +20,9 @@ from runtime.export.plan import Calibration
 from runtime.int8 import aware
 from runtime.int8.aware import AwareTraining
 from runtime.recipes.recipe import Recipe
-from runtime.training.manifest import MANIFEST
 from runtime.training.ranks import Ranks
 from runtime.training.reshaping import RESHAPED, ReshapingRun
-from runtime.training.run_folder import CHECKPOINTS, WEIGHTS
+from runtime.training.run_folder import CHECKPOINTS, MANIFEST, WEIGHTS
 from runtime.weights.safetensors_file import load_weights, save_weights
 from tests.support.documents import graph_from
 from tests.support.killed_training import RECIPE, SPEC, compare, make_images, prepare, read_result

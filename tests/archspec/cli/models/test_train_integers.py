@@ -18,6 +18,7 @@ from runtime.data.registry import load_data
 from runtime.int8.aware import quantize_module
 from runtime.recipes.recipe import Recipe
 from runtime.session.session import Session
+from runtime.training.manifest import Manifest
 from runtime.training.module_outputs import name_outputs
 from runtime.weights.safetensors_file import load_weights, save_weights
 from tests.support.commands import archspec, refuse
@@ -129,6 +130,8 @@ def test_the_command_that_goes_on_is_whole(floats: Path, tmp_path: Path, caplog:
     assert any(" --precision int8 -o " in line for line in caplog.messages)
     refuse("quantize: 'u8s8' there, None now", *words[:-3])
     archspec(*words)
+    origin = Manifest.read(tmp_path / "stopped" / "checkpoints").settings["origin"]
+    assert origin == {"data": "digits", "init": str(floats / "weights.safetensors")}
     weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "stopped")]
     assert weights[0] == weights[1]
 

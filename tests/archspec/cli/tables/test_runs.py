@@ -25,4 +25,4 @@ def test_runs_of_other_scores_and_equal_recipes_are_said(tmp_path: Path, capsys:
     print_comparison(compare_runs(runs))
     said = capsys.readouterr().out
     assert "different scores, which do not compare" in said
-    assert "their recipes are the same" in said
+    assert "their settings are the same" in said
