@@ -21,7 +21,7 @@ from runtime.pictures.frame import Frame
 from runtime.pictures.geometry import resize_image
 from runtime.pictures.preprocess import Preprocess
 from runtime.recipes.data import AugmentSection
-from runtime.tasks.mirror import check_flip_index
+from runtime.tasks.mirror import check_flip_idx
 from runtime.tasks.registry import find_task
 from runtime.tasks.task import Task
 
@@ -53,7 +53,7 @@ class RandomCut:
     task: Task
     margin: int = 0
     flips: tuple[int, ...] = ()
-    flip_index: Sequence[int] | None = None
+    flip_idx: Sequence[int] | None = None
 
     def __call__(self, image: Array, target: Array, seed: int) -> tuple[Array, Array]:
         """Cut one sample."""
@@ -68,7 +68,7 @@ class RandomCut:
                 target = move_target(target, self.task, Frame(extents, extents, size, tuple(starts)))
         if turned := [axis for axis in self.flips if dice.draw(2)]:
             image = np.flip(image, tuple(1 + axis for axis in turned))
-            target = mirror_target(target, self.task, size, turned, self.flip_index)
+            target = mirror_target(target, self.task, size, turned, self.flip_idx)
         return image, target
 
     def _draw_start(self, dice: Dice, extent: int, wanted: int) -> int:
@@ -141,7 +141,7 @@ def make_augmentation(data: Dataset, section: AugmentSection) -> SampleVariation
 
         return PatchAugmentation(preprocess.size, section)
     margin, flips = section.shift + section.pad_crop, _find_mirrors(data, section.flip)
-    cut = RandomCut(preprocess, task, margin, flips, data.flip_index)
+    cut = RandomCut(preprocess, task, margin, flips, data.flip_idx)
     if not (used := list_vision_keys(section)):
         return Augmentation(cut)
     if axes != 2:
@@ -157,11 +157,11 @@ def _find_mirrors(data: Dataset, word: str) -> tuple[int, ...]:
         found = tell_count(axes, "axis", "axes")
         raise InputError(f"augment: flip: {word} is of images with more axes, and these have {found}")
     if MIRRORS[word] and find_task(data.task).mirrors:
-        if data.flip_index is None:
+        if data.flip_idx is None:
             raise InputError(
                 f"augment: flip: {word} makes a left hand a right one, and {data.name} does not say which joints "
-                "change places in a mirror: name them in `flip_index` of data.yaml, each by its own number where none "
+                "change places in a mirror: name them in `flip_idx` of data.yaml, each by its own number where none "
                 "do, or leave flip out"
             )
-        check_flip_index(data.flip_index, data.classes)
+        check_flip_idx(data.flip_idx, data.classes)
     return tuple(axes + axis for axis in MIRRORS[word])

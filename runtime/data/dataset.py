@@ -75,7 +75,7 @@ class Dataset:
     """Images in a training part and a held-out part, and how they are prepared for a network.
 
     `task` is a name in `runtime.tasks.registry`; `classes` are the names of its classes, or of its joints.
-    `validation` is a part by which training may choose. `flip_index` gives, for each joint, the number of the one that
+    `validation` is a part by which training may choose. `flip_idx` gives, for each joint, the number of the one that
     it becomes in a mirror.
 
     >>> import numpy as np
@@ -93,7 +93,7 @@ class Dataset:
     preprocess: Preprocess
     task: str = "labels"
     validation: Samples | None = None
-    flip_index: tuple[int, ...] | None = None
+    flip_idx: tuple[int, ...] | None = None
 
     @cached_property
     def training(self) -> Split:

@@ -30,7 +30,7 @@ class DataDescription:
 
     `classes` are names by the values of a mask, or in the order of their numbers; `ignored` are the values for which no
     class is asked. `images` and `masks` are folders, `table` a CSV file and `annotations` JSON files. `joints` are
-    names, `flip_index` the number of each joint's counterpart in a mirror, and `crop` one of CROPS. `places` say where
+    names, `flip_idx` the number of each joint's counterpart in a mirror, and `crop` one of CROPS. `places` say where
     the keys stand.
     """
 
@@ -41,7 +41,7 @@ class DataDescription:
     table: str | None = None
     annotations: tuple[str, ...] = ()
     joints: tuple[str, ...] = ()
-    flip_index: tuple[int, ...] | None = None
+    flip_idx: tuple[int, ...] | None = None
     crop: str = "auto"
     places: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -105,8 +105,8 @@ class _Reader:
         stored = made.classes if isinstance(made.classes, Mapping) else range(len(made.classes or ()))
         if both := [describe_value(value) for value in made.ignored if value in stored]:
             self.refuse(("ignore",), f"`classes` name {list_some(both, 5, ', ')}, which `ignore` leaves out: keep one")
-        if made.joints and made.flip_index is not None and len(made.flip_index) != len(made.joints):
-            self.refuse(("flip_index",), f"there are {len(made.joints)} joints, and {len(made.flip_index)} numbers")
+        if made.joints and made.flip_idx is not None and len(made.flip_idx) != len(made.joints):
+            self.refuse(("flip_idx",), f"there are {len(made.joints)} joints, and {len(made.flip_idx)} numbers")
         return made
 
     def refuse(self, path: tuple[Any, ...], message: str, *, key: bool = False) -> NoReturn:
@@ -200,7 +200,7 @@ READERS: Mapping[str, tuple[str, Callable[[_Reader, str], Any]]] = {
     "table": ("table", _Reader.read_file),
     "annotations": ("annotations", _Reader.read_files),
     "joints": ("joints", _Reader.read_joints),
-    "flip_index": ("flip_index", _Reader.read_flip),
+    "flip_idx": ("flip_idx", _Reader.read_flip),
     "crop": ("crop", _Reader.read_crop),
 }
 """The keys of a `data.yaml`: the field that each becomes, and what reads it."""

@@ -89,8 +89,8 @@ def make_source(name: str, listing: FolderListing, found: PoseSamples, descripti
     """Make the samples of pictures and of people in these. Raises InputError where people are not to be cut out of
     pictures that show several, or what is said of the joints is of another number of them."""
     joints = description.joints or found.joints
-    flip_index = description.flip_index or find_counterparts(joints)
-    for said, numbers in (("joints", joints), ("flip_index", flip_index or joints)):
+    flip_idx = description.flip_idx or find_counterparts(joints)
+    for said, numbers in (("joints", joints), ("flip_idx", flip_idx or joints)):
         if len(numbers) != len(found.joints):
             has = f"{name} has {tell_count(len(found.joints), 'joint')}"
             raise description.refuse(said, f"{has}, and `{said}` has {len(numbers)} here")
@@ -106,7 +106,7 @@ def make_source(name: str, listing: FolderListing, found: PoseSamples, descripti
     names = [f"{file}#{row[1]}" if several else file for file, row in zip(files, rows, strict=True)]
     parts = [row[2] for row in rows]
     return DataSource(
-        name, "joints", samples, joints, names, groups=files, parts=parts, flip_index=flip_index, notes=tuple(notes)
+        name, "joints", samples, joints, names, groups=files, parts=parts, flip_idx=flip_idx, notes=tuple(notes)
     )
 
 
@@ -269,5 +269,5 @@ class _AnnotationFile:
 
 
 LAYOUT = DataLayout(
-    "keypoints as COCO", "joints", DESCRIBED, ("joints", "flip_index", "crop", "annotations"), recognize, read
+    "keypoints as COCO", "joints", DESCRIBED, ("joints", "flip_idx", "crop", "annotations"), recognize, read
 )

@@ -130,5 +130,5 @@ def _read_number(table: CsvTable, row: CsvRow, column: str) -> float:
 
 
 LAYOUT = DataLayout(
-    "a table of keypoints", "joints", DESCRIBED, ("joints", "flip_index", "crop", "table"), recognize, read
+    "a table of keypoints", "joints", DESCRIBED, ("joints", "flip_idx", "crop", "table"), recognize, read
 )

@@ -52,12 +52,12 @@ def move_target(target: Array, task: Task, frame: Frame) -> Array:
 
 
 def mirror_target(
-    target: Array, task: Task, extents: Sequence[int], axes: Collection[int], flip_index: Sequence[int] | None
+    target: Array, task: Task, extents: Sequence[int], axes: Collection[int], flip_idx: Sequence[int] | None
 ) -> Array:
-    """Mirror what is stored of an image of these extents along some of its axes; joints become those that `flip_index`
+    """Mirror what is stored of an image of these extents along some of its axes; joints become those that `flip_idx`
     names for them."""
     if task.target == "map":
         return np.flip(target, tuple(axes))
     if task.target != "points":
         return target
-    return mirror_points(target, extents, axes, range(len(target)) if flip_index is None else flip_index)
+    return mirror_points(target, extents, axes, range(len(target)) if flip_idx is None else flip_idx)

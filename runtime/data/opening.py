@@ -152,7 +152,7 @@ def make_dataset(source: DataSource, section: DataSection, on_step: OnStep = ign
         preprocess=make_preprocess(seen.channels, choose_extents(seen, section), moments, section),
         task=source.task,
         validation=take_part(samples, parts.validation) if len(parts.validation) else None,
-        flip_index=source.flip_index,
+        flip_idx=source.flip_idx,
     )
 
 

@@ -40,7 +40,7 @@ class DataSource:
     groups: Sequence[str] | None = None
     parts: Sequence[str] | None = None
     strata: Sequence[int] | None = None
-    flip_index: tuple[int, ...] | None = None
+    flip_idx: tuple[int, ...] | None = None
     notes: tuple[str, ...] = ()
     strays: tuple[str, ...] = ()
     bad: tuple[str, ...] = ()

@@ -8,19 +8,19 @@ from archspec.arrays import Array
 from archspec.errors import InputError
 
 
-def check_flip_index(flip_index: Sequence[int], joints: Sequence[str]) -> None:
+def check_flip_idx(flip_idx: Sequence[int], joints: Sequence[str]) -> None:
     """Raises InputError unless it gives, for each of the joints, the number of the one that it becomes in a mirror, and
     so back."""
     count = len(joints)
-    if sorted(flip_index) != list(range(count)):
+    if sorted(flip_idx) != list(range(count)):
         raise InputError(
-            f"flip_index must name each of the {count} joints once, by 0 to {count - 1}; found {list(flip_index)}"
+            f"flip_idx must name each of the {count} joints once, by 0 to {count - 1}; found {list(flip_idx)}"
         )
-    for joint, other in enumerate(flip_index):
-        if flip_index[other] != joint:
-            third = joints[flip_index[other]]
+    for joint, other in enumerate(flip_idx):
+        if flip_idx[other] != joint:
+            third = joints[flip_idx[other]]
             raise InputError(
-                f"flip_index turns '{joints[joint]}' into '{joints[other]}' and that into '{third}'; "
+                f"flip_idx turns '{joints[joint]}' into '{joints[other]}' and that into '{third}'; "
                 "in a mirror two joints change places, or one stays"
             )
 
@@ -31,7 +31,7 @@ def changes_places(axes: Collection[int]) -> bool:
     return len(axes) % 2 == 1
 
 
-def mirror_points(points: Array, image: Sequence[int], axes: Collection[int], flip_index: Sequence[int]) -> Array:
+def mirror_points(points: Array, image: Sequence[int], axes: Collection[int], flip_idx: Sequence[int]) -> Array:
     """Mirror positions (..., J, 2 or 3), x and y in pixels of an image and perhaps their visibility.
 
     `image` are its height and width, `axes` of these two, 0 and 1, those along which it is turned around.
@@ -40,4 +40,4 @@ def mirror_points(points: Array, image: Sequence[int], axes: Collection[int], fl
     for axis in axes:
         column = 1 - axis
         mirrored[..., column] = image[axis] - 1 - points[..., column]
-    return mirrored[..., list(flip_index), :] if changes_places(axes) else mirrored
+    return mirrored[..., list(flip_idx), :] if changes_places(axes) else mirrored

@@ -35,7 +35,7 @@ class PartEvaluator:
     def __init__(self, data: Dataset, objective: Objective, ranks: Ranks, recipe: Recipe | None = None) -> None:
         self.data, self.objective, self.ranks, self.recipe = data, objective, ranks, recipe or Recipe()
         mirrors = self.recipe.test_time_augmentation
-        self.mean = MirrorMean(objective.task, objective.grids, mirrors, data.classes, data.flip_index)
+        self.mean = MirrorMean(objective.task, objective.grids, mirrors, data.classes, data.flip_idx)
         self._opened: dict[int, SizedSamples] = {}
 
     def measure(self, module: nn.Module, samples: Samples) -> Measured:

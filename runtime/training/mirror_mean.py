@@ -13,7 +13,7 @@ from archspec.arrays import Array, Float32Array
 from archspec.errors import InputError
 from archspec.extras import extra
 from runtime.tasks.grid import OutputGrid
-from runtime.tasks.mirror import changes_places, check_flip_index
+from runtime.tasks.mirror import changes_places, check_flip_idx
 from runtime.tasks.task import Task
 from runtime.training.module_outputs import EVALUATION_BATCH
 
@@ -36,7 +36,7 @@ class MirrorMean:
 
     The mean is that of probabilities, where the task has them, and is given as their logarithms (of one channel alone,
     as the logit): logits, of which loss and answers follow as of any. Else it is that of the outputs themselves. What
-    has places is turned back first, and joints change theirs by `flip_index`.
+    has places is turned back first, and joints change theirs by `flip_idx`.
 
     Raises InputError where that cannot be done exactly.
     """
@@ -47,17 +47,17 @@ class MirrorMean:
         grids: Mapping[str, OutputGrid],
         mirrors: Sequence[Mirror],
         joints: Sequence[str] = (),
-        flip_index: Sequence[int] | None = None,
+        flip_idx: Sequence[int] | None = None,
     ) -> None:
-        self.task, self.grids, self.flip_index = task, grids, None
+        self.task, self.grids, self.flip_idx = task, grids, None
         self.axes = sorted({AXES[mirror] for mirror in mirrors})
         if self.axes and task.mirrors:
-            if flip_index is None:
+            if flip_idx is None:
                 raise InputError(
-                    "test_time_augmentation: the data do not say which joints change places in a mirror (flip_index)"
+                    "test_time_augmentation: the data do not say which joints change places in a mirror (flip_idx)"
                 )
-            check_flip_index(flip_index, joints)
-            self.flip_index = list(flip_index)
+            check_flip_idx(flip_idx, joints)
+            self.flip_idx = list(flip_idx)
         for name, grid in grids.items():
             self._check_symmetry(name, grid)
 
@@ -93,7 +93,7 @@ class MirrorMean:
 
     def _turn_back(self, output: Tensor, grid: OutputGrid, axes: tuple[int, ...]) -> Tensor:
         turned = output.float().flip(axes) if grid.extents else output.float()
-        return turned[:, self.flip_index] if self.flip_index and changes_places(axes) else turned
+        return turned[:, self.flip_idx] if self.flip_idx and changes_places(axes) else turned
 
     def _take_mean(self, views: Tensor) -> Tensor:
         """The mean over the first axis of (views, N, C, ...)."""

@@ -107,7 +107,7 @@ class Run:
     def mirror_mean(self) -> MirrorMean:
         """The mean over mirror images of outputs, as the recipe says. Raises InputError where it cannot be
         made exactly."""
-        return MirrorMean(self.task, self.grids, self.mirrors, self.data.classes, self.data.flip_index)
+        return MirrorMean(self.task, self.grids, self.mirrors, self.data.classes, self.data.flip_idx)
 
     def build_module(self) -> nn.Module:
         """Build the network in torch with its weights."""

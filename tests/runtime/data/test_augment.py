@@ -84,7 +84,7 @@ def test_positions_stay_on_their_blobs_and_those_cut_away_have_no_label(seed: in
 
 
 def test_a_mirror_exchanges_the_joints_that_are_twins() -> None:
-    data = replace(as_data(np.zeros((2, 3, 30, 40), np.uint8), np.zeros((2, 3, 3)), "joints"), flip_index=(1, 0, 2))
+    data = replace(as_data(np.zeros((2, 3, 30, 40), np.uint8), np.zeros((2, 3, 3)), "joints"), flip_idx=(1, 0, 2))
     vary = make_augmentation(data, AugmentSection(flip="horizontal"))
     image = draw_blobs(POINTS, 30, 40)
     found = [vary(image, POINTS, seed) for seed in range(20)]

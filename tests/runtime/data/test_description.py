@@ -40,7 +40,7 @@ masks: ./truth/
 table: pairs.csv
 annotations: annotations/one.json
 joints: [nose, left, right]
-flip_index: [0, 2, 1]
+flip_idx: [0, 2, 1]
 crop: box
 """
     found = describe(tmp_path, text)
@@ -52,7 +52,7 @@ crop: box
         table="pairs.csv",
         annotations=("annotations/one.json",),
         joints=("nose", "left", "right"),
-        flip_index=(0, 2, 1),
+        flip_idx=(0, 2, 1),
         crop="box",
     )
     assert describe(tmp_path, "classes: [a, b]\nignore: 2\n").name_classes() == ("a", "b")
@@ -103,9 +103,9 @@ def test_keys_that_say_nothing_of_what_is_read_are_refused(tmp_path: Path) -> No
         ("table: 3", r"data\.yaml:1:8: there is no file 3 in"),
         ("annotations: [annotations/two.json]", r"data\.yaml:1:14: there is no file 'annotations/two\.json' in"),
         ("joints: [a, a]", r"data\.yaml:1:9: `joints` are different names"),
-        ("flip_index: [1, 2, 0]", r"data\.yaml:1:13: `flip_index` has for each joint the number of the one"),
-        ("flip_index: [0, 5]", r"data\.yaml:1:13: `flip_index` has for each joint"),
-        ("joints: [a, b]\nflip_index: [0]", r"data\.yaml:2:13: there are 2 joints, and 1 numbers"),
+        ("flip_idx: [1, 2, 0]", r"data\.yaml:1:11: `flip_idx` has for each joint the number of the one"),
+        ("flip_idx: [0, 5]", r"data\.yaml:1:11: `flip_idx` has for each joint"),
+        ("joints: [a, b]\nflip_idx: [0]", r"data\.yaml:2:11: there are 2 joints, and 1 numbers"),
         ("classes: [a, b]\nignore: [1, 9]", r"data\.yaml:2:9: `classes` name 1, which `ignore` leaves out: keep one"),
         ("classes: {a: 0, b: 7}\nignore: 7", r"data\.yaml:2:9: `classes` name 7, which"),
         ("crop: round", r"data\.yaml:1:7: `crop` is one of auto, box, none, found 'round'"),
@@ -123,7 +123,7 @@ PLAIN = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["classes", "ignore", "masks", "table", "joints", "flip_index", "crop"]), PLAIN))
+@given(st.dictionaries(st.sampled_from(["classes", "ignore", "masks", "table", "joints", "flip_idx", "crop"]), PLAIN))
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_anything_else_is_an_error_of_the_input(tmp_path: Path, data: dict[str, object]) -> None:
     try:

@@ -33,7 +33,7 @@ def test_images_of_one_person_each_are_seen_whole(tmp_path: Path) -> None:
     listing = list_data(make(tmp_path))
     assert recognize(listing)
     source = LAYOUT.read(listing, "data")
-    assert (source.task, source.classes, source.flip_index) == ("joints", tuple(JOINTS), (0, 2, 1))
+    assert (source.task, source.classes, source.flip_idx) == ("joints", tuple(JOINTS), (0, 2, 1))
     assert list(source.names) == ["images/a.png", "images/b.png"]
     image, pose = source.samples[0]
     assert image.shape == (3, 20, 30)
@@ -55,10 +55,10 @@ def test_what_is_cut_out_may_be_said(tmp_path: Path) -> None:
     make(tmp_path)
     (tmp_path / "data.yaml").write_text("crop: box\njoints: [n, l, r]\n")
     source = LAYOUT.read(list_data(tmp_path), "data")
-    assert (source.classes, source.flip_index) == (("n", "l", "r"), None)
+    assert (source.classes, source.flip_idx) == (("n", "l", "r"), None)
     assert source.samples[0][0].shape[1:] == (10, 20)
-    (tmp_path / "data.yaml").write_text("flip_index: [0, 1, 2]\n")
-    assert LAYOUT.read(list_data(tmp_path), "data").flip_index == (0, 1, 2)
+    (tmp_path / "data.yaml").write_text("flip_idx: [0, 1, 2]\n")
+    assert LAYOUT.read(list_data(tmp_path), "data").flip_idx == (0, 1, 2)
     (tmp_path / "data.yaml").write_text("crop: none\n")
     write_coco(tmp_path / "annotations/people.json", make_coco(["a.png"], [ONE, ONE]))
     with pytest.raises(

@@ -25,7 +25,7 @@ def test_joints_have_numbers_or_names(tmp_path: Path) -> None:
     listing = list_data(tmp_path)
     assert recognize(listing)
     source = LAYOUT.read(listing, "data")
-    assert (source.classes, source.flip_index, source.parts) == (("1", "2"), None, ["", "test"])
+    assert (source.classes, source.flip_idx, source.parts) == (("1", "2"), None, ["", "test"])
     assert source.samples[0][1].tolist() == [[1, 2, 1], [5, 6, 2]]
     assert source.samples[1][1].tolist() == [[3, 4.5, 2], [0, 0, 0]]
     assert source.samples[1][0].shape == (3, 20, 30)
@@ -34,7 +34,7 @@ def test_joints_have_numbers_or_names(tmp_path: Path) -> None:
         "image;left_eye_x;left_eye_y;right_eye_x;right_eye_y\na.png;1;2;3;4\nb.png;;;5;6\n"
     )
     source = LAYOUT.read(list_data(tmp_path), "data")
-    assert (source.classes, source.flip_index) == (("left_eye", "right_eye"), (1, 0))
+    assert (source.classes, source.flip_idx) == (("left_eye", "right_eye"), (1, 0))
     assert source.samples[0][1].tolist() == [[1, 2, 2], [3, 4, 2]], "without a visibility they are visible"
     assert source.samples[1][1].tolist() == [[0, 0, 0], [5, 6, 2]]
     (tmp_path / "data.yaml").write_text("crop: box\njoints: [one, other]\n")

@@ -65,7 +65,7 @@ def test_left_and_right_are_counterparts(names: list[str], found: tuple[int, ...
     assert find_counterparts(names) == found
 
 
-def test_cocos_own_joints_have_the_flip_index_that_others_write() -> None:
+def test_cocos_own_joints_have_the_flip_idx_that_others_write() -> None:
     """As ultralytics' coco-pose.yaml has it."""
     sides = ["eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle"]
     names = ["nose", *(f"{side}_{part}" for part in sides for side in ("left", "right"))]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from archspec.errors import InputError
 from runtime.tasks.grid import OutputGrid
 from runtime.tasks.heatmaps import draw_heatmaps
-from runtime.tasks.mirror import changes_places, check_flip_index, mirror_points
+from runtime.tasks.mirror import changes_places, check_flip_idx, mirror_points
 
 NAMES, PAIRS = ("nose", "left eye", "right eye"), (0, 2, 1)
 
@@ -45,7 +45,7 @@ def test_unknown_points_stay_unknown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flip_index", "told"),
+    ("flip_idx", "told"),
     [
         ((0, 1), r"must name each of the 3 joints once, by 0 to 2; found \[0, 1\]"),
         ((0, 1, 1), "must name each of the 3 joints once"),
@@ -53,7 +53,7 @@ def test_unknown_points_stay_unknown() -> None:
         ((1, 2, 0), "turns 'nose' into 'left eye' and that into 'right eye'"),
     ],
 )
-def test_what_is_no_mirror_is_refused(flip_index: tuple[int, ...], told: str) -> None:
-    check_flip_index(PAIRS, NAMES)
+def test_what_is_no_mirror_is_refused(flip_idx: tuple[int, ...], told: str) -> None:
+    check_flip_idx(PAIRS, NAMES)
     with pytest.raises(InputError, match=told):
-        check_flip_index(flip_index, NAMES)
+        check_flip_idx(flip_idx, NAMES)
