@@ -21,5 +21,6 @@ def draw_run(folder: Path) -> None:
     run = RunRecord.read(folder)
     for name, kind in ((CURVES, PICTURE), (PAGE, ANY_PAGE)):
         check_gives_way(folder / name, kind._replace(advice=": move it away"))
-    write_text(folder / CURVES, draw_curves([run]))
-    write_text(folder / PAGE, write_run_page(run))
+    curves = draw_curves([run])
+    write_text(folder / CURVES, curves)
+    write_text(folder / PAGE, write_run_page(run, curves))

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from archspec.wording import cut
-from runtime.runs.curves import draw_curves
 from runtime.runs.record import PARTS, RunRecord
 from runtime.training.run_folder import RECIPE, SHEET
 
@@ -42,9 +41,8 @@ pre { overflow-x: auto; padding: .8rem; border: 1px solid color-mix(in srgb, cur
 """
 
 
-def write_run_page(run: RunRecord) -> str:
-    """Write the text of a run's page. Raises InputError where it has no step to show, and MissingExtra without
-    matplotlib."""
+def write_run_page(run: RunRecord, curves: str) -> str:
+    """Write the text of a run's page, with its curves, an SVG."""
     title = escape(cut(f"{run.folder.name} · {run.spec}", 200))
     pieces = [
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -53,7 +51,7 @@ def write_run_page(run: RunRecord) -> str:
         f"<title>{title} · archspec</title>\n<style>{STYLE}</style>\n</head>\n<body>",
         *_write_header(run, title),
         "<main>",
-        f"<section><h2>Curves</h2>{draw_curves([run])}</section>",
+        f"<section><h2>Curves</h2>{curves}</section>",
         *_write_sheet(run.folder / SHEET),
         *_write_evaluations(run),
         *_write_recipe(run.folder / RECIPE),

@@ -15,7 +15,7 @@ from runtime.runs.drawing import draw_run
 from runtime.training.callbacks import TrainingCallback
 
 LEAST_PAUSE = 60.0
-"""The least time between two drawings of a run that goes on, in seconds, and at least twenty times what one took."""
+"""The least time before a drawing of a run that goes on, in seconds, and at least twenty times what the last took."""
 
 EVENTS = "tensorboard"
 """The folder of TensorBoard's events in a run."""
@@ -26,7 +26,7 @@ class RunPainter(TrainingCallback):
     once, and training goes on. Without matplotlib it draws nothing."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self._pause, self._last, self._told = folder, LEAST_PAUSE, float("-inf"), False
+        self.folder, self._pause, self._last, self._told = folder, LEAST_PAUSE, time.monotonic(), False
 
     def on_checkpoint(self, folder: Path, step: int) -> None:
         if time.monotonic() - self._last >= self._pause:

@@ -16,7 +16,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from archspec.cli.main import app
-from tests.support.commands import run_process
+from tests.support.commands import archspec, run_process
 
 HEAVY = ("torch", "onnx", "onnxruntime", "sklearn", "PIL")
 COMMANDS = {
@@ -65,22 +65,23 @@ def test_help_keeps_what_stands_in_brackets() -> None:
 
 
 def test_the_whole_way_by_hand(tmp_path: Path) -> None:
-    """train, export, evaluate, run, bench; two epochs are enough to see that each step feeds the next."""
+    """train, export, evaluate, run, bench; an epoch is enough to see that each step feeds the next. The first and the
+    last in processes of their own, as every command is tested somewhere."""
     run = tmp_path / "run"
     output = run_process(
-        "train", "resnet_digits", "--data", "digits", "-o", run, "--epochs", "2", "--set", "widths=[4,8,8]"
+        "train", "resnet_digits", "--data", "digits", "-o", run, "--epochs", "1", "--set", "widths=[4,8,8]"
     )
     assert "test accuracy" in output
     weights, model = run / "weights.safetensors", run / "model.onnx"
     spec = run / "spec.yaml"
-    assert run_process("check", spec).strip() == f"{spec}: ok"
-    exported = json.loads(run_process("export", spec, "--weights", weights, "-o", model, "--json"))
+    assert archspec("check", spec).strip() == f"{spec}: ok"
+    exported = archspec("export", spec, "--weights", weights, "-o", model, "--json")
     assert exported["trained"] is True
     assert exported["proof"]["worst"] < 1e-4
     again = tmp_path / "again.onnx"
-    run_process("export", spec, "--weights", weights, "-o", again, "--no-verify")
+    archspec("export", spec, "--weights", weights, "-o", again, "--no-verify")
     assert again.read_bytes() == model.read_bytes()
-    found = json.loads(subprocess_stdout("evaluate", run, "--json"))
+    found = archspec("evaluate", run, "--json")
     assert found["equal_predictions"] == found["test_images"] == 360
     samples = sorted((run / "samples").glob("*.png"))
     rows = json.loads(subprocess_stdout("run", model, *samples, "--json"))

@@ -73,7 +73,7 @@ def train_the_whole_way(tmp_path: Path, *words: str) -> float:
 
 
 def test_sixty_pairs_to_masks_on_images_of_other_sizes(tmp_path: Path) -> None:
-    words = ("--set=widths=[8,16]", "--epochs", "8", "--batch", "8", "--lr", "0.1", "--threads", "1")
+    words = ("--set=widths=[8,16]", "--epochs", "5", "--batch", "6", "--lr", "0.3", "--threads", "1")
     assert train_the_whole_way(tmp_path, *words) >= 0.9
 
 
