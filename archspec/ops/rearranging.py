@@ -173,7 +173,7 @@ class Blocks(Rearranging):
         return "its blocks are single positions" if self.block == 1 else ""
 
     def is_view(self, x: Shape, *, training: bool) -> bool:
-        """As torch's reshapes of single positions are; its own operation for images copies these too."""
+        """Tell so of single positions, which torch reshapes; its own operation for images copies these too."""
         return self.block == 1 and x.rank != 2
 
     def lay(self, layouts: Sequence[Layout], *xs: Shape, batch: int) -> Layout:
