@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from archspec.errors import InputError, ModelError
+from archspec.errors import ArchspecError, InputError, ModelError
 from archspec.files import as_argument, is_plain_file
 from compiler.onnx_file.metadata import GRAPH, SPEC_HASH, TRAINED_INT8
 from compiler.onnx_target.int8.scheme import RECIPES
@@ -60,8 +60,16 @@ def check_files(folder: str | Path, names: Iterable[str]) -> None:
             if unfinished:
                 advice = "its training was not finished: go on with --resume auto, or train again with --force"
             elif name == MODEL:
-                advice = f"make it first: {write_export(Path(folder), open_weights(Path(folder) / WEIGHTS)[1])}"
+                advice = f"make it first: {write_export(Path(folder), _read_metadata(Path(folder) / WEIGHTS))}"
             raise InputError(f"{folder} has no {name}: {advice}")
+
+
+def _read_metadata(weights: Path) -> Mapping[str, str]:
+    """Read the metadata of weights; none where they cannot be read, which the command that reads them tells."""
+    try:
+        return open_weights(weights)[1]
+    except ArchspecError:
+        return {}
 
 
 def hash_spec(text: str) -> str:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from archspec.api import to_torch
 from archspec.arrays import Array
-from archspec.ops import Bounds, Embedding, Op, Relu, Shape, Transpose
+from archspec.ops import Bounds, DeformConv, Embedding, Op, Relu, Shape, Transpose
 from archspec.ops.base import Family, Gating, Pointwise
 from archspec.ops.bounds import SHARE
 from archspec.ops.recurrent import Recurrent
@@ -42,7 +42,9 @@ ELSEWHERE = (("linear", (VECTOR,)), ("channel_conv", (VECTOR,)), ("space_to_dept
 FEW = [
     (op, shapes)
     for op, shapes in EXAMPLES
-    if IMAGE in shapes or (op.kind, shapes) in ELSEWHERE or isinstance(op, Recurrent | Embedding | Transpose)
+    if IMAGE in shapes
+    or (op.kind, shapes) in ELSEWHERE
+    or isinstance(op, Recurrent | Embedding | Transpose | DeformConv)
 ]
 """Each example once, on maps."""
 

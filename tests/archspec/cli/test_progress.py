@@ -68,7 +68,8 @@ def test_evaluate_says_at_once_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text("no spec")
     (tmp_path / "weights.safetensors").write_text("no weights")
     result = CliRunner().invoke(app, ["evaluate", str(tmp_path)])
-    assert str(result.exception) == f"{tmp_path} has no model.onnx: run `archspec export` first"
+    export = f"archspec export {tmp_path}/spec.yaml --weights {tmp_path}/weights.safetensors -o {tmp_path}/model.onnx"
+    assert str(result.exception) == f"{tmp_path} has no model.onnx: make it first: {export}"
 
 
 def test_shattering_refuses_images_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:

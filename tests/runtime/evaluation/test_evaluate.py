@@ -228,11 +228,13 @@ def test_monte_carlo_batch_normalization_is_measured_too(tmp_path: Path) -> None
     assert not Path(found.picture).exists()
 
 
-@pytest.mark.parametrize(("name", "command"), [(WEIGHTS, "archspec train"), (MODEL, "archspec export")])
+@pytest.mark.parametrize(
+    ("name", "command"), [(WEIGHTS, "run `archspec train` first"), (MODEL, "make it first: archspec export")]
+)
 def test_a_missing_file_names_the_command_that_makes_it(folder: Path, name: str, command: str) -> None:
     (folder / name).unlink()
     (folder / "metrics.jsonl").unlink()
-    with pytest.raises(ArchspecError, match=f"has no {name}: run `{command}` first"):
+    with pytest.raises(ArchspecError, match=f"has no {name}: {command}"):
         archspec_evaluate(folder)
 
 
