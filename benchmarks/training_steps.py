@@ -16,7 +16,7 @@ LEAST = 0.98
 
 
 def time_steps(name: str, rounds: str, form: str) -> dict[str, list[Sample]]:
-    """Time steps of both modules, eager or compiled, from the same weights on the same images."""
+    """Time steps of both modules, eager or compiled, each from weights of its own on the same images."""
     import torch
 
     from archspec.api import elaborate, load, to_torch

@@ -28,7 +28,7 @@ MAX_TOLD = 1000
 
 KINDS = {
     "unusable": "cannot be used as they are",
-    "broken": "cannot be read",
+    "broken": "cannot be read, or do not fit",
     "left out": "left out, though nothing says so",
     "leak": "in two parts",
     "contradiction": "the same image with two answers",

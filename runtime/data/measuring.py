@@ -155,4 +155,4 @@ def measure_levels(
 def refuse_bad(bad: Sequence[str], name: str) -> None:
     """Raises InputError where images cannot be read, with the first of them and what to do."""
     if bad:
-        raise InputError(f"{tell_count(len(bad), 'file')} of {name} cannot be read: {list_some(bad)}; {WHAT_TO_DO}")
+        raise InputError(f"{tell_count(len(bad), 'file')} of {name} cannot be used: {list_some(bad)}; {WHAT_TO_DO}")

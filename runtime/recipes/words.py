@@ -184,8 +184,9 @@ def suggest_key(word: str, at: str, section: type[BaseModel], root: type[BaseMod
             return f"; only {', '.join(names)} {'has' if len(names) == 1 else 'have'} it"
     elsewhere = " or ".join(f"`{path}`" for path in paths[:3])
     there = f"`{at}` has" if at else "there is"
-    near = suggest_slip(word, known, here)
-    return near or (f"; here it is {elsewhere}" if elsewhere else f"; {there} {', '.join(known)}")
+    if elsewhere:
+        return f"; here it is {elsewhere}"
+    return suggest_slip(word, known, here) or f"; {there} {', '.join(known)}"
 
 
 def suggest_value(word: str, known: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from runtime.data.fetching import Batch
 from runtime.data.loader import Loader, Workers, make_loader
 from runtime.data.sized import SizedSamples
 from runtime.recipes.recipe import Recipe
-from runtime.training.batch_search import find_batch, fits_gpu, fits_memory
+from runtime.training.batch_search import find_batch, fits_gpu, fits_memory, tell_bound
 from runtime.training.clock import StepClock
 from runtime.training.compiling import compile_module
 from runtime.training.drop_ramp import DropRamp
@@ -138,7 +138,7 @@ class TrainingGround:
         with drawing_apart(device_of(module), recipe):
             if recipe.batch == AUTO:
                 recipe = self._settle_batch(module, recipe, graph)
-                warn(f"batch: {recipe.batch} is the largest power of two that fits")
+                warn(f"batch: auto takes {recipe.batch}: {tell_bound(int(recipe.batch), len(self.data.train))}")
             if AUTO in (recipe.precision, recipe.memory_format):
                 recipe, timed = choose_by_timing(recipe, module, self._read_some(recipe, module), self._make_step)
                 chosen = f"precision: {recipe.precision}, memory_format: {recipe.memory_format}"

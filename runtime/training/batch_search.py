@@ -38,6 +38,15 @@ def find_batch(recipe: Recipe, samples: int, fits: Callable[[int], bool]) -> int
     return part * recipe.accumulate
 
 
+def tell_bound(batch: int, samples: int) -> str:
+    """Tell what keeps a batch that was found from being twice as large."""
+    if 2 * batch > MAX_FOUND_BATCH:
+        return f"more than {MAX_FOUND_BATCH:,} are not tried"
+    if 2 * batch > samples // FEWEST_STEPS:
+        return f"an epoch of {samples:,} images is to have {FEWEST_STEPS} steps"
+    return "twice as many do not fit the memory"
+
+
 def fits_memory(graph: Graph, recipe: Recipe) -> Callable[[int], bool]:
     """Tell of how many images training fits the memory that this machine has left, by the estimate of `analyze`. Raises
     InputError where the system does not say what is left."""

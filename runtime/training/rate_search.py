@@ -45,6 +45,11 @@ class RangeTest:
         """A tenth of the rate at which the loss is lowest."""
         return self.lowest / 10
 
+    @property
+    def has_risen(self) -> bool:
+        """True where the loss is not lowest at the last rate that was tried."""
+        return self.lowest != self.rates[-1]
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "rates": list(self.rates),

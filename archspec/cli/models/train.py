@@ -233,8 +233,17 @@ def train(
         print_json({**result.to_dict(), "folder": str(folder)})
         return
     tell(_describe_scores(result))
-    tell(f"wrote {folder}/: spec.yaml, recipe.yaml, weights.safetensors, metrics.jsonl, checkpoints/")
+    tell(f"wrote {folder}/: {_list_made(folder)}")
     tell(f"next: {write_export(folder, result.facts, TrainingChoices(**fitting).all_words)}")
+
+
+def _list_made(folder: Path) -> str:
+    """List what a run has, and of its pictures those that could be drawn."""
+    from runtime.runs.page import PAGE
+    from runtime.training.run_folder import CHECKPOINTS, METRICS, RECIPE, SHEET, SPEC, WEIGHTS
+
+    drawn = [name for name in (SHEET, PAGE) if (folder / name).exists()]
+    return ", ".join([SPEC, RECIPE, WEIGHTS, METRICS, f"{CHECKPOINTS}/", *drawn])
 
 
 def _launch(folder: Path, processes: int, threads: int | None) -> None:
@@ -262,7 +271,11 @@ def _find_rate(spec: Spec, data: str, recipe: Recipe, path: Path, fitting: Mappi
         print_json({**found.to_dict(), "picture": str(path)})
         return
     tell(f"the loss falls most steeply at a learning rate of {found.steepest:.2g}: --lr {found.steepest:.2g}")
-    tell(f"more cautious: {found.tenth:.2g}, a tenth of the rate at which the loss is lowest; wrote {path}")
+    if found.tenth < found.steepest:
+        tell(f"more cautious: {found.tenth:.2g}, a tenth of the rate at which the loss is lowest; wrote {path}")
+    else:
+        last = "" if found.has_risen else ", the last that was tried: no rate was too large"
+        tell(f"it is lowest at {found.lowest:.2g}{last}; wrote {path}")
 
 
 def _list_callbacks(folder: Path, *, tensorboard: bool) -> list[TrainingCallback]:

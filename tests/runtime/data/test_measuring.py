@@ -82,7 +82,7 @@ def test_heads_say_channels_and_extents(tmp_path: Path) -> None:
     assert (found.channels, found.common, found.median) == (3, None, (4, 6))
     assert len(found.bad) == 1
     assert survey(LabelledPictures(tmp_path, names[:2], targets=np.zeros(2, np.int64))).common == (4, 6)
-    with pytest.raises(InputError, match=r"1 file of data cannot be read: .*bad\.png .*--skip-bad"):
+    with pytest.raises(InputError, match=r"1 file of data cannot be used: .*bad\.png .*--skip-bad"):
         refuse_bad(found.bad, "data")
     refuse_bad((), "data")
 

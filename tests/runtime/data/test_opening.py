@@ -81,7 +81,7 @@ def test_bad_files_stop_before_training_or_are_left_out(tmp_path: Path, caplog: 
     (tmp_path / "a" / "bad.png").write_text("")
     whole = (tmp_path / "a" / "000.png").read_bytes()
     (tmp_path / "b" / "half.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match=r"1 file of .* cannot be read: .*a/bad\.png .*leave it out with --skip-bad"):
+    with pytest.raises(InputError, match=r"1 file of .* cannot be used: .*a/bad\.png .*leave it out with --skip-bad"):
         open_data(tmp_path)
     with caplog.at_level(logging.WARNING):
         data = open_data(tmp_path, DataSection(skip_bad=True))

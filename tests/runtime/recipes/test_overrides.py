@@ -114,6 +114,10 @@ def test_names_go_to_the_spec_or_to_the_recipe() -> None:
         route_settings(["clases=3"], ["classes"])
     with pytest.raises(InputError, match=r"--set lr: neither the spec nor a recipe has it; here it is `optimizer\.lr`"):
         route_settings(["lr=3"], ["classes"])
+    with pytest.raises(
+        InputError, match=r"--set flip: neither the spec nor a recipe has it; here it is `augment\.flip`"
+    ):
+        route_settings(["flip=horizontal"], ["classes"])
 
 
 @given(st.text(max_size=12), st.text(max_size=30))

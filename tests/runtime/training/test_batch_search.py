@@ -9,7 +9,7 @@ from archspec.api import elaborate, largest_batch, load
 from archspec.errors import InputError
 from runtime.recipes.recipe import Recipe
 from runtime.training import batch_search
-from runtime.training.batch_search import find_batch, fits_gpu, fits_memory
+from runtime.training.batch_search import find_batch, fits_gpu, fits_memory, tell_bound
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,19 @@ def test_powers_of_two_are_tried_from_one_on(most: int, samples: int, accumulate
 
     assert find_batch(Recipe(batch=12, accumulate=accumulate), samples, fits) == expected
     assert tried == [2**power for power in range(len(tried))]
+
+
+@pytest.mark.parametrize(
+    ("batch", "samples", "told"),
+    [
+        (1024, 10**6, "more than 1,024 are not tried"),
+        (768, 10**6, "more than 1,024 are not tried"),
+        (2, 18, "an epoch of 18 images is to have 8 steps"),
+        (64, 10**6, "twice as many do not fit the memory"),
+    ],
+)
+def test_what_bounds_a_batch_is_told(batch: int, samples: int, told: str) -> None:
+    assert tell_bound(batch, samples) == told
 
 
 def test_where_nothing_fits_that_is_said() -> None:

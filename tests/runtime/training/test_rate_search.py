@@ -35,6 +35,7 @@ def test_the_steepest_fall_is_found() -> None:
     assert found.steepest == found.rates[5 + int(slopes[5:-5].argmin())]
     assert rate_of(50) < found.steepest < rate_of(99)
     assert found.tenth == pytest.approx(found.rates[int(np.argmin(found.losses))] / 10)
+    assert not found.has_risen
     assert set(found.to_dict()) == {"rates", "losses", "steepest", "minimum_tenth"}
 
 

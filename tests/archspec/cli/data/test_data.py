@@ -54,5 +54,5 @@ def test_what_is_wrong_ends_with_1(tmp_path: Path) -> None:
     (tmp_path / "train/b/bad.png").write_text("")
     shown = run("data", "check", str(tmp_path), expect=1)
     assert "1 finding: in two parts" in shown
-    assert "1 finding: cannot be read" in shown
+    assert "1 finding: cannot be read, or do not fit" in shown
     assert json.loads(run("data", "check", str(tmp_path), "--json", expect=1))["bad"]

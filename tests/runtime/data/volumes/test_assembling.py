@@ -125,7 +125,7 @@ def test_what_is_of_pictures_is_refused(tmp_path: Path, section: dict[str, Any],
 def test_bad_files_are_named_or_left_out(tmp_path: Path) -> None:
     put(tmp_path, 4)
     (tmp_path / "images" / "2.nii.gz").write_bytes(b"broken")
-    with pytest.raises(InputError, match=r"1 file of .* cannot be read: .*2.nii.gz is no NIfTI file"):
+    with pytest.raises(InputError, match=r"1 file of .* cannot be used: .*2.nii.gz is no NIfTI file"):
         open_folder(tmp_path)
     assert len(open_folder(tmp_path, skip_bad=True).train) == 2
 
