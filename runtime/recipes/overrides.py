@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from archspec.errors import Diagnostic, InputError, Place, SpecError
-from archspec.spec.suggestions import suggest_slip
+from archspec.spec.suggestions import spell, suggest_slip
 from archspec.spec.text import read_bytes
 from archspec.wording import cut
 from runtime.recipes.document import OPTION, RECIPE, RecipeDocument, nest
 from runtime.recipes.recipe import Recipe
-from runtime.recipes.words import paths_by_word, spell, suggest_key
+from runtime.recipes.words import paths_by_word, suggest_key
 
 MAX_KEYS = 8
 """The largest number of keys with dots in between that lead to a value."""

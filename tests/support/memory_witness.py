@@ -44,7 +44,7 @@ class Padding(TorchDispatchMode):
     """Keeps what torch pads, which it does in a step of its own where a layer's two sides differ."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.padded: list[Tensor] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
