@@ -138,7 +138,8 @@ input channel. All else is stepped by AdamW at `adamw_lr`, with torch's usual be
 needs torch 2.9.
 """,
     "schedule": """\
-Each is torch's scheduler of the same name, step by step. A warm-up of w steps is a straight line from lr / (w + 1);
+Step by step these are torch's CosineAnnealingLR, MultiStepLR (`step`), OneCycleLR, whose momentum stays as it is, and
+PolynomialLR; `constant` is one rate throughout. A warm-up of w steps is a straight line from lr / (w + 1);
 the schedule begins behind it, and milestones count from the first step. A share of steps is rounded. A warm-up or a
 milestone that is written in steps and lies behind the end is refused.
 """,

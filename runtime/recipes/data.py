@@ -82,7 +82,8 @@ class DataSection(RecipeSection):
 
 
 class AugmentSection(RecipeSection):
-    """How training images are varied, each by a generator of its own. Everything is off unless it is written."""
+    """How training images are varied, each by a generator of its own. Everything but `foreground` is off unless it is
+    written."""
 
     flip: Literal["none", "horizontal", "vertical", "both", "all"] = Field(
         "none",

@@ -82,6 +82,9 @@ class Muon(_Optimizer):
     momentum: OpenPart = Field(0.95, description="share of the velocity that stays in each step")
     nesterov: bool = Field(True, description="whether the momentum is Nesterov's")
     adamw_lr: PositiveDecimal = Field(1e-3, description="highest learning rate of what AdamW steps")
+    head_lr: PositiveDecimal | None = Field(
+        None, description="highest learning rate of the layers that give the outputs; null: `adamw_lr`"
+    )
 
 
 def _take_default(name: str) -> BeforeValidator:
