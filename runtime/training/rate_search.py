@@ -47,8 +47,8 @@ class RangeTest:
 
     @property
     def has_risen(self) -> bool:
-        """True where the loss is not lowest at the last rate that was tried."""
-        return self.lowest != self.rates[-1]
+        """True where a rate was too large: the loss is lost before the last, or not lowest there."""
+        return len(self.rates) < STEPS or self.lowest != self.rates[-1]
 
     def to_dict(self) -> dict[str, Any]:
         return {

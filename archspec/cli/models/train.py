@@ -271,11 +271,10 @@ def _find_rate(spec: Spec, data: str, recipe: Recipe, path: Path, fitting: Mappi
         print_json({**found.to_dict(), "picture": str(path)})
         return
     tell(f"the loss falls most steeply at a learning rate of {found.steepest:.2g}: --lr {found.steepest:.2g}")
+    last = "" if found.has_risen else ", the last that was tried: no rate was too large"
+    tell(f"it is lowest at {found.lowest:.2g}{last}; wrote {path}")
     if found.tenth < found.steepest:
-        tell(f"more cautious: {found.tenth:.2g}, a tenth of the rate at which the loss is lowest; wrote {path}")
-    else:
-        last = "" if found.has_risen else ", the last that was tried: no rate was too large"
-        tell(f"it is lowest at {found.lowest:.2g}{last}; wrote {path}")
+        tell(f"more cautious: {found.tenth:.2g}, a tenth of the rate at which the loss is lowest")
 
 
 def _list_callbacks(folder: Path, *, tensorboard: bool) -> list[TrainingCallback]:

@@ -45,7 +45,10 @@ def test_a_loss_that_is_lost_ends_the_test(spoiled: float) -> None:
     for step in range(20):
         assert meter.add(rate_of(step), 2.0 - 0.05 * step)
     assert not meter.add(rate_of(20), spoiled)
-    assert len(meter.finish().rates) == 20
+    found = meter.finish()
+    assert len(found.rates) == 20
+    assert found.lowest == found.rates[-1]
+    assert found.has_risen
 
 
 def test_a_curve_that_says_nothing_is_refused() -> None:
