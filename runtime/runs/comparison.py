@@ -16,7 +16,8 @@ ABSENT = "—"
 @dataclass(frozen=True, eq=False)
 class RunComparison:
     """Runs in the order in which they were named, and each setting that is not the same in all: of the
-    recipe, the network, the data, the weights that training began from, and the processes."""
+    recipe, the network, the data, the weights that training began from, and the processes. A setting that a run does
+    not have is the same as one that is None or False."""
 
     runs: tuple[RunRecord, ...]
     differences: Mapping[str, tuple[Any, ...]]
@@ -45,7 +46,14 @@ def compare_runs(runs: Sequence[RunRecord]) -> RunComparison:
     settings = [dict(_flatten({**run.recipe, **run.others})) for run in runs]
     names = dict.fromkeys(name for found in settings for name in found)
     rows = {name: tuple(found.get(name, ABSENT) for found in settings) for name in names}
-    return RunComparison(tuple(runs), {name: row for name, row in rows.items() if any(one != row[0] for one in row)})
+    return RunComparison(tuple(runs), {name: row for name, row in rows.items() if _differ(row)})
+
+
+def _differ(row: Sequence[Any]) -> bool:
+    """Tell whether a setting is not the same in all runs: one that a run does not have is off in it."""
+    said = [value for value in row if value != ABSENT]
+    off = all(value is None for value in said) or all(value is False for value in said)
+    return not off and any(value != row[0] for value in row)
 
 
 def _flatten(value: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

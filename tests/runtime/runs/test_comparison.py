@@ -22,11 +22,16 @@ def test_only_settings_that_differ_are_told(tmp_path: Path) -> None:
 
 
 def test_a_setting_that_one_lacks_is_a_difference(tmp_path: Path) -> None:
-    runs = [write_run(tmp_path / name) for name in "ab"]
-    (runs[1] / "recipe.yaml").write_text("recipe: 1\noptimizer: {name: sgd, lr: 0.1}\n", encoding="utf-8")
-    found = compare_runs([RunRecord.read(run) for run in runs])
-    assert list(found.differences) == ["ema"]
-    assert found.to_dict()["differences"] == {"ema": [None, None]}
+    """Unless it is off in the others; what is off in one and on in another is the control."""
+    texts = {"a": "steps: 9\nema: null\ncompile: false\n", "b": "", "c": "compile: true\n"}
+    runs = []
+    for name, text in texts.items():
+        run = write_run(tmp_path / name)
+        (run / "recipe.yaml").write_text(f"recipe: 1\n{text}", encoding="utf-8")
+        runs.append(RunRecord.read(run))
+    assert compare_runs(runs[:2]).to_dict()["differences"] == {"steps": [9, None]}
+    assert compare_runs(runs[::2]).differences == {"steps": (9, "—"), "compile": (False, True)}
+    assert compare_runs(runs[1:]).differences == {"compile": ("—", True)}
 
 
 def test_data_weights_and_integers_are_told_apart(tmp_path: Path) -> None:
@@ -40,7 +45,7 @@ def test_data_weights_and_integers_are_told_apart(tmp_path: Path) -> None:
         text = json.dumps({"settings": settings | more})
         (run / "checkpoints" / "manifest.json").write_text(text, encoding="utf-8")
     found = compare_runs([RunRecord.read(run) for run in runs[:2]]).differences
-    assert found == {"origin.data": ("digits", "mnist"), "quantize": ("—", "u8s8"), "reduce_range": ("—", False)}
+    assert found == {"origin.data": ("digits", "mnist"), "quantize": ("—", "u8s8")}
     (runs[2] / "checkpoints").mkdir()
     (runs[2] / "checkpoints" / "manifest.json").write_text('{"settings": [', encoding="utf-8")
     assert compare_runs([RunRecord.read(run) for run in runs[1:]]).differences["dataset.train"] == (9, "—")
