@@ -91,7 +91,7 @@ class AnswerWriter:
         self, spec: TaskSpec, numbers: NumbersFile, pictures: Path | None, ground: Ground | None = None
     ) -> None:
         if pictures is not None and not spec.task.has_picture:
-            raise InputError("a label has no picture; --pictures draws class maps and joints")
+            raise InputError("a label has no picture: leave --pictures out, which draws class maps and joints")
         if pictures is not None:
             check_folder(pictures)
         self.spec, self.pictures, self.ground = spec, pictures, ground

@@ -139,7 +139,7 @@ def test_labels_keep_their_numbers_too(tmp_path: Path) -> None:
         logits = kept["output"]
         assert kept["answer"] == rows[0]["index"] == logits.argmax()
         assert rows[0]["probability"] == pytest.approx(np.exp(logits.max()) / np.exp(logits).sum())
-    refuse("a label has no picture", "run", model, sample, "--pictures", tmp_path)
+    refuse("a label has no picture: leave --pictures out", "run", model, sample, "--pictures", tmp_path)
     members = tmp_path / "members.onnx"
     weights = run / "weights.safetensors"
     archspec("export", run / "spec.yaml", "--weights", weights, "--monte-carlo", "2", "--data", "digits", "-o", members)
