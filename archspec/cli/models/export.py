@@ -207,19 +207,7 @@ def _print(done: Export, network: Network, members: Members, path: Path, *, expl
     if PRECISION.read(done.model.metadata) == "bf16":
         tell("  no CPU, this machine's neither, runs bf16 in ONNX Runtime; GPUs do, and `archspec doctor` finds them")
     else:
-        if _is_of_run(path, members):
-            tell(f"next: archspec evaluate {as_argument(path.parent)} compares it with torch on the held-out images")
         tell(f"next: archspec tune {as_argument(path)} measures the settings it wants on this machine")
-
-
-def _is_of_run(path: Path, members: Members) -> bool:
-    """Tell whether `archspec evaluate` takes the file: a run's model, made of that run's weights."""
-    from runtime.training.run_folder import METRICS, MODEL, SPEC, WEIGHTS
-
-    folder = path.parent
-    whole = all((folder / name).is_file() for name in (SPEC, METRICS, WEIGHTS))
-    own = [Path(file).resolve() for file in members.files] == [(folder / WEIGHTS).resolve()]
-    return path.name == MODEL and whole and own and members.monte_carlo is None
 
 
 def _choose_calibration(
