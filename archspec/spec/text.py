@@ -78,6 +78,15 @@ def read_file(path: Path, name: str, language: Language = SPEC) -> Marked:
     return read_bytes(raw, name, language)
 
 
+def read_sound_file(path: Path, name: str, language: Language = SPEC) -> Marked:
+    """The marked data of a file in which nothing is wrong. Raises SpecError with all that is, a key that stands twice
+    among it."""
+    marked = read_file(path, name, language)
+    if marked.mistakes:
+        raise SpecError(marked.mistakes)
+    return marked
+
+
 def read_bytes(raw: bytes, name: str, language: Language = SPEC) -> Marked:
     """The marked data of a document's bytes, which nobody changes. Raises SpecError.
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 from archspec.errors import ArchspecError, InputError, Place, suggest, tell_value
 from archspec.spec.marked import Table, place_in
-from archspec.spec.text import read_file
+from archspec.spec.text import Language, read_sound_file
 from archspec.wording import list_some
 from runtime.data.listing import FolderListing
 from runtime.data.mask_values import Value, describe_value, parse_value
@@ -77,6 +77,17 @@ def read_description(listing: FolderListing) -> DataDescription:
     return _Reader(listing.path(DATA_YAML), listing).read() if listing.has(DATA_YAML) else DataDescription()
 
 
+def read_keys(path: Path, known: Collection[str]) -> Table:
+    """Read the keys of a `data.yaml`. Raises InputError where it cannot be read, has a key twice, or holds no keys."""
+    try:
+        found = read_sound_file(path, str(path), Language("description of data")).data
+    except ArchspecError as error:
+        raise InputError(str(error)) from error
+    if not isinstance(found, Table):
+        raise InputError(f"{path}: expected a mapping with {', '.join(known)}")
+    return found
+
+
 @dataclass
 class _Reader:
     """The keys of a `data.yaml`, each with its place in the text."""
@@ -86,13 +97,7 @@ class _Reader:
     data: Table = field(init=False)
 
     def __post_init__(self) -> None:
-        try:
-            found = read_file(self.path, str(self.path)).data
-        except ArchspecError as error:
-            raise InputError(str(error)) from error
-        if not isinstance(found, Table):
-            raise InputError(f"{self.path}: expected a mapping with {', '.join(READERS)}")
-        self.data = found
+        self.data = read_keys(self.path, READERS)
 
     def read(self) -> DataDescription:
         for key in self.data:

@@ -62,6 +62,10 @@ class FolderListing:
         return found
 
     @cached_property
+    def _folder_names(self) -> frozenset[str]:
+        return frozenset(name.rpartition("/")[2] for name in self.folders)
+
+    @cached_property
     def _all(self) -> frozenset[str]:
         return frozenset(self.files)
 
@@ -78,15 +82,22 @@ class FolderListing:
         return [name for name in names if name.startswith(f"{folder}/")] if folder else list(names)
 
     def find(self, name: str, folders: Sequence[str] = ()) -> str | None:
-        """Find the file that a text of the data names: relative to the folder, to one of `folders` in it, or by its
-        last part alone where one file has it. None where there is none, or several have it."""
+        """Find the file that a text of the data names: relative to the folder, to one of `folders` in it, or by the
+        end of its path where one file has it. What leads there on another machine is passed over, but for a folder that
+        is here: a file that is not in it is not there. None where there is none, or several have the end."""
         wanted = name.replace("\\", "/").removeprefix("./")
         for folder in ("", *folders):
             tried = f"{folder}/{wanted}" if folder else wanted
             if tried in self._all:
                 return tried
-        several = self._by_last_part.get(wanted.rpartition("/")[2], ())
-        return several[0] if len(several) == 1 else None
+        parts = wanted.split("/")
+        alike = self._by_last_part.get(parts[-1], ())
+        for start, part in enumerate(parts):
+            end = "/".join(parts[start:])
+            several = [file for file in alike if file == end or file.endswith(f"/{end}")]
+            if several or part in self._folder_names:
+                return several[0] if len(several) == 1 else None
+        return None
 
     def tell_not_read(self) -> tuple[str, ...]:
         """Tell of the pictures of kinds that are not read, in one sentence; none where there are none."""

@@ -111,7 +111,9 @@ class ChannelSums:
     def finish(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Give the means and the standard deviations of values in [0, 1], to six digits; a channel that is the same
         everywhere has the deviation 1. Raises InputError where all channels are, or there is no image."""
-        means = [total / self._count for total in self._sums] if self._count else []
+        if not self._count:
+            raise InputError("no training image can be used: nothing can be learned")
+        means = [total / self._count for total in self._sums]
         spreads = [square / self._count - mean**2 for square, mean in zip(self._squares, means, strict=True)]
         if not any(value > 0 for value in spreads):
             raise InputError("each channel of the training images has one value everywhere: nothing can be learned")

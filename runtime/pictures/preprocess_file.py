@@ -9,7 +9,7 @@ from typing import Any
 
 from archspec.errors import ArchspecError, Diagnostic, Place, SpecError
 from archspec.spec.marked import Table, place_in
-from archspec.spec.text import Language, read_file
+from archspec.spec.text import Language, read_sound_file
 from runtime.pictures.preprocess import SIDES, Preprocess
 
 PAGE = Language("file of preprocessing")
@@ -27,10 +27,7 @@ def read_preprocess_file(path: str | Path) -> Preprocess:
     Raises SpecError, with the place of what is wrong.
     """
     name = str(path)
-    marked = read_file(Path(path), name, PAGE)
-    if marked.mistakes:
-        raise SpecError(marked.mistakes)
-    data = marked.data
+    data = read_sound_file(Path(path), name, PAGE).data
     of_timm = isinstance(data, Table) and isinstance(data.get(TIMM), Table)
     data = data[TIMM] if of_timm else data
     start = data.at if isinstance(data, Table) else Place(name, 1)

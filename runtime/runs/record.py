@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -145,6 +146,15 @@ def _split(name: str) -> tuple[str, str]:
     return (part, score) if part in PARTS else ("", name)
 
 
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_tellable(value: object) -> bool:
+    """Tell whether a value is none of the numbers that no training writes, and no double holds."""
+    return not isinstance(value, int) or abs(value) <= sys.float_info.max
+
+
 def _read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
     try:
         if path.stat().st_size > MAX_METRICS_BYTES:
@@ -157,7 +167,7 @@ def _read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
         row = None
         with suppress(ArchspecError):
             row = read_json(line, str(path))
-        if isinstance(row, dict) and isinstance(row.get("step"), int) and not isinstance(row["step"], bool):
+        if isinstance(row, dict) and _is_count(row.get("step")) and all(map(_is_tellable, row.values())):
             rows.append(row)
         else:
             broken += 1

@@ -29,9 +29,10 @@ class RunLock:
     def __init__(self, folder: Path) -> None:
         self.path, self._handle = folder / LOCK, -1
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-            self._take()
+            self._open()
+            while not self._is_there():  # the one who held it has removed it since it was opened
+                os.close(self._handle)
+                self._open()
         except BlockingIOError:
             found = os.read(self._handle, 20).decode(errors="replace").strip()
             os.close(self._handle)
@@ -42,6 +43,18 @@ class RunLock:
             ) from None
         except OSError as error:
             raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
+
+    def _open(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        self._take()
+
+    def _is_there(self) -> bool:
+        """Tell whether the file that is held is still the one in the folder."""
+        try:
+            return os.path.samestat(os.fstat(self._handle), os.stat(self.path))
+        except FileNotFoundError:
+            return False
 
     def _take(self) -> None:
         if fcntl is not None:

@@ -10,7 +10,7 @@ from typing import Any
 from archspec.errors import Diagnostic, InputError, Place, SpecError, suggest
 from archspec.log import warn
 from archspec.spec.marked import Items, Marked, Table, place_in
-from archspec.spec.text import MAX_BYTES, Language, read_file
+from archspec.spec.text import MAX_BYTES, Language, read_sound_file
 from archspec.spec.zoo import SUFFIXES
 from archspec.wording import list_some, tell_count
 from runtime.weights.pretrained import CLASS_SETS, read_class_set
@@ -65,9 +65,7 @@ def _read_lines(path: Path) -> tuple[str, ...]:
 
 
 def _read_document(path: Path) -> tuple[str, ...]:
-    marked = read_file(path, str(path), Language(f"file of {WHAT}"))
-    if marked.mistakes:
-        raise SpecError(marked.mistakes)
+    marked = read_sound_file(path, str(path), Language(f"file of {WHAT}"))
     start = Place(str(path), 1)
     data: Any = marked.data
     within: tuple[Any, ...] = ()

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from archspec.errors import ArchspecError, InputError, Place, raising, suggest, tell_value
-from archspec.spec.marked import Table, place_in
-from archspec.spec.text import read_file
+from archspec.spec.marked import place_in
 from archspec.strict_json import read_json
+from runtime.data.description import DATA_YAML, read_keys
 from runtime.data.volumes.samples import WHOLE, Box
 from runtime.data.volumes.volume import AXES
 
-DATA_YAML, DATASET_JSON = "data.yaml", "dataset.json"
+DATASET_JSON = "dataset.json"
 
 MAX_JSON = 1 << 24
 """The largest number of bytes of a dataset.json, which may list every file."""
@@ -62,13 +62,7 @@ class _DataYaml:
 
     def __init__(self, path: Path) -> None:
         self.path, self.start = path, Place(str(path), 1)
-        try:
-            data = read_file(path, str(path)).data
-        except ArchspecError as error:
-            raise InputError(str(error)) from error
-        if not isinstance(data, Table):
-            raise InputError(f"{path}: expected a mapping with {', '.join(KEYS)}")
-        self.data = data
+        self.data = read_keys(path, KEYS)
 
     def read(self) -> VolumeFacts:
         for key in self.data:

@@ -108,6 +108,8 @@ def test_keys_that_say_nothing_of_what_is_read_are_refused(tmp_path: Path) -> No
         ("joints: [a, b]\nflip_idx: [0]", r"data\.yaml:2:11: there are 2 joints, and 1 numbers"),
         ("classes: [a, b]\nignore: [1, 9]", r"data\.yaml:2:9: `classes` name 1, which `ignore` leaves out: keep one"),
         ("classes: {a: 0, b: 7}\nignore: 7", r"data\.yaml:2:9: `classes` name 7, which"),
+        ("classes: [a, b]\nclasses: [b, a]", r"data\.yaml:2:1: error\[duplicate-key\]"),
+        ("", r"data\.yaml:1:1: error\[empty\]: the document is empty; a description of data"),
         ("crop: round", r"data\.yaml:1:7: `crop` is one of auto, box, none, found 'round'"),
     ],
 )

@@ -76,6 +76,9 @@ def test_a_file_is_found_by_what_a_text_calls_it(tmp_path: Path) -> None:
     assert found.find("./images\\a.png") == "images/a.png"
     assert found.find("b.png") == "images/sub/b.png"
     assert found.find("elsewhere/b.png") == "images/sub/b.png"
+    assert found.find("/home/me/data/images/a.png") == found.find("../images/a.png") == "images/a.png"
+    assert found.find("test/b.png") is None, "the folder is here, and the file is not in it"
+    assert found.find("sub/b.png") == "images/sub/b.png"
     assert found.find("c.png") is None, "two files have the name"
     assert found.find("c.png", ["test"]) == "test/c.png"
     assert found.find("d.png") is None

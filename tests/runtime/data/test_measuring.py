@@ -61,6 +61,8 @@ def test_a_channel_that_is_the_same_everywhere_is_not_divided_by_nothing() -> No
     assert sums.finish()[1] == (1.0, 0.5)
     sums = ChannelSums()
     sums.add(np.full((2, 3, 3), 7, np.uint8))
+    with pytest.raises(InputError, match="no training image can be used"):
+        ChannelSums().finish()
     with pytest.raises(InputError, match="one value everywhere: nothing can be learned"):
         sums.finish()
     with pytest.raises(InputError, match="an image has 3 channels, and the ones before it 2"):

@@ -59,7 +59,13 @@ def test_metrics_that_are_cut_are_read_as_far_as_they_go(cut: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["{", "[]", "null", '{"step": "a"}', '{"step": true, "kind": "step"}', '{"kind": "step"}', '{"step": NaN}']
+    "line",
+    [
+        *("{", "[]", "null", '{"step": "a"}', '{"step": true, "kind": "step"}', '{"kind": "step"}', '{"step": NaN}'),
+        *('{"step": -5, "kind": "end"}', '{"step": 1' + "0" * 400 + ', "kind": "end"}'),
+        '{"step": 31, "kind": "end", "test_accuracy": 1' + "0" * 400 + "}",
+    ],
+    ids=lambda line: line[:40],
 )
 def test_lines_that_are_no_rows_are_passed_over_and_counted(tmp_path: Path, line: str) -> None:
     folder = write_run(tmp_path / "run")

@@ -46,6 +46,26 @@ def test_the_folder_of_a_process_that_was_killed_is_free(tmp_path: Path) -> None
     RunLock(tmp_path).release()
 
 
+def test_a_file_that_was_removed_before_it_was_locked_locks_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another training ends between the opening of its file and the lock on it; the next one has the new file."""
+    take, calls = RunLock._take, []
+
+    def take_late(self: RunLock) -> None:
+        calls.append(self)
+        if len(calls) == 1:
+            self.path.unlink()
+        take(self)
+
+    monkeypatch.setattr(RunLock, "_take", take_late)
+    lock = RunLock(tmp_path)
+    assert len(calls) == 2
+    with pytest.raises(InputError, match="is being written by a training"):
+        RunLock(tmp_path)
+    lock.release()
+
+
 def test_what_is_in_the_folder_stays(tmp_path: Path) -> None:
     lock = RunLock(tmp_path)
     (tmp_path / "mine").write_text("mine")

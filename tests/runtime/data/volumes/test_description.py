@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from archspec.errors import InputError
-from runtime.data.volumes.description import DATA_YAML, DATASET_JSON, VolumeFacts, read_facts
+from runtime.data.description import DATA_YAML
+from runtime.data.volumes.description import DATASET_JSON, VolumeFacts, read_facts
 
 
 def read(folder: Path, text: str) -> VolumeFacts:
