@@ -10,6 +10,8 @@ MAX_APPROXIMATED_DIGITS = 15
 """The largest number of digits that a count has in full where only a few fit, as on a card or in a picture."""
 MAX_MESSAGE = 600
 """The largest number of letters of a message. Words of a spec stand in it, and may be of any length."""
+AXES = {2: "height × width", 3: "depth × height × width"}
+"""The axes of a picture's extents and of a volume's, in their order."""
 
 
 def write_count(number: int) -> str:
@@ -51,6 +53,13 @@ def shorten_bytes(number: float) -> str:
 def write_shape(extents: Iterable[object], nothing: str = "") -> str:
     """Write `64×56×56`, or `nothing` where there is no extent."""
     return "×".join(map(str, extents)) or nothing
+
+
+def write_size(extents: Sequence[object]) -> str:
+    """Write `32×30 (height × width)`: the extents of a picture or a volume, with the names of their axes. A message of
+    several sizes names them once."""
+    named = AXES.get(len(extents))
+    return f"{write_shape(extents)} ({named})" if named else write_shape(extents)
 
 
 def tell_count(number: int, noun: str, plural: str = "") -> str:

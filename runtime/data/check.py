@@ -13,7 +13,7 @@ import numpy as np
 from archspec.arrays import Array
 from archspec.callbacks import OnStep, ignore_step
 from archspec.errors import ArchspecError
-from archspec.wording import list_some, tell_count, write_shape
+from archspec.wording import list_some, tell_count, write_size
 from runtime.data.dataset import check_classes
 from runtime.data.measuring import ChannelSums, survey
 from runtime.data.source import DataSource, find_targets, take_channels
@@ -203,7 +203,7 @@ class _Reading:
             name = self.source.names[index]
             self.found.tell(
                 "outside",
-                f"{name}: {self.found.classes[number]} lies at {place}, beside {write_shape((height, width))}",
+                f"{name}: {self.found.classes[number]} lies at {place}, beside {write_size((height, width))}",
             )
 
     def look_for_twin(self, index: int, image: Array, target: Array) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from archspec.arrays import Array
 from archspec.callbacks import OnStep
 from archspec.errors import InputError
-from archspec.wording import list_some, tell_count, write_shape
+from archspec.wording import list_some, tell_count, write_shape, write_size
 from runtime.data.dataset import ArraySamples
 from runtime.data.description import DataDescription
 from runtime.data.layout import DataLayout
@@ -61,7 +61,7 @@ def read(listing: FolderListing, description: DataDescription, name: str, on_ste
     for done, (part, files) in enumerate(parts.items(), 1):
         pixels, found = _read_part(listing, files)
         if images and pixels.shape[1:] != images[0].shape[1:]:
-            sizes = " and ".join(write_shape(each.shape[1:]) for each in (images[0], pixels))
+            sizes = f"{write_size(images[0].shape[1:])} and {write_shape(pixels.shape[1:])}"
             raise InputError(f"{name}: the images of its parts are of two sizes, {sizes}")
         images.append(pixels)
         labels.append(found)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from archspec.arrays import Array
 from archspec.callbacks import OnStep
 from archspec.errors import InputError
-from archspec.wording import list_some, tell_count, write_shape
+from archspec.wording import list_some, tell_count, write_shape, write_size
 from runtime.data.csv_table import (
     IMAGE,
     MASK,
@@ -107,7 +107,7 @@ class MaskedPictures(PictureSamples):
 
 
 def _tell_sizes(mask: Path, found: Sequence[int], image: Path, wanted: Sequence[int]) -> str:
-    return f"{mask} is {write_shape(found)}, and its image {image} is {write_shape(wanted)}: they must be of one size"
+    return f"{mask} is {write_size(found)}, and its image {image} is {write_shape(wanted)}: they must be of one size"
 
 
 def find_folder_pairs(

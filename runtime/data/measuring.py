@@ -32,9 +32,9 @@ ARRAYS_AT_ONCE = 256
 """The number of images in memory that are added up at once."""
 
 WHAT_TO_DO = (
-    "mend or remove what cannot be read, or leave it out with --skip-bad (`archspec data check` lists everything)"
+    "mend or remove what cannot be used, or leave it out with --skip-bad (`archspec data check` lists everything)"
 )
-"""What somebody can do about files that cannot be read."""
+"""What somebody can do about files that cannot be used."""
 
 
 @dataclass(frozen=True, eq=False)

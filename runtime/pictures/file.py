@@ -42,6 +42,9 @@ REDUCTIONS, SPARE = (8, 4, 2), 1.5
 """How many times smaller a JPEG can be decoded, and how many times larger than it is shown it stays at least: then a
 level is off by less than one, in the mean over a photograph, and half of the time is saved."""
 
+DAMAGED = "it is cut off or damaged: copy it or save it again"
+"""What somebody can do about a picture that begins as one and cannot be decoded."""
+
 FAINT = 1 / 16
 """A 16-bit picture that uses a smaller part of its range is nearly black, and was hardly meant to be."""
 
@@ -159,7 +162,7 @@ def telling_damage(path: str | Path) -> Iterator[None]:
     except MemoryError as error:
         raise InputError(f"{path} is too large a picture for the memory that there is") from error
     except Exception as error:  # a broken file leads Pillow's decoders into OSError, SyntaxError, struct.error, ...
-        raise InputError(f"{path} is a broken picture: {error}") from error
+        raise InputError(f"{path} is a broken picture: {error}; {DAMAGED}") from error
 
 
 def parse_ground(text: str) -> Ground:
@@ -216,7 +219,7 @@ def load_pixels(
         width, height = picture.size
         black = picture.format == "PNG" and not np.asarray(picture.crop((0, height - 1, width, height))).any()
         if (black or picture.info.get("interlace")) and not has_all_rows(path):
-            raise InputError(f"{path} is a broken picture: it has fewer rows than it says")
+            raise InputError(f"{path} is a broken picture: it has fewer rows than it says; {DAMAGED}")
         return picture, stored if isinstance(stored, str) else "", reduced
 
 
@@ -258,7 +261,7 @@ def _tell_kind(path: str | Path) -> str:
     if any(kind == other.described for other in OTHER_PICTURES):
         return f"no PNG or JPEG but {kind}: save it as PNG, which keeps 16 bits too, or give its numbers as .npy"
     if any(kind == one.described for one in READ_PICTURES):
-        return f"a broken picture: it begins as {kind}, and goes on as none"
+        return f"a broken picture: it begins as {kind}, and goes on as none; {DAMAGED}"
     return (
         f"no PNG or JPEG{f' but {kind}' if kind else ''}: give pictures of these kinds, folders of them, or .npy files"
     )

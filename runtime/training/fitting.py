@@ -12,7 +12,7 @@ from archspec.ops import Shape, in_words
 from archspec.spec.expressions import Expression, ExpressionError, lookup_of
 from archspec.spec.inputs import is_size
 from archspec.spec.spec import Spec
-from archspec.wording import tell_count, write_shape
+from archspec.wording import tell_count, write_shape, write_size
 from compiler.elaborate.elaborate import elaborate
 from compiler.graph import Graph
 from compiler.sizes.accepted_sizes import accepted_sizes
@@ -166,7 +166,7 @@ def _tell_changes(before: Dataset, after: Dataset, spec: Spec | None, max_nodes:
         become = f"{new.channels} equal channels" if old.channels == 1 else "gray, by their luma"
         yield f"the images of {before.name} have {tell_count(old.channels, 'channel')}, and become {become}"
     if old.size != new.size:
-        sizes = f"from {write_shape(old.size)} to {write_shape(new.size)}"
+        sizes = f"from {write_size(old.size)} to {write_shape(new.size)}"
         options = _find_options(spec, (new.channels, *old.size), max_nodes) if spec else ""
         others = f"; {options} takes {write_shape(old.size)}" if options else ""
         yield f"the images of {before.name} are brought {sizes} (data.resize: {new.resize}{others})"

@@ -21,6 +21,7 @@ from archspec.wording import (
     tell_count,
     write_count,
     write_shape,
+    write_size,
 )
 
 COUNTS = st.integers(1, 14_000).flatmap(lambda bits: st.integers(-(2**bits), 2**bits))
@@ -70,6 +71,12 @@ def test_shapes() -> None:
     assert write_shape((64, "H", 56)) == "64×H×56"
     assert write_shape(()) == ""
     assert write_shape((), "no map") == "no map"
+
+
+def test_sizes_name_their_axes() -> None:
+    assert write_size((32, 30)) == "32×30 (height × width)"
+    assert write_size((8, 32, 30)) == "8×32×30 (depth × height × width)"
+    assert write_size((30,)) == "30"
 
 
 def test_nouns_agree_with_their_number() -> None:

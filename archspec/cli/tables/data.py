@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from archspec.cli.tables.console import console, new_table
 from archspec.cli.tables.grid import words
-from archspec.wording import list_some, tell_count, write_shape
+from archspec.wording import list_some, tell_count, write_shape, write_size
 
 if TYPE_CHECKING:
     from runtime.data.check import DataFindings
@@ -47,7 +47,10 @@ def print_findings(found: DataFindings) -> None:
     for number, name in enumerate(found.classes):
         table.add_row(name, *(f"{counts[number]:,}" for counts in found.counts.values()))
     out.print(table)
-    sizes = [f"{write_shape(extents)} ({count:,})" for extents, count in found.extents.most_common()]
+    sizes = [
+        f"{write_shape(extents) if number else write_size(extents)} ({count:,})"
+        for number, (extents, count) in enumerate(found.extents.most_common())
+    ]
     out.print(f"sizes: {list_some(sizes, 5, ', ')}")
     levels = ", ".join(f"{name} ({count:,})" for name, count in found.levels.items())
     channels = ", ".join(f"{number} ({count:,})" for number, count in sorted(found.channels.items()))

@@ -60,7 +60,7 @@ def test_masks_of_another_size_and_those_without_images(tmp_path: Path) -> None:
     save_pixels(tmp_path / "masks/alone.png", draw_pixels((9, 8), 1, 3))
     found = check(tmp_path)
     assert found.totals == {"broken": 1, "left out": 1}
-    assert "masks/3.png is 9×8, and its image" in found.findings["broken"][0]
+    assert "masks/3.png is 9×8 (height × width), and its image" in found.findings["broken"][0]
     assert found.findings["left out"] == ["1 mask has no image, and is left out: masks/alone.png"]
 
 
@@ -70,8 +70,8 @@ def test_joints_outside_of_their_image(tmp_path: Path) -> None:
     given = [{"image_id": number, "keypoints": pose} for number, pose in enumerate(poses, 1)]
     write_coco(tmp_path / "people.json", make_coco([f"{number}.png" for number in range(4)], given))
     assert check(tmp_path).findings["outside"] == [
-        "1.png: nose lies at 30, 19, beside 20×30",
-        "1.png: left_eye lies at 1, -1, beside 20×30",
+        "1.png: nose lies at 30, 19, beside 20×30 (height × width)",
+        "1.png: left_eye lies at 1, -1, beside 20×30 (height × width)",
     ]
 
 

@@ -77,7 +77,7 @@ def test_files_that_do_not_go_together(tmp_path: Path) -> None:
         LAYOUT.read(list_data(tmp_path / "short"), "data")
     write_mnist(tmp_path / "sizes")
     write_idx(tmp_path / "sizes" / "t10k-images-idx3-ubyte", np.zeros((10, 7, 5)))
-    with pytest.raises(InputError, match="the images of its parts are of two sizes, 6×5 and 7×5"):
+    with pytest.raises(InputError, match=r"the images of its parts are of two sizes, 6×5 \(height × width\) and 7×5"):
         LAYOUT.read(list_data(tmp_path / "sizes"), "data")
 
 

@@ -86,7 +86,7 @@ def test_a_mask_of_another_size_is_told_before_it_is_used(tmp_path: Path) -> Non
     write_mask_pairs(tmp_path, ["a", "b"])
     save_pixels(tmp_path / "masks" / "b.png", draw_pixels((9, 8), 1, 3))
     samples = LAYOUT.read(list_data(tmp_path), "data").samples
-    message = r"masks/b\.png is 9×8, and its image .*images/b\.png is 8×9: they must be of one size"
+    message = r"masks/b\.png is 9×8 \(height × width\), and its image .*images/b\.png is 8×9: they must be of one size"
     for function in (samples.__getitem__, samples.peek):  # type: ignore[attr-defined]
         assert function(0)
         with pytest.raises(InputError, match=message):

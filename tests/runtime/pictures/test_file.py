@@ -129,6 +129,16 @@ def test_beside_an_alpha_channel_no_colour_is_transparent(tmp_path: Path, bands:
     assert open_picture(write_png(tmp_path / "a.png", pixels, key=key)).alpha is None
 
 
+@pytest.mark.parametrize(("ending", "kept"), [("png", 8), ("png", 60), ("jpg", 20), ("jpg", 300)])
+def test_what_is_cut_off_is_a_damaged_picture_and_not_another_file(tmp_path: Path, ending: str, kept: int) -> None:
+    path = tmp_path / f"a.{ending}"
+    Image.fromarray(draw((40, 40, 3)).astype(np.uint8)).save(path)
+    assert open_picture(path).size == (40, 40)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(ArchspecError, match=rf"a\.{ending} is a broken picture: .*: copy it or save it again$"):
+        open_picture(path)
+
+
 @pytest.mark.parametrize("size", [0, 1, 3, 5, 8])
 @pytest.mark.parametrize("bands", [1, 3])
 def test_what_is_no_colour_is_refused(tmp_path: Path, bands: int, size: int) -> None:

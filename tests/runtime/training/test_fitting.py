@@ -123,7 +123,10 @@ def test_large_images_are_brought_to_the_size_that_a_network_is_written_for(
 
 def test_who_says_no_size_is_told_the_options_that_take_the_images_as_they_are() -> None:
     spec, data = archspec.load("resnet_digits"), make_data((1, 28, 28), 10)
-    told = "the images of DIR are brought from 28×28 to 8×8 (data.resize: exact; --size H=28 --size W=28 takes 28×28)"
+    told = (
+        "the images of DIR are brought from 28×28 (height × width) to 8×8 "
+        "(data.resize: exact; --size H=28 --size W=28 takes 28×28)"
+    )
     assert fit_network(spec, data).said == (told,)
     assert fit_network(spec, data, sizes={"H": 28, "W": 28}).said == ()
     (said,) = fit_network(spec, data, sizes={"H": 16, "W": 16}).said
@@ -151,7 +154,7 @@ def test_a_size_that_is_a_param_is_the_specs_unless_the_recipe_says_one(tmp_path
     spec = archspec.load(tmp_path / "net.yaml")
     fitted = fit_network(spec, make_data((1, 8, 8)))
     assert fitted.data.preprocess.shape == (1, 9, 9)
-    assert fitted.said[-1].endswith("from 8×8 to 9×9 (data.resize: exact; --set side=8 takes 8×8)")
+    assert fitted.said[-1].endswith("from 8×8 (height × width) to 9×9 (data.resize: exact; --set side=8 takes 8×8)")
     section = DataSection(size=[12])
     fitted = fit_network(spec, make_data((1, 8, 8), section=DataSection(size=[12, 12])), section)
     assert fitted.data.preprocess.shape == (1, 12, 12)

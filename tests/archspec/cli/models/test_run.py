@@ -13,6 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from archspec.cli.main import app
+from runtime.pictures.file import DAMAGED
 from runtime.pictures.preprocess import Preprocess
 from runtime.prediction.answer_writer import open_numbers
 from runtime.prediction.answered import RawOutputs
@@ -47,7 +48,7 @@ def test_the_other_files_are_answered(folder: Path) -> None:
     assert result.exit_code == 2
     lines = result.stderr.splitlines()
     assert [line for line in lines if line.startswith("error:")] == [
-        "error: b.png is a broken picture: it begins as a PNG picture, and goes on as none",
+        "error: b.png is a broken picture: it begins as a PNG picture, and goes on as none; " + DAMAGED,
         "error: c.png does not exist",
     ]
     assert [line.split()[:2] for line in result.stdout.splitlines()[1:3]] == [["a.png", "bright"], ["d.png", "dark"]]
@@ -68,7 +69,7 @@ def test_json_has_an_entry_for_each_file(folder: Path) -> None:
     assert (good["label"], good["size"], "resized_to" in good) == ("bright", [8, 8], False)
     assert bad == {
         "path": "b.png",
-        "error": "b.png is a broken picture: it begins as a PNG picture, and goes on as none",
+        "error": "b.png is a broken picture: it begins as a PNG picture, and goes on as none; " + DAMAGED,
     }
     assert (other["size"], other["resized_to"]) == ([30, 20], [8, 8])
     assert run("m.onnx", "a.png", "d.png", "--json").exit_code == 0
