@@ -95,5 +95,8 @@ def test_masks_of_large_photographs_stay_in_the_pictures_own_pixels(tmp_path: Pa
     moved = np.roll(said, 1, 1)
     assert (found & moved).sum() / (found | moved).sum() < 0.97
     Image.fromarray(np.zeros((240, 320), np.uint8)).save(tmp_path / "a.png")
-    with pytest.raises(InputError, match=r"a\.png is 240×320, and its image .*a\.jpg is 480×640: they must be of one"):
+    with pytest.raises(
+        InputError,
+        match=r"a\.png is 240×320 \(height × width\), and its image .*a\.jpg is 480×640: they must be of one",
+    ):
         sized.read(0)
