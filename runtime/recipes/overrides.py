@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from archspec.errors import Diagnostic, InputError, Place, SpecError
-from archspec.spec.suggestions import spell, suggest_slip
+from archspec.spec.suggestions import suggest_slip
 from archspec.spec.text import read_bytes
 from archspec.wording import cut
 from runtime.recipes.document import OPTION, RECIPE, RecipeDocument, nest
 from runtime.recipes.recipe import Recipe
-from runtime.recipes.words import paths_by_word, suggest_key
+from runtime.recipes.words import suggest_key
 
 MAX_KEYS = 8
 """The largest number of keys with dots in between that lead to a value."""
@@ -54,9 +54,7 @@ def route_settings(options: Iterable[str], params: Collection[str]) -> tuple[lis
         elif name in params or "=" not in option:
             for_spec.append(option)
         else:
-            is_deeper = spell(name) in paths_by_word(Recipe)
-            near = "" if is_deeper else suggest_slip(name, [*params, *Recipe.model_fields])
-            near = near or suggest_key(name, "", Recipe, Recipe)
+            near = suggest_slip(name, list(params)) or suggest_key(name, "", Recipe, Recipe)
             raise InputError(f"{OPTION} {cut(name, 60)}: neither the spec nor a recipe has it{near}")
     return for_spec, for_recipe
 
